@@ -1,0 +1,104 @@
+//! Time as data. `Nanos` enters with events (`venue_ns`, `recv_ns`, `sent_ns`) and decisions may use it;
+//! `Stamp` measures latency and has no order, so that no decision can compare two of them.
+
+use std::fmt;
+
+/// Nanoseconds since 1970-01-01 UTC (until 2554), or a length of time in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// One second.
+    pub const SECOND: Self = Self(1_000_000_000);
+    /// One hour.
+    pub const HOUR: Self = Self(3_600_000_000_000);
+
+    /// From milliseconds; saturates (584 million years).
+    #[inline]
+    #[must_use]
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms.saturating_mul(1_000_000))
+    }
+
+    /// Whole milliseconds, rounded down.
+    #[inline]
+    #[must_use]
+    pub const fn as_ms(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// How long after `earlier` this is; 0 when it is not after.
+    #[inline]
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This time plus a length; saturates.
+    #[inline]
+    #[must_use]
+    pub const fn plus(self, length: Self) -> Self {
+        Self(self.0.saturating_add(length.0))
+    }
+}
+
+impl fmt::Display for Nanos {
+    /// UTC, `2024-08-08T23:54:15.030314667Z`. Civil date from days: the algorithm of Howard Hinnant's
+    /// "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, nanos) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
+        let shifted = days + 719_468; // days since 0000-03-01
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+    }
+}
+
+/// A reading of the CPU's time-stamp counter, for latency only. Deliberately without order or equality:
+/// two stamps give a `Lap`, and a lap goes into a histogram.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(transparent)]
+pub struct Stamp(pub u64);
+
+/// Counter ticks from one stamp to a later one; saturates at 2^32 - 1 (1.6 s at 2.7 GHz).
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(transparent)]
+pub struct Lap(pub u32);
+
+impl Stamp {
+    /// Ticks from `start` to this stamp, 0 when the counter seems to have run backwards.
+    #[inline]
+    #[must_use]
+    pub fn lap_since(self, start: Self) -> Lap {
+        Lap(u32::try_from(self.0.saturating_sub(start.0)).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_print_as_utc() {
+        assert_eq!(Nanos(0).to_string(), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(Nanos(1_723_161_255_030_314_667).to_string(), "2024-08-08T23:54:15.030314667Z");
+        assert_eq!(Nanos(951_782_400_000_000_000).to_string(), "2000-02-29T00:00:00.000000000Z");
+        assert_eq!(Nanos(4_102_444_799_999_999_999).to_string(), "2099-12-31T23:59:59.999999999Z");
+    }
+
+    #[test]
+    fn laps_saturate_and_never_run_backwards() {
+        assert_eq!(Stamp(10).lap_since(Stamp(3)).0, 7);
+        assert_eq!(Stamp(3).lap_since(Stamp(10)).0, 0);
+        assert_eq!(Stamp(u64::MAX).lap_since(Stamp(0)).0, u32::MAX);
+    }
+}

@@ -1,0 +1,1 @@
+//! Market data: venue decoders, synchronisation, the feed stage.

@@ -1,0 +1,1 @@
+//! The order gateway: risk gate, order state, venue codecs, paper exchange.

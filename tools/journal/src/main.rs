@@ -1,0 +1,3 @@
+//! Reads a run's journal.
+
+fn main() {}

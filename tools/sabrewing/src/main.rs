@@ -1,0 +1,3 @@
+//! The trading process.
+
+fn main() {}
