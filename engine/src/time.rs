@@ -2,9 +2,24 @@
 //! `Stamp` measures latency and has no order, so that no decision can compare two of them.
 
 use std::fmt;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Nanoseconds since 1970-01-01 UTC (until 2554), or a length of time in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
 #[repr(transparent)]
 pub struct Nanos(pub u64);
 
@@ -65,12 +80,12 @@ impl fmt::Display for Nanos {
 
 /// A reading of the CPU's time-stamp counter, for latency only. Deliberately without order or equality:
 /// two stamps give a `Lap`, and a lap goes into a histogram.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Stamp(pub u64);
 
 /// Counter ticks from one stamp to a later one; saturates at 2^32 - 1 (1.6 s at 2.7 GHz).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Lap(pub u32);
 

@@ -1,1 +1,5 @@
 //! Market data: venue decoders, synchronisation, the feed stage.
+#![deny(clippy::float_arithmetic)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod codec;
