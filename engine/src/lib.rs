@@ -7,4 +7,6 @@ pub mod ids;
 pub mod instrument;
 pub mod message;
 pub mod num;
+pub mod ring;
+pub mod stage;
 pub mod time;

@@ -60,7 +60,8 @@ pub const LAST_OF_FRAME: u8 = 1;
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Head {
-    kind: u8,
+    /// What the message says: `Kind` as a number, read by [`Head::kind`].
+    pub kind_code: u8,
     /// [`LAST_OF_FRAME`].
     pub flags: u8,
     /// Body cells that follow.
@@ -96,21 +97,21 @@ impl Head {
     #[inline]
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind: kind as u8, ..Self::default() }
+        Self { kind_code: kind as u8, ..Self::default() }
     }
 
     /// A head of another kind that keeps what led to it: instrument, origin, cause, time, stamps.
     #[inline]
     #[must_use]
     pub fn derive(&self, kind: Kind) -> Self {
-        Self { kind: kind as u8, body_cells: 0, ..*self }
+        Self { kind_code: kind as u8, body_cells: 0, ..*self }
     }
 
     /// What the message says. None: a number that is no kind (never from this process).
     #[inline]
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
-        Some(match self.kind {
+        Some(match self.kind_code {
             1 => Kind::Reset,
             2 => Kind::Snapshot,
             3 => Kind::Delta,
@@ -537,7 +538,7 @@ mod tests {
     #[test]
     fn every_kind_survives_the_head() {
         for number in 0..=u8::MAX {
-            let head = Head { kind: number, ..Head::default() };
+            let head = Head { kind_code: number, ..Head::default() };
             assert_eq!(
                 head.kind().map_or(0, |kind| kind as u8),
                 if (1..=14).contains(&number) { number } else { 0 }
