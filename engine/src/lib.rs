@@ -3,4 +3,5 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod ids;
+pub mod journal;
 pub mod time;
