@@ -6,6 +6,7 @@ pub mod book;
 pub mod candle;
 pub mod ids;
 pub mod instrument;
+pub mod journal;
 pub mod message;
 pub mod num;
 pub mod placement;
