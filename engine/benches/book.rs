@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use book_capture::{Depth, RECORDINGS, load};
-use engine::book::{Book, BookConfig, BookSide, Level};
+use engine::book::{Book, BookConfig, BookSide};
+use engine::num::{Level, Price, Qty};
 
 const PASSES: usize = 15;
 const INSTRUMENTS: usize = 50;
@@ -50,14 +51,14 @@ impl Subject for TreeBook {
     fn apply(&mut self, delta: &Depth) -> (Option<Level>, Option<Level>) {
         for (tree, levels) in [(&mut self.bids, &delta.bids), (&mut self.asks, &delta.asks)] {
             for level in levels {
-                if level.qty == 0 {
-                    tree.remove(&level.price);
+                if level.qty.0 == 0 {
+                    tree.remove(&level.price.0);
                 } else {
-                    tree.insert(level.price, level.qty);
+                    tree.insert(level.price.0, level.qty.0);
                 }
             }
         }
-        let level = |(&price, &qty): (&i64, &i64)| Level { price, qty };
+        let level = |(&price, &qty): (&i64, &i64)| Level { price: Price(price), qty: Qty(qty) };
         (self.bids.last_key_value().map(level), self.asks.first_key_value().map(level))
     }
 }

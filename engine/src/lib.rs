@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod book;
+pub mod book_stage;
 pub mod candle;
 pub mod ids;
 pub mod instrument;
@@ -13,5 +14,6 @@ pub mod placement;
 pub mod ring;
 pub mod runner;
 pub mod stage;
+pub mod stage_log;
 pub mod thread_facts;
 pub mod time;

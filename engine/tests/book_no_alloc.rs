@@ -7,7 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use book_capture::{RECORDINGS, load};
-use engine::book::{Book, BookConfig, BookSide, Level};
+use engine::book::{Book, BookConfig, BookSide};
+use engine::num::Level;
 
 /// The system's allocator, counting what this thread asks of it.
 struct Counting;

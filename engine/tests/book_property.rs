@@ -4,7 +4,8 @@
 mod book_naive;
 
 use book_naive::NaiveBook;
-use engine::book::{Book, BookConfig, BookSide, Level};
+use engine::book::{Book, BookConfig, BookSide};
+use engine::num::{Level, Price, Qty};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -30,7 +31,10 @@ fn price_offset() -> impl Strategy<Value = i64> {
 
 fn levels(most: usize) -> impl Strategy<Value = Vec<Level>> {
     let qty = prop_oneof![3 => Just(0_i64), 5 => 1_i64..1_000, 1 => any::<i64>()];
-    prop::collection::vec((price_offset(), qty).prop_map(|(price, qty)| Level { price, qty }), 0..most)
+    prop::collection::vec(
+        (price_offset(), qty).prop_map(|(price, qty)| Level { price: Price(price), qty: Qty(qty) }),
+        0..most,
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -56,7 +60,10 @@ fn run(config: BookConfig, steps: &[Step]) {
     let mut naive = NaiveBook::new(config.capacity_per_side());
     let mut centre = 617_000_i64;
     let around = |centre: i64, levels: &[Level]| -> Vec<Level> {
-        levels.iter().map(|level| Level { price: centre.wrapping_add(level.price), ..*level }).collect()
+        levels
+            .iter()
+            .map(|level| Level { price: Price(centre.wrapping_add(level.price.0)), ..*level })
+            .collect()
     };
     for step in steps {
         match step {
@@ -70,7 +77,7 @@ fn run(config: BookConfig, steps: &[Step]) {
                 }
                 for side in BookSide::BOTH {
                     let before = &before[side as usize];
-                    let last = (before.len() == 10).then(|| before[9].price);
+                    let last = (before.len() == 10).then(|| before[9].price.0);
                     if !applied.reaches(side, last) {
                         assert!(
                             book.levels(side).take(10).eq(before.iter().copied()),
@@ -87,7 +94,7 @@ fn run(config: BookConfig, steps: &[Step]) {
             Step::Jump(by) => centre = centre.wrapping_add(*by),
             Step::Eat(side, count) => {
                 let eaten: Vec<Level> =
-                    naive.levels(*side).take(*count).map(|level| Level { qty: 0, ..level }).collect();
+                    naive.levels(*side).take(*count).map(|level| Level { qty: Qty(0), ..level }).collect();
                 let (bids, asks): (&[Level], &[Level]) =
                     if *side == BookSide::Bid { (&eaten, &[]) } else { (&[], &eaten) };
                 book.apply(bids, asks);
@@ -101,11 +108,11 @@ fn run(config: BookConfig, steps: &[Step]) {
         naive.assert_same(&book);
         for side in BookSide::BOTH {
             for level in naive.levels(side).step_by(7) {
-                assert_eq!(book.quantity_at(side, level.price), level.qty);
+                assert_eq!(book.quantity_at(side, level.price.0), level.qty.0);
             }
             for price in [centre, centre.wrapping_add(1), 0, i64::MAX, i64::MIN] {
-                let held = naive.levels(side).find(|level| level.price == price);
-                assert_eq!(book.quantity_at(side, price), held.map_or(0, |level| level.qty));
+                let held = naive.levels(side).find(|level| level.price.0 == price);
+                assert_eq!(book.quantity_at(side, price), held.map_or(0, |level| level.qty.0));
             }
         }
     }
@@ -146,12 +153,13 @@ proptest! {
 fn a_hostile_price_costs_neither_the_touch_nor_a_panic() {
     let config = BookConfig::default();
     let (mut book, mut naive) = (Book::new(config), NaiveBook::new(config.capacity_per_side()));
-    let near: Vec<Level> = (0..2_000).map(|i| Level { price: 600_000 - i * 3, qty: i + 1 }).collect();
+    let near: Vec<Level> =
+        (0..2_000).map(|i| Level { price: Price(600_000 - i * 3), qty: Qty(i + 1) }).collect();
     book.load_snapshot(&near, &[]);
     naive.load_snapshot(&near, &[]);
     for price in [i64::MAX, 1, i64::MAX - 1, i64::MIN, 0, -1, i64::MAX / 2, 616_384] {
         for qty in [i64::MAX, 1, 0] {
-            let hostile = [Level { price, qty }];
+            let hostile = [Level { price: Price(price), qty: Qty(qty) }];
             book.apply(&hostile, &hostile);
             naive.apply(&hostile, &hostile);
             naive.assert_same(&book);
@@ -161,7 +169,7 @@ fn a_hostile_price_costs_neither_the_touch_nor_a_panic() {
 
 #[test]
 fn the_mark_beyond_the_snapshot_stays_until_the_next_one() {
-    let level = |price, qty| Level { price, qty };
+    let level = |price, qty| Level { price: Price(price), qty: Qty(qty) };
     let mut book = Book::new(BookConfig::default());
     let load =
         |book: &mut Book| book.load_snapshot(&[level(100, 1), level(98, 1)], &[level(102, 1), level(105, 1)]);
@@ -183,7 +191,7 @@ fn the_mark_beyond_the_snapshot_stays_until_the_next_one() {
 
 #[test]
 fn locked_and_crossed_are_two_states() {
-    let level = |price, qty| Level { price, qty };
+    let level = |price, qty| Level { price: Price(price), qty: Qty(qty) };
     let mut book = Book::new(BookConfig::default());
     book.load_snapshot(&[level(100, 1)], &[level(101, 1)]);
     assert!(!book.state().is_crossed_or_locked());

@@ -3,7 +3,8 @@
 
 use super::far::{self, Far};
 use super::ladder::{self, Ladder};
-use super::{BookConfig, BookSide, Level};
+use super::{BookConfig, BookSide};
+use crate::num::{Level, Price, Qty};
 
 pub(super) struct Half {
     /// The best key; while a delta is being applied an upper bound of it. Means nothing while empty.
@@ -73,8 +74,8 @@ impl Half {
         let mut touched = i64::MIN;
         let mut changed = 0;
         for level in levels {
-            let key = level.price ^ self.flip;
-            let qty = level.qty.max(0);
+            let key = level.price.0 ^ self.flip;
+            let qty = level.qty.0.max(0);
             if MAY_FILL && qty > 0 && self.len() == self.capacity && !self.make_room(key) {
                 continue;
             }
@@ -178,7 +179,7 @@ impl Half {
     }
 
     fn keys_with_quantity(&self, levels: &[Level]) -> impl Iterator<Item = i64> {
-        levels.iter().filter(|level| level.qty > 0).map(|level| level.price ^ self.flip)
+        levels.iter().filter(|level| level.qty.0 > 0).map(|level| level.price.0 ^ self.flip)
     }
 
     #[inline]
@@ -193,7 +194,8 @@ impl Half {
 
     #[inline]
     pub(super) fn best(&self) -> Option<Level> {
-        self.best_price().map(|price| Level { price, qty: self.ladder.quantity(self.best) })
+        self.best_price()
+            .map(|price| Level { price: Price(price), qty: Qty(self.ladder.quantity(self.best)) })
     }
 
     pub(super) fn quantity_at(&self, price: i64) -> i64 {
@@ -250,6 +252,6 @@ impl Iterator for Levels<'_> {
             Some(level) => level,
             None => self.far.next(&self.half.far)?,
         };
-        Some(Level { price: key ^ self.half.flip, qty })
+        Some(Level { price: Price(key ^ self.half.flip), qty: Qty(qty) })
     }
 }

@@ -23,23 +23,12 @@ mod half;
 mod ladder;
 mod state;
 
+use crate::num::Level;
 use std::fmt;
 
 use half::Half;
 pub use half::Levels;
 pub use state::{Applied, BookState};
-
-/// One price level: what rests at a price, not how it changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(C)]
-pub struct Level {
-    /// Ticks of the instrument.
-    pub price: i64,
-    /// Quantity units of the instrument; 0 in a delta removes the level.
-    pub qty: i64,
-}
-
-const _: () = assert!(size_of::<Level>() == 16);
 
 /// A side of the book. (Orders and aggressors have another: buy or sell.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -235,7 +224,7 @@ impl Book {
     /// Sum of the side's quantities. Walks the side: for taps, not for the hot path.
     #[must_use]
     pub fn qty_sum(&self, side: BookSide) -> i128 {
-        self.levels(side).map(|level| i128::from(level.qty)).sum()
+        self.levels(side).map(|level| i128::from(level.qty.0)).sum()
     }
 
     /// What holds of the book as a whole.

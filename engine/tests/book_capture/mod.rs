@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::{fs::File, path::PathBuf};
 
-use engine::book::Level;
+use engine::num::{Level, Price, Qty};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -127,8 +127,8 @@ impl Recording {
     /// Levels of `[["price", "quantity"], ..]`.
     pub(crate) fn levels(&self, rows: &Value) -> Vec<Level> {
         let level = |row: &Value| Level {
-            price: units(row[0].as_str().unwrap(), self.price_digits),
-            qty: units(row[1].as_str().unwrap(), self.qty_digits),
+            price: Price(units(row[0].as_str().unwrap(), self.price_digits)),
+            qty: Qty(units(row[1].as_str().unwrap(), self.qty_digits)),
         };
         rows.as_array().unwrap().iter().map(level).collect()
     }

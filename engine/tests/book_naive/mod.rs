@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::book::{Book, BookSide, Level};
+use engine::book::{Book, BookSide};
+use engine::num::{Level, Price, Qty};
 
 /// One side, keyed so that the best level is the last.
 #[derive(Default)]
@@ -30,7 +31,7 @@ impl NaiveBook {
             for &level in levels {
                 self.set(side, level);
             }
-            let prices = levels.iter().filter(|level| level.qty > 0).map(|level| key(side, level.price));
+            let prices = levels.iter().filter(|level| level.qty.0 > 0).map(|level| key(side, level.price.0));
             self.sides[side as usize].covered = prices.min();
         }
     }
@@ -40,7 +41,7 @@ impl NaiveBook {
         let touched = [BookSide::Bid, BookSide::Ask].map(|side| {
             let levels = if side == BookSide::Bid { bids } else { asks };
             let changed = levels.iter().filter(|&&level| self.set(side, level));
-            changed.map(|level| key(side, level.price)).max().map(|best| key(side, best))
+            changed.map(|level| key(side, level.price.0)).max().map(|best| key(side, best))
         });
         self.beyond_snapshot |= self.sides.iter().any(|side| {
             let best = side.levels.last_key_value().map(|(&key, _)| key);
@@ -52,12 +53,12 @@ impl NaiveBook {
     /// True when the level's quantity changed.
     fn set(&mut self, side: BookSide, level: Level) -> bool {
         let half = &mut self.sides[side as usize];
-        let key = key(side, level.price);
+        let key = key(side, level.price.0);
         let before = half.levels.get(&key).copied();
-        if level.qty <= 0 {
+        if level.qty.0 <= 0 {
             half.levels.remove(&key);
         } else {
-            half.levels.insert(key, level.qty);
+            half.levels.insert(key, level.qty.0);
         }
         if half.levels.len() > self.capacity {
             let (worst, _) = half.levels.pop_first().unwrap();
@@ -69,7 +70,7 @@ impl NaiveBook {
 
     pub(crate) fn levels(&self, side: BookSide) -> impl Iterator<Item = Level> {
         let levels = self.sides[side as usize].levels.iter().rev();
-        levels.map(move |(&held, &qty)| Level { price: key(side, held), qty })
+        levels.map(move |(&held, &qty)| Level { price: Price(key(side, held)), qty: Qty(qty) })
     }
 
     pub(crate) fn best(&self, side: BookSide) -> Option<Level> {
@@ -106,7 +107,7 @@ impl NaiveBook {
         });
         let state = book.state();
         assert_eq!((state.bids_empty(), state.asks_empty()), (bid.is_none(), ask.is_none()));
-        let touch = bid.zip(ask).map(|(bid, ask)| (bid.price, ask.price));
+        let touch = bid.zip(ask).map(|(bid, ask)| (bid.price.0, ask.price.0));
         assert_eq!(state.is_crossed(), touch.is_some_and(|(bid, ask)| bid > ask));
         assert_eq!(state.is_locked(), touch.is_some_and(|(bid, ask)| bid == ask));
     }
