@@ -39,6 +39,11 @@ pub enum Event {
     Other,
 }
 
+impl Event {
+    /// How many there are: the length of a table indexed by them.
+    pub const COUNT: usize = 7;
+}
+
 /// Room for one decoded frame, taken at start and used again for every frame.
 #[derive(Debug)]
 pub struct Decoded {
@@ -224,6 +229,11 @@ impl DecodeErrorKind {
             Self::NoReceiveTime => "no receive time before the message",
         }
     }
+}
+
+impl DecodeError {
+    /// Bytes that the longest text of an error takes.
+    pub const TEXT_MAX: usize = 128;
 }
 
 impl fmt::Display for DecodeError {

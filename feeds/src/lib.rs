@@ -5,4 +5,6 @@
 pub mod capture;
 pub mod codec;
 mod json;
+pub mod stage;
+pub mod sync;
 pub mod venues;

@@ -3,7 +3,7 @@
 
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
 use crate::sync::{Sync, SyncCounts, SyncSink};
-use engine::ids::{Cause, ConnectionId, VenueId};
+use engine::ids::{ConnectionId, VenueId};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{FrameHead, RecordKind, StreamBreak};
 use engine::message::{Body, Cell, Depth, FIRST_OF_FRAME, Head, Kind, Message};
@@ -11,8 +11,8 @@ use engine::runner::{Source, Step};
 use engine::stage::{Sink, Stamping};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
+use std::io::Write;
 use std::sync::mpsc::SyncSender;
-use zerocopy::IntoBytes;
 
 /// Where frames come from: captures, a journal, sockets.
 pub trait FrameSource: Send {
@@ -42,10 +42,12 @@ pub struct Frame<'a> {
     pub connection: ConnectionId,
     /// Its number on that connection, from 1; the line of a capture.
     pub line: u32,
-    /// When it left the socket. None: the capture's line has no usable time.
-    pub recv_ns: Option<Nanos>,
-    /// The frame.
-    pub bytes: &'a [u8],
+    /// When it left the socket; never before that of the frame before.
+    pub recv_ns: Nanos,
+    /// The recorded receive time stepped back, or forward over an hour, and was not believed.
+    pub clock_fault: bool,
+    /// The frame. Err: a capture's line that is none.
+    pub bytes: Result<&'a [u8], DecodeError>,
 }
 
 /// One connection: its decoder, and the venue it speaks to.
@@ -97,7 +99,6 @@ pub struct FeedStage<F, C> {
     connections: Vec<Connection<C>>,
     decoded: Box<Decoded>,
     streams: Vec<Stream>,
-    time: RecvTime,
     config: FeedConfig,
     /// Time of the last message: timers count from it.
     last_ns: Nanos,
@@ -127,13 +128,13 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
         done: SyncSender<FeedReport>,
     ) -> Self {
         let stream = || Stream { sync: Sync::new(config.resync_buffer_bytes), seq: 0 };
-        let report = FeedReport { first_errors: Vec::with_capacity(FIRST_ERRORS_MAX), ..FeedReport::default() };
+        let report =
+            FeedReport { first_errors: Vec::with_capacity(FIRST_ERRORS_MAX), ..FeedReport::default() };
         Self {
             source,
             connections,
             decoded: Box::default(),
             streams: (0..instruments.len()).map(|_| stream()).collect(),
-            time: RecvTime::default(),
             config,
             last_ns: Nanos::default(),
             log,
@@ -174,31 +175,29 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             }
             SourcePoll::Ready => {}
         }
-        let recv_ns = self.time.peek(self.source.frame().recv_ns);
-        if self.timer(recv_ns, out) {
+        if self.timer(self.source.frame().recv_ns, out) {
             return Step::Worked;
         }
         let received = self.clock.now();
         let frame = self.source.frame();
-        let (clockless, stepped) = (frame.recv_ns.is_none(), self.time.take(frame.recv_ns));
-        self.last_ns = recv_ns;
+        self.last_ns = frame.recv_ns;
         self.report.frames += 1;
-        self.report.clock_steps += u64::from(stepped);
+        self.report.clock_steps += u64::from(frame.clock_fault);
         let mut head = Head {
             line: frame.line,
             connection: frame.connection,
-            recv_ns,
+            recv_ns: frame.recv_ns,
             received,
             flags: FIRST_OF_FRAME,
             ..Head::new(Kind::Delta)
         };
-        let frame_head =
-            FrameHead { line: frame.line, connection: frame.connection.0, clockless: u16::from(clockless) };
+        let clockless = u16::from(frame.bytes.is_err());
+        let frame_head = FrameHead { line: frame.line, connection: frame.connection.0, clockless };
         let prefix: [u8; 8] = zerocopy::transmute!(frame_head);
-        let journalled = self.log.bytes(RecordKind::Frame, &head, prefix, frame.bytes);
-        if let Some(cause) = journalled {
+        let bytes = frame.bytes.unwrap_or_default();
+        if let Some(cause) = self.log.bytes(RecordKind::Frame, &head, prefix, bytes) {
             head.cause = cause;
-            let frame = FrameInHand { clockless, bytes: frame.bytes };
+            let frame = frame.bytes;
             let mut parts = Parts {
                 connections: &mut self.connections,
                 decoded: &mut self.decoded,
@@ -237,11 +236,6 @@ fn end<S: Sink>(out: &mut S) -> Step {
     Step::Ended
 }
 
-struct FrameInHand<'a> {
-    clockless: bool,
-    bytes: &'a [u8],
-}
-
 /// The stage without its source, whose frame is in hand.
 struct Parts<'a, C> {
     connections: &'a mut [Connection<C>],
@@ -253,15 +247,10 @@ struct Parts<'a, C> {
 
 impl<C: FeedCodec> Parts<'_, C> {
     #[inline]
-    fn take<S: Sink>(&mut self, frame: FrameInHand<'_>, mut head: Head, out: &mut S) {
+    fn take<S: Sink>(&mut self, frame: Result<&[u8], DecodeError>, mut head: Head, out: &mut S) {
         let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
         head.venue = connection.venue;
-        let outcome = if frame.clockless {
-            Err(DecodeError::NO_RECEIVE_TIME)
-        } else {
-            connection.codec.decode(frame.bytes, self.decoded)
-        };
-        let event = match outcome {
+        let event = match frame.and_then(|bytes| connection.codec.decode(bytes, self.decoded)) {
             Ok(event) => event,
             Err(error) => return self.refuse(&head, error),
         };
@@ -300,7 +289,15 @@ impl<C: FeedCodec> Parts<'_, C> {
         if self.report.first_errors.len() < FIRST_ERRORS_MAX {
             self.report.first_errors.push((head.connection, head.line, error));
         }
-        self.log.bytes(RecordKind::DecodeError, head, [], error.to_record().as_bytes());
+        let mut text = [0; DecodeError::TEXT_MAX];
+        let unused = {
+            let mut rest = &mut text[..];
+            // Cannot fail: the longest text fits.
+            let _ = write!(rest, "{error}");
+            rest.len()
+        };
+        let length = text.len() - unused;
+        self.log.bytes(RecordKind::DecodeError, head, [], text.get(..length).unwrap_or_default());
     }
 }
 
@@ -334,73 +331,5 @@ impl<S: Sink, C: FeedCodec> SyncSink for Emitter<'_, S, C> {
     fn resynced(&mut self, head: &Head, snapshot_id: u64, update: &Depth) {
         let body = StreamBreak { expected: snapshot_id, first_id: update.first_id, last_id: update.last_id };
         self.log.record(RecordKind::StreamResync, head, &body);
-    }
-}
-
-/// The time of inputs: the frames' receive times, never backwards. A line whose time steps back, or forward
-/// over an hour, keeps the time before it; a second line in a row that agrees with such a jump forward
-/// confirms it (captures of two days, one after the other).
-#[derive(Clone, Copy, Debug, Default)]
-struct RecvTime {
-    now: Nanos,
-    /// The last line's own time, believed or not.
-    claimed: Nanos,
-}
-
-impl RecvTime {
-    /// The time that a frame with this receive time will have.
-    #[inline]
-    fn peek(&self, recv_ns: Option<Nanos>) -> Nanos {
-        recv_ns.filter(|claim| self.believes(*claim)).unwrap_or(self.now)
-    }
-
-    /// Takes the frame's time. True: it was not believed.
-    #[inline]
-    fn take(&mut self, recv_ns: Option<Nanos>) -> bool {
-        let Some(claim) = recv_ns else { return false };
-        let believed = self.believes(claim);
-        if believed {
-            self.now = claim;
-        }
-        self.claimed = claim;
-        !believed
-    }
-
-    #[inline]
-    fn believes(&self, claim: Nanos) -> bool {
-        let near = |from: Nanos| claim >= from && claim.since(from) <= Nanos::HOUR;
-        self.now.0 == 0 || near(self.now) || (claim > self.now && near(self.claimed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn times(claims: &[Option<u64>]) -> (Vec<u64>, u64) {
-        let (mut time, mut steps) = (RecvTime::default(), 0);
-        let seconds = |s: u64| Nanos(s * 1_000_000_000);
-        let taken = claims.iter().map(|claim| {
-            let claim = claim.map(seconds);
-            let peeked = time.peek(claim);
-            steps += u64::from(time.take(claim));
-            assert_eq!(peeked, time.now);
-            time.now.0 / 1_000_000_000
-        });
-        (taken.collect(), steps)
-    }
-
-    #[test]
-    fn time_never_steps_back_and_one_wild_line_does_not_move_it() {
-        let claims = [Some(10_000), Some(10_001), Some(9_000), Some(10_002), Some(99_999), Some(10_003), None, Some(10_004)];
-        let (taken, steps) = times(&claims);
-        assert_eq!(taken, [10_000, 10_001, 10_001, 10_002, 10_002, 10_003, 10_003, 10_004]);
-        assert_eq!(steps, 2);
-    }
-
-    #[test]
-    fn a_jump_that_the_next_line_confirms_is_believed() {
-        let (taken, steps) = times(&[Some(10_000), Some(20_000), Some(20_001), Some(20_002)]);
-        assert_eq!((taken, steps), (vec![10_000, 10_000, 20_001, 20_002], 1));
     }
 }

@@ -114,7 +114,12 @@ impl Sync {
             let Some((kept, body)) = self.waiting.pop() else { break };
             let Some(depth) = depth_of(body) else { break };
             // The kept update is applied now, as part of this input: its line and cause are its own, its time is not.
-            let kept = Head { recv_ns: head.recv_ns, received: head.received, flags: kept.flags & !FIRST_OF_FRAME, ..kept };
+            let kept = Head {
+                recv_ns: head.recv_ns,
+                received: head.received,
+                flags: kept.flags & !FIRST_OF_FRAME,
+                ..kept
+            };
             match sink.chain(&self.state, &depth) {
                 Chain::Apply => {
                     Self::advance(&mut self.state, &mut self.counts, &mut self.broken, &kept, &depth, sink);
@@ -308,7 +313,15 @@ mod tests {
         delta(&mut sync, &mut log, 3, 20, 21, 30);
         snapshot(&mut sync, &mut log, 4, 15);
         delta(&mut sync, &mut log, 5, 30, 31, 40);
-        assert_eq!(log.lines, ["Snapshot 15 line 4 at 40", "Delta 20 line 2 at 40", "Delta 30 line 3 at 40", "Delta 40 line 5 at 50"]);
+        assert_eq!(
+            log.lines,
+            [
+                "Snapshot 15 line 4 at 40",
+                "Delta 20 line 2 at 40",
+                "Delta 30 line 3 at 40",
+                "Delta 40 line 5 at 50"
+            ]
+        );
         let expected = SyncCounts { applied: 3, dropped_unsynced: 1, ..SyncCounts::default() };
         assert_eq!(sync.counts(), expected);
     }
@@ -321,12 +334,19 @@ mod tests {
         delta(&mut sync, &mut log, 3, 25, 26, 30); // 21..25 are missing
         delta(&mut sync, &mut log, 4, 30, 31, 40);
         delta(&mut sync, &mut log, 5, 40, 41, 50);
-        assert_eq!(sync.counts(), SyncCounts { applied: 1, gaps: 1, dropped_unsynced: 3, ..SyncCounts::default() });
+        assert_eq!(
+            sync.counts(),
+            SyncCounts { applied: 1, gaps: 1, dropped_unsynced: 3, ..SyncCounts::default() }
+        );
         snapshot(&mut sync, &mut log, 6, 35);
         delta(&mut sync, &mut log, 7, 50, 51, 60);
-        let expected = SyncCounts { applied: 4, gaps: 1, resyncs: 1, dropped_unsynced: 1, ..SyncCounts::default() };
+        let expected =
+            SyncCounts { applied: 4, gaps: 1, resyncs: 1, dropped_unsynced: 1, ..SyncCounts::default() };
         assert_eq!(sync.counts(), expected);
-        assert_eq!(log.lines[2..6], ["broke 20 -> 26", "Stale 0 line 3 at 30", "Snapshot 35 line 6 at 60", "resynced 35"]);
+        assert_eq!(
+            log.lines[2..6],
+            ["broke 20 -> 26", "Stale 0 line 3 at 30", "Snapshot 35 line 6 at 60", "resynced 35"]
+        );
     }
 
     #[test]
@@ -351,7 +371,8 @@ mod tests {
         snapshot(&mut sync, &mut log, 4, 16);
         snapshot(&mut sync, &mut log, 5, 20); // exactly where the book is: the chain goes on
         delta(&mut sync, &mut log, 6, 20, 21, 30);
-        let expected = SyncCounts { applied: 2, duplicates: 1, snapshots_ignored: 1, ..SyncCounts::default() };
+        let expected =
+            SyncCounts { applied: 2, duplicates: 1, snapshots_ignored: 1, ..SyncCounts::default() };
         assert_eq!(sync.counts(), expected);
     }
 
@@ -377,9 +398,20 @@ mod tests {
     #[test]
     fn a_full_buffer_loses_the_oldest_and_counts_them() {
         let (mut sync, mut log) = (Sync::new(6 * 64), Log::default()); // three messages of two cells
-        (1..=5).for_each(|n| delta(&mut sync, &mut log, u32::try_from(n).unwrap(), n * 10, n * 10 + 1, n * 10 + 10));
+        for n in 1..=5_u32 {
+            let id = u64::from(n) * 10;
+            delta(&mut sync, &mut log, n, id, id + 1, id + 10);
+        }
         snapshot(&mut sync, &mut log, 6, 35);
-        assert_eq!(log.lines, ["Snapshot 35 line 6 at 60", "Delta 40 line 3 at 60", "Delta 50 line 4 at 60", "Delta 60 line 5 at 60"]);
+        assert_eq!(
+            log.lines,
+            [
+                "Snapshot 35 line 6 at 60",
+                "Delta 40 line 3 at 60",
+                "Delta 50 line 4 at 60",
+                "Delta 60 line 5 at 60"
+            ]
+        );
         assert_eq!(sync.counts().dropped_unsynced, 2);
         let mut tiny = Sync::new(64);
         delta(&mut tiny, &mut log, 1, 0, 1, 1);

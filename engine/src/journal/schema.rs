@@ -21,7 +21,7 @@ pub enum RecordKind {
     RunEnd = 5,
     /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
     Frame = 10,
-    /// Feed: the frame could not be used. Body: text with place and value.
+    /// Feed: the frame could not be used. Body: what is wrong and where, text.
     DecodeError = 11,
     /// Feed: time has passed; `recv_ns` is the time. No body.
     Timer = 12,
@@ -120,7 +120,7 @@ pub struct FrameHead {
     pub line: u32,
     /// The socket or capture it came from.
     pub connection: u16,
-    /// 1: the line had no usable receive time and carries the one before it.
+    /// 1: a capture's line without a receive time: no frame, and it carries the time before it.
     pub clockless: u16,
 }
 
