@@ -4,6 +4,7 @@
 //! the venue prints; the order step is a rule on orders, see `Instrument::lot`). What one count is worth is a
 //! [`Step`], a decimal such as `0.10`. Products of the two are `i128` and checked: an overflow is an error.
 
+use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -319,6 +320,35 @@ impl Decimal {
         let coarser = self.exponent.saturating_sub(exponent).min(38);
         let mantissa = self.mantissa.div_euclid(10_i128.pow(u32::from(coarser)));
         Self { mantissa, exponent: self.exponent - coarser, digits: self.digits.min(exponent) }
+    }
+}
+
+impl From<i64> for Decimal {
+    fn from(value: i64) -> Self {
+        Self { mantissa: i128::from(value), exponent: 0, digits: 0 }
+    }
+}
+
+/// From configuration: text such as `"0.05"`, or a whole number. Never a float: `0.05` without quotes is refused.
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Decimal;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal in quotes, such as \"0.05\", or a whole number")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
+                Decimal::parse(text).map_err(|error| E::custom(format_args!("`{text}`: {error}")))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Decimal, E> {
+                Ok(value.into())
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Decimal, E> {
+                Ok(Decimal { mantissa: value.into(), exponent: 0, digits: 0 })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -88,6 +88,9 @@ impl ThreadPlan {
     }
 }
 
+/// The highest core number that a set of cores has a place for; `core_affinity` ends the process beyond it.
+const CORE_MAX: usize = libc::CPU_SETSIZE as usize - 1;
+
 /// The threads of a run, as written in a placement file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +111,8 @@ pub enum PlacementError {
     EmptyThread(usize),
     /// A thread whose stages are not in the order of the data, counted from 1.
     OutOfOrder(usize),
+    /// A core number that no kernel has.
+    NoSuchCore(usize),
     /// More threads that only spin than cores to spin on: each would starve the others for whole time slices.
     TooManySpinners {
         /// Threads with `idle = "spin"`.
@@ -127,6 +132,9 @@ impl fmt::Display for PlacementError {
                 f,
                 "placement: the stages of thread {n} must follow the data: feed, book, signal, strategy, gateway"
             ),
+            Self::NoSuchCore(core) => {
+                write!(f, "placement: core = {core}: cores are numbered 0 to {CORE_MAX}")
+            }
             Self::TooManySpinners { spinners, cores } => write!(
                 f,
                 "placement: {spinners} threads with idle = \"spin\" on {cores} core(s); use \"spin-then-yield\""
@@ -175,6 +183,9 @@ impl Placement {
         for (index, thread) in self.threads.iter().enumerate() {
             if thread.stages.is_empty() {
                 return Err(PlacementError::EmptyThread(index + 1));
+            }
+            if let Some(core) = thread.core.filter(|core| *core > CORE_MAX) {
+                return Err(PlacementError::NoSuchCore(core));
             }
             if !thread.stages.is_sorted() {
                 return Err(PlacementError::OutOfOrder(index + 1));
@@ -237,6 +248,8 @@ mod tests {
         assert_eq!(check(twice), Err(PlacementError::Twice(Book)));
         assert_eq!(check(vec![thread(&StageId::ALL), thread(&[])]), Err(PlacementError::EmptyThread(2)));
         assert_eq!(check(vec![thread(&[Book, Feed])]), Err(PlacementError::OutOfOrder(1)));
+        let nowhere = ThreadPlan { core: Some(1024), ..thread(&StageId::ALL) };
+        assert_eq!(check(vec![nowhere]), Err(PlacementError::NoSuchCore(1024)));
         let spin = |stages: &[StageId]| ThreadPlan { idle: Idle::Spin, ..thread(stages) };
         let spinners = vec![spin(&[Feed, Book]), spin(&[Signal]), spin(&[Strategy, Gateway])];
         assert_eq!(check(spinners), Err(PlacementError::TooManySpinners { spinners: 3, cores: 2 }));
