@@ -403,6 +403,19 @@ mod tests {
     }
 
     #[test]
+    fn every_level_is_found_among_hundreds_of_chunks() {
+        let mut far = Far::new(16_384);
+        let keys = || (0..16_384_i64).map(|next| next * 7_919 % 100_003);
+        keys().for_each(|key| assert_eq!(far.replace(key, key + 1), 0));
+        assert!(far.chunks > 4 * CHUNK, "the directory is searched in blocks");
+        assert_sound(&far);
+        keys().for_each(|key| assert_eq!((far.quantity(key), far.quantity(key + 100_003)), (key + 1, 0)));
+        assert!(walk(&far).is_sorted_by(|better, worse| better > worse));
+        keys().for_each(|key| assert_eq!(far.replace(key, 0), key + 1));
+        assert_sound(&far);
+    }
+
+    #[test]
     fn a_full_store_thinned_to_the_sparsest_chunks_fits_its_arena() {
         let mut far = Far::new(CAPACITY);
         let mut scattered = (1_i64..).map(|next| next * 7_919 % 100_003);

@@ -253,3 +253,35 @@ impl Iterator for Levels<'_> {
         Some(Level { price: key ^ self.half.flip, qty })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The touch walks over many windows; both ways it must have a deep window behind it, or what is frequent
+    /// becomes slow without becoming wrong.
+    #[test]
+    fn the_window_follows_the_touch_both_ways() {
+        let config = BookConfig::new(1_024, 4_096).unwrap();
+        for side in BookSide::BOTH {
+            let mut half = Half::new(side, config);
+            let mut best = 600_000_i64;
+            half.apply(&[Level { price: best ^ half.flip, qty: 1 }]);
+            for (step, turns) in [(3, 900), (-3, 1_800), (400, 20), (-400, 30), (5_000, 3), (-5_000, 3)] {
+                for _ in 0..turns {
+                    best += step;
+                    let depth = (0..900).step_by(50).map(|ticks| best - ticks);
+                    let mut levels: Vec<Level> =
+                        depth.map(|key| Level { price: key ^ half.flip, qty: key }).collect();
+                    let above = half.levels().filter(|level| level.price ^ half.flip > best);
+                    levels.extend(above.map(|level| Level { qty: 0, ..level }));
+                    half.apply(&levels);
+                    assert_eq!(half.best_price(), Some(best ^ half.flip));
+                    let offset = half.ladder.offset(best);
+                    assert!((640..1_024).contains(&offset), "{side:?}: the best lies at {offset}");
+                    assert!(half.far.best().is_none_or(|far| far < half.ladder.base()));
+                }
+            }
+        }
+    }
+}
