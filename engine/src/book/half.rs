@@ -156,11 +156,10 @@ impl Half {
     fn follow_down(&mut self) {
         let base = self.base_for(self.best);
         self.ladder.move_to(base, |_, _| {});
-        while self.far.best().is_some_and(|key| key >= base)
-            && let Some((key, qty)) = self.far.pop_best()
-        {
-            self.ladder.replace(key, qty);
-        }
+        let ladder = &mut self.ladder;
+        self.far.drain_best(base, |key, qty| {
+            ladder.replace(key, qty);
+        });
     }
 
     /// The window's base when `best` is the best level: an eighth of the window is headroom over it. Near the
