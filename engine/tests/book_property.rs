@@ -157,12 +157,26 @@ fn a_hostile_price_costs_neither_the_touch_nor_a_panic() {
         (0..2_000).map(|i| Level { price: Price(600_000 - i * 3), qty: Qty(i + 1) }).collect();
     book.load_snapshot(&near, &[]);
     naive.load_snapshot(&near, &[]);
-    for price in [i64::MAX, 1, i64::MAX - 1, i64::MIN, 0, -1, i64::MAX / 2, 616_384] {
+    let mut step = |price, qty| {
+        let hostile = [Level { price: Price(price), qty: Qty(qty) }];
+        book.apply(&hostile, &hostile);
+        naive.apply(&hostile, &hostile);
+        naive.assert_same(&book);
+    };
+    let hostile = [i64::MAX, 1, i64::MAX - 1, i64::MIN, 0, -1, i64::MIN + 5_000, i64::MAX / 2, 616_384];
+    for price in hostile {
         for qty in [i64::MAX, 1, 0] {
-            let hostile = [Level { price: Price(price), qty: Qty(qty) }];
-            book.apply(&hostile, &hostile);
-            naive.apply(&hostile, &hostile);
-            naive.assert_same(&book);
+            step(price, qty);
+        }
+    }
+    // The same, each left standing while the others come and go.
+    for stays in hostile {
+        step(stays, 1);
+        for price in hostile {
+            step(price, 7);
+        }
+        for price in hostile {
+            step(price, 0);
         }
     }
 }

@@ -26,7 +26,7 @@ const VACANT: i64 = i64::MAX;
 #[derive(Clone, Copy, Default)]
 struct Chunk {
     id: u32,
-    len: u32,
+    len: usize,
 }
 
 /// Levels in ascending order of key: the worst first.
@@ -100,12 +100,15 @@ impl Far {
     /// Adds a level better than every other one here.
     pub(super) fn push_best(&mut self, key: i64, qty: i64) {
         let position = self.chunks.saturating_sub(1);
-        let (_, len) = self.chunk(position);
+        let (id, len) = self.chunk(position);
         if self.chunks == 0 || len == CHUNK {
-            self.open_chunk(self.chunks, key, qty);
-        } else {
-            self.insert(position, len, key, qty);
+            return self.open_chunk(self.chunks, key, qty);
         }
+        self.keys[id][len] = key;
+        self.qtys[id][len] = qty;
+        self.directory[position].len += 1;
+        self.last[position] = key;
+        self.len += 1;
     }
 
     #[inline]
@@ -113,13 +116,27 @@ impl Far {
         self.chunks.checked_sub(1).map(|position| self.last[position])
     }
 
-    /// Takes the best level out.
-    pub(super) fn pop_best(&mut self) -> Option<(i64, i64)> {
-        let position = self.chunks.checked_sub(1)?;
-        let (id, len) = self.chunk(position);
-        let level = (self.keys[id][len - 1], self.qtys[id][len - 1]);
-        self.remove(position, len - 1);
-        Some(level)
+    /// Takes out the levels at `from` and better; `out` gets them, the best first.
+    pub(super) fn drain_best(&mut self, from: i64, mut out: impl FnMut(i64, i64)) {
+        while let Some(position) = self.chunks.checked_sub(1) {
+            let (id, len) = self.chunk(position);
+            let kept = count_below(&self.keys[id], from);
+            for index in (kept..len).rev() {
+                out(self.keys[id][index], self.qtys[id][index]);
+            }
+            self.len -= len - kept;
+            if kept == 0 {
+                self.close_chunk(position);
+                continue;
+            }
+            self.keys[id][kept..].fill(VACANT);
+            self.directory[position].len = kept;
+            self.last[position] = self.keys[id][kept - 1];
+            if position > 0 {
+                self.merge_if_small(position - 1);
+            }
+            return;
+        }
     }
 
     pub(super) fn worst(&self) -> Option<i64> {
@@ -170,7 +187,7 @@ impl Far {
     #[inline]
     fn chunk(&self, position: usize) -> (usize, usize) {
         let Chunk { id, len } = self.directory[position];
-        (id as usize, len as usize)
+        (id as usize, len)
     }
 
     fn insert(&mut self, position: usize, index: usize, key: i64, qty: i64) {
@@ -383,7 +400,14 @@ mod tests {
                             prop_assert_eq!(far.quantity(key), tree.get(&key).copied().unwrap_or(0));
                             prop_assert_eq!(far.replace(key, 0), tree.remove(&key).unwrap_or(0));
                         }
-                        4 => prop_assert_eq!(far.pop_best(), tree.pop_last()),
+                        4 => {
+                            // Between the best levels, so that what stays ends anywhere in a chunk.
+                            let from = tree.keys().rev().nth(count % 9).map_or(key, |held| held + step % 2);
+                            let mut drained = Vec::new();
+                            far.drain_best(from, |key, qty| drained.push((key, qty)));
+                            let expected = tree.split_off(&from);
+                            prop_assert!(drained.into_iter().eq(expected.into_iter().rev()));
+                        }
                         _ => {
                             far.drop_worst();
                             tree.pop_first();
@@ -400,6 +424,19 @@ mod tests {
             assert_sound(&far);
             prop_assert_eq!(walk(&far), vec![]);
         }
+    }
+
+    #[test]
+    fn every_level_is_found_among_hundreds_of_chunks() {
+        let mut far = Far::new(16_384);
+        let keys = || (0..16_384_i64).map(|next| next * 7_919 % 100_003);
+        keys().for_each(|key| assert_eq!(far.replace(key, key + 1), 0));
+        assert!(far.chunks > 4 * CHUNK, "the directory is searched in blocks");
+        assert_sound(&far);
+        keys().for_each(|key| assert_eq!((far.quantity(key), far.quantity(key + 100_003)), (key + 1, 0)));
+        assert!(walk(&far).is_sorted_by(|better, worse| better > worse));
+        keys().for_each(|key| assert_eq!(far.replace(key, 0), key + 1));
+        assert_sound(&far);
     }
 
     #[test]

@@ -157,11 +157,10 @@ impl Half {
     fn follow_down(&mut self) {
         let base = self.base_for(self.best);
         self.ladder.move_to(base, |_, _| {});
-        while self.far.best().is_some_and(|key| key >= base)
-            && let Some((key, qty)) = self.far.pop_best()
-        {
-            self.ladder.replace(key, qty);
-        }
+        let ladder = &mut self.ladder;
+        self.far.drain_best(base, |key, qty| {
+            ladder.replace(key, qty);
+        });
     }
 
     /// The window's base when `best` is the best level: an eighth of the window is headroom over it. Near the
@@ -253,5 +252,37 @@ impl Iterator for Levels<'_> {
             None => self.far.next(&self.half.far)?,
         };
         Some(Level { price: Price(key ^ self.half.flip), qty: Qty(qty) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The touch walks over many windows; both ways it must have a deep window behind it, or what is frequent
+    /// becomes slow without becoming wrong.
+    #[test]
+    fn the_window_follows_the_touch_both_ways() {
+        let config = BookConfig::new(1_024, 4_096).unwrap();
+        for side in BookSide::BOTH {
+            let mut half = Half::new(side, config);
+            let mut best = 600_000_i64;
+            half.apply(&[Level { price: Price(best ^ half.flip), qty: Qty(1) }]);
+            for (step, turns) in [(3, 900), (-3, 1_800), (400, 20), (-400, 30), (5_000, 3), (-5_000, 3)] {
+                for _ in 0..turns {
+                    best += step;
+                    let depth = (0..900).step_by(50).map(|ticks| best - ticks);
+                    let mut levels: Vec<Level> =
+                        depth.map(|key| Level { price: Price(key ^ half.flip), qty: Qty(key) }).collect();
+                    let above = half.levels().filter(|level| level.price.0 ^ half.flip > best);
+                    levels.extend(above.map(|level| Level { qty: Qty(0), ..level }));
+                    half.apply(&levels);
+                    assert_eq!(half.best_price(), Some(best ^ half.flip));
+                    let offset = half.ladder.offset(best);
+                    assert!((640..1_024).contains(&offset), "{side:?}: the best lies at {offset}");
+                    assert!(half.far.best().is_none_or(|far| far < half.ladder.base()));
+                }
+            }
+        }
     }
 }

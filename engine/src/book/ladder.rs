@@ -120,10 +120,20 @@ impl Ladder {
         self.base = base;
     }
 
+    /// Costs what was held, not the window: a venue that sends only snapshots clears at each message.
     pub(super) fn clear(&mut self) {
-        self.qty.fill(0);
-        self.words.fill(0);
-        self.groups.fill(0);
+        for group in 0..self.groups.len() {
+            let mut words = std::mem::take(&mut self.groups[group]);
+            while words != 0 {
+                let word = group * 64 + words.trailing_zeros() as usize;
+                words &= words - 1;
+                let mut bits = std::mem::take(&mut self.words[word]);
+                while bits != 0 {
+                    self.qty[word * 64 + bits.trailing_zeros() as usize] = 0;
+                    bits &= bits - 1;
+                }
+            }
+        }
         self.len = 0;
     }
 
