@@ -96,9 +96,8 @@ pub(crate) fn check(cores: &Cores, pinned: &Pinned, want: &HostRequirements) -> 
 
 fn usable(cores: &Cores, pinned: &Pinned) -> Finding {
     let id = "cores.pinned";
-    // A list that somebody wrote down is a requirement by itself: a thread cannot be pinned elsewhere.
-    let written = matches!(pinned.from, PinnedFrom::CommandLine | PinnedFrom::Configuration);
-    let wanted = Wanted::new(written, "online, open to this process");
+    // A list in the configuration is a requirement by itself: its threads cannot be pinned elsewhere.
+    let wanted = Wanted::new(pinned.from == PinnedFrom::Configuration, "online, open to this process");
     let (online, allowed) = match (&cores.online, &cores.allowed) {
         (Ok(online), Ok(allowed)) => (online, allowed),
         (Err(why), _) | (_, Err(why)) => return Finding::unknown(id, wanted, why),

@@ -17,7 +17,7 @@ use super::requirements::HostRequirements;
 /// Free space where journals go, and how fast it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
-    /// Directory that was asked about.
+    /// Directory that was asked about, absolute where that can be found out.
     pub(crate) dir: PathBuf,
     /// Bytes free to this user on the file system of `dir`.
     pub(crate) free_bytes: Read<u64>,
@@ -48,7 +48,8 @@ impl Disk {
                 })
             }),
         };
-        Self { dir: dir.to_owned(), free_bytes: free_bytes(dir), rate }
+        let shown = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        Self { dir: shown, free_bytes: free_bytes(dir), rate }
     }
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn check(disk: &Disk, want: &HostRequirements) -> Finding {
     };
     let hours = to_f64(free) / rate.bytes_per_s / 3600.0;
     let good = hours >= min.unwrap_or(HOURS_RECOMMENDED);
-    Finding::judged(id, wanted, good, format!("{hours:.1} h: {} free", bytes(free)))
+    Finding::judged(id, wanted, good, format!("{hours:.1} h at {}/s", bytes(whole(rate.bytes_per_s))))
         .because(format!(
             "at {:.0} bytes/s ({}) in {dir}; a full disk stops trading",
             rate.bytes_per_s, rate.from
@@ -176,6 +177,16 @@ fn is_segment(name: &str) -> bool {
 /// Bytes as a float for rates and hours, where a part in 2^53 is nothing.
 fn to_f64(count: u64) -> f64 {
     count as f64
+}
+
+/// A rate as whole bytes, for the screen.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive; `as` saturates"
+)]
+fn whole(bytes_per_s: f64) -> u64 {
+    bytes_per_s.round() as u64
 }
 
 /// A day of trading without anybody looking.

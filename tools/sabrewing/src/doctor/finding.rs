@@ -40,7 +40,7 @@ pub(crate) struct Finding {
     pub(crate) value: String,
     /// What is wanted, in words; empty when the check only informs.
     pub(crate) wanted: String,
-    /// Why it matters here, or why it is unknown; may be empty when ok.
+    /// Why it matters here, or why it is unknown; empty when ok.
     pub(crate) why: String,
     /// Commands that bring the host to what is wanted; lines starting with `#` explain.
     pub(crate) advice: Vec<String>,
@@ -75,9 +75,9 @@ impl Finding {
         Self { id, state, required, value, wanted: text, why, advice: Vec::new(), data: Value::Null }
     }
 
-    /// Adds why the wanted value matters; an unknown value keeps the reason that it has.
+    /// Adds why the wanted value matters, kept only where it was not found; an unknown value has its reason.
     pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
-        if self.state != State::Unknown {
+        if matches!(self.state, State::Warn | State::Fail) {
             self.why = why.into();
         }
         self
