@@ -31,6 +31,7 @@ fn host() -> tempfile::TempDir {
     put("proc/sys/kernel/nmi_watchdog", "1\n");
     put("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n");
     put("sys/devices/virtual/workqueue/cpumask", "ffff\n");
+    put("sys/class/net/eth7/queues/rx-0/rps_cpus", "0\n");
     put("proc/cmdline", "quiet\n");
     dir
 }
@@ -111,6 +112,19 @@ fn only_the_named_group_is_touched() {
     let shown = applied(host.path(), &[PROFILE, "--only", "memory"]);
     assert!(shown.starts_with("memory\n") && !shown.contains("irq"), "{shown}");
     assert_eq!(fs::read_to_string(host.path().join("proc/sys/vm/nr_hugepages")).unwrap(), "512\n");
+}
+
+#[test]
+fn packets_of_the_named_card_are_steered_to_the_named_cores() {
+    let host = host();
+    let profile = host.path().join("nic.toml");
+    let text = "pinned_cores = \"2\"\nhousekeeping_cores = \"0-1\"\nnic = \"eth7\"\nrps_cores = \"0-1\"\n";
+    fs::write(&profile, text).unwrap();
+    applied(host.path(), &[profile.to_str().unwrap(), "--only", "network"]);
+    assert_eq!(
+        fs::read_to_string(host.path().join("sys/class/net/eth7/queues/rx-0/rps_cpus")).unwrap(),
+        "3\n"
+    );
 }
 
 #[test]
