@@ -107,6 +107,21 @@ fn a_second_application_changes_nothing_and_revert_puts_back_what_the_first_one_
 }
 
 #[test]
+fn revert_after_two_profiles_goes_back_to_before_the_first_in_one_step() {
+    let host = host();
+    let profile = |pages: u32| {
+        let file = host.path().join(format!("{pages}.toml"));
+        let text = format!("pinned_cores = \"2\"\nhousekeeping_cores = \"0\"\nhuge_pages = {pages}\n");
+        fs::write(&file, text).unwrap();
+        applied(host.path(), &[file.to_str().unwrap(), "--only", "memory"]);
+    };
+    profile(512);
+    profile(1024);
+    assert_eq!(applied(host.path(), &["--revert"]), "restore  /proc/sys/vm/nr_hugepages -> 0\n");
+    assert_eq!(fs::read_to_string(host.path().join("proc/sys/vm/nr_hugepages")).unwrap(), "0\n");
+}
+
+#[test]
 fn only_the_named_group_is_touched() {
     let host = host();
     let shown = applied(host.path(), &[PROFILE, "--only", "memory"]);
