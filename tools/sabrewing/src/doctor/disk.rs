@@ -77,19 +77,21 @@ pub(crate) fn check(disk: &Disk, want: &HostRequirements) -> Finding {
     };
     let hours = to_f64(free) / rate.bytes_per_s / 3600.0;
     let good = hours >= min.unwrap_or(HOURS_RECOMMENDED);
-    Finding::judged(id, wanted, good, format!("{hours:.1} h at {}/s", bytes(whole(rate.bytes_per_s))))
-        .because(format!(
-            "at {:.0} bytes/s ({}) in {dir}; a full disk stops trading",
-            rate.bytes_per_s, rate.from
-        ))
-        .advise(["# free space, move the journals to a larger disk, or shorten the journal's retention"])
-        .with_data(json!({
-            "dir": disk.dir,
-            "free_bytes": free,
-            "bytes_per_s": rate.bytes_per_s,
-            "rate_from": rate.from,
-            "hours": hours,
-        }))
+    Finding::judged(
+        id,
+        wanted,
+        good,
+        format!("{hours:.1} h at {}/s ({})", bytes(whole(rate.bytes_per_s)), rate.from),
+    )
+    .because(format!("{} free for {dir}; a full disk stops trading", bytes(free)))
+    .advise(["# free space, move the journals to a larger disk, or shorten the journal's retention"])
+    .with_data(json!({
+        "dir": disk.dir,
+        "free_bytes": free,
+        "bytes_per_s": rate.bytes_per_s,
+        "rate_from": rate.from,
+        "hours": hours,
+    }))
 }
 
 /// Bytes free to this user on the file system that holds `dir`, or would hold it once it is made.
