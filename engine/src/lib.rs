@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod candle;
+pub mod counters;
 pub mod ids;
 pub mod instrument;
 pub mod message;
