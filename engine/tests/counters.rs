@@ -241,6 +241,7 @@ fn a_file_that_is_no_counters_file_is_refused_with_the_place() {
     assert_eq!(refused(&patched(306, &[77])), of_first("unit"));
     assert_eq!(refused(&patched(308, &[255; 4])), of_first("value"));
     let name = good.windows(6).position(|bytes| bytes == b"frames").unwrap();
+    assert_eq!(refused(&patched(name, b"F")), of_first("name"), "a name that no exporter takes");
     assert_eq!(refused(&patched(name, b"\x1b")), of_first("name"));
     assert_eq!(refused(&patched(name, b"\xff")), of_first("name"));
 
