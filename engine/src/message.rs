@@ -23,45 +23,44 @@ pub struct Cell(pub [u64; 8]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// Feed: forget the book of this instrument; a snapshot follows or the stream ended in doubt.
-    Reset = 1,
-    /// Feed: the whole book. Body: [`Depth`], then bids and asks.
-    Snapshot = 2,
+    /// Feed: the whole book; forget what was there. Body: [`Depth`], then bids and asks.
+    Snapshot = 1,
     /// Feed: absolute quantities of changed levels. Body: [`Depth`], then bids and asks.
-    Delta = 3,
+    Delta = 2,
     /// Feed: the book can no longer be trusted until the next `Snapshot`. Body: none.
-    Stale = 4,
+    Stale = 3,
     /// Feed: one trade, or one aggregate of trades. Body: [`Trade`].
-    Trade = 5,
+    Trade = 4,
     /// Feed: the venue's own best bid and ask. Body: [`Ticker`].
-    Ticker = 6,
+    Ticker = 5,
     /// Feed: mark price and funding. Body: [`MarkPrice`].
-    MarkPrice = 7,
+    MarkPrice = 6,
     /// Feed: the venue's own candle. Body: [`Kline`], two cells.
-    Kline = 8,
+    Kline = 7,
     /// Runner, through the feed stage: time has passed. `recv_ns` is the time; no body.
-    Timer = 9,
+    Timer = 8,
     /// Book: the book after a message. Body: [`BookChanged`], then the changed slots of the top.
-    BookChanged = 10,
+    BookChanged = 9,
     /// Signal: subscribed features that changed. Body: [`Features`].
-    Features = 11,
+    Features = 10,
     /// Strategy: the quotes it wants. Body: [`Target`].
-    Target = 12,
+    Target = 11,
     /// Gateway to strategy: what became of an order. Body: [`Execution`], two cells.
-    Execution = 13,
+    Execution = 12,
     /// The stream has ended; nothing follows on this path.
-    End = 14,
+    End = 13,
 }
 
-/// Set in [`Head::flags`] of the last message that a frame gave rise to.
-pub const LAST_OF_FRAME: u8 = 1;
+/// Set in [`Head::flags`] of the first message that a frame gave rise to: the one that its latency is taken from.
+pub const FIRST_OF_FRAME: u8 = 1;
 
 /// First cell of every message.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Head {
-    kind: u8,
-    /// [`LAST_OF_FRAME`].
+    /// What the message says: `Kind` as a number, read by [`Head::kind`].
+    pub kind_code: u8,
+    /// [`FIRST_OF_FRAME`].
     pub flags: u8,
     /// Body cells that follow.
     pub body_cells: u16,
@@ -96,35 +95,34 @@ impl Head {
     #[inline]
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind: kind as u8, ..Self::default() }
+        Self { kind_code: kind as u8, ..Self::default() }
     }
 
     /// A head of another kind that keeps what led to it: instrument, origin, cause, time, stamps.
     #[inline]
     #[must_use]
     pub fn derive(&self, kind: Kind) -> Self {
-        Self { kind: kind as u8, body_cells: 0, ..*self }
+        Self { kind_code: kind as u8, body_cells: 0, ..*self }
     }
 
     /// What the message says. None: a number that is no kind (never from this process).
     #[inline]
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
-        Some(match self.kind {
-            1 => Kind::Reset,
-            2 => Kind::Snapshot,
-            3 => Kind::Delta,
-            4 => Kind::Stale,
-            5 => Kind::Trade,
-            6 => Kind::Ticker,
-            7 => Kind::MarkPrice,
-            8 => Kind::Kline,
-            9 => Kind::Timer,
-            10 => Kind::BookChanged,
-            11 => Kind::Features,
-            12 => Kind::Target,
-            13 => Kind::Execution,
-            14 => Kind::End,
+        Some(match self.kind_code {
+            1 => Kind::Snapshot,
+            2 => Kind::Delta,
+            3 => Kind::Stale,
+            4 => Kind::Trade,
+            5 => Kind::Ticker,
+            6 => Kind::MarkPrice,
+            7 => Kind::Kline,
+            8 => Kind::Timer,
+            9 => Kind::BookChanged,
+            10 => Kind::Features,
+            11 => Kind::Target,
+            12 => Kind::Execution,
+            13 => Kind::End,
             _ => return None,
         })
     }
@@ -537,10 +535,10 @@ mod tests {
     #[test]
     fn every_kind_survives_the_head() {
         for number in 0..=u8::MAX {
-            let head = Head { kind: number, ..Head::default() };
+            let head = Head { kind_code: number, ..Head::default() };
             assert_eq!(
                 head.kind().map_or(0, |kind| kind as u8),
-                if (1..=14).contains(&number) { number } else { 0 }
+                if (1..=13).contains(&number) { number } else { 0 }
             );
         }
     }

@@ -60,6 +60,8 @@ pub struct Decoded {
 pub const TRADES_MAX: usize = 4096;
 /// Levels, bids and asks together, that one frame may hold; more is `DecodeErrorKind::TooMany`.
 pub const LEVELS_MAX: usize = 16_384;
+/// Bytes that one frame may have; more is `DecodeErrorKind::TooLong`. Room for [`LEVELS_MAX`] levels of 64 bytes.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
 impl Decoded {
     /// Takes the memory.
@@ -183,21 +185,50 @@ pub enum DecodeErrorKind {
     UnknownSymbol,
     /// More levels or trades than a message may have.
     TooMany,
+    /// More bytes than a frame may have.
+    TooLong,
+    /// A capture's line that does not begin with a receive time.
+    NoReceiveTime,
+}
+
+impl DecodeErrorKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::NotJson,
+        Self::UnknownShape,
+        Self::MissingKey,
+        Self::DuplicateKey,
+        Self::WrongType,
+        Self::BadNumber,
+        Self::OffStep,
+        Self::UnknownSymbol,
+        Self::TooMany,
+        Self::TooLong,
+        Self::NoReceiveTime,
+    ];
+
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotJson => "not JSON",
+            Self::UnknownShape => "not a message this venue sends",
+            Self::MissingKey => "missing key",
+            Self::DuplicateKey => "duplicate key",
+            Self::WrongType => "value of the wrong type",
+            Self::BadNumber => "bad number",
+            Self::OffStep => "not a whole number of ticks or units",
+            Self::UnknownSymbol => "symbol not carried by this connection",
+            Self::TooMany => "too many entries",
+            Self::TooLong => "frame too long",
+            Self::NoReceiveTime => "no receive time before the message",
+        }
+    }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            DecodeErrorKind::NotJson => "not JSON",
-            DecodeErrorKind::UnknownShape => "not a message this venue sends",
-            DecodeErrorKind::MissingKey => "missing key",
-            DecodeErrorKind::DuplicateKey => "duplicate key",
-            DecodeErrorKind::WrongType => "value of the wrong type",
-            DecodeErrorKind::BadNumber => "bad number",
-            DecodeErrorKind::OffStep => "not a whole number of ticks or units",
-            DecodeErrorKind::UnknownSymbol => "symbol not carried by this connection",
-            DecodeErrorKind::TooMany => "too many entries",
-        };
+        let what = self.kind.name();
         if self.key.is_empty() {
             write!(f, "{what} at byte {}", self.offset)
         } else {

@@ -1,0 +1,218 @@
+//! A journal directory as a reader finds it, and its lanes merged for display.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::ids::Lane;
+
+use super::cursor::{Cursor, Problem, Stand, Trouble};
+use super::header::{self, RunInfo, SEGMENT_HEADER_BYTES};
+use super::live::LOCK_FILE;
+use super::record::View;
+use super::segment::{file_name, parse_file_name};
+
+/// A journal that may be finished, growing or damaged. Nothing in it is ever changed.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    lanes: Vec<(Lane, u32)>,
+    foreign: Vec<PathBuf>,
+}
+
+impl Reader {
+    /// Opens a journal directory, or the run directory that holds it as `journal`.
+    /// Err: cannot be listed, or holds no journal.
+    pub fn open(path: &Path) -> Result<Self, Problem> {
+        let inner = path.join("journal");
+        let dir = if inner.is_dir() { inner } else { path.to_path_buf() };
+        let fail = |kind| Problem { path: dir.clone(), offset: 0, after_seq: 0, what: Trouble::Read(kind) };
+        let (mut lanes, mut foreign, mut is_journal) = (Vec::new(), Vec::new(), false);
+        for entry in fs::read_dir(&dir).map_err(|error| fail(error.kind()))? {
+            let path = entry.map_err(|error| fail(error.kind()))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some((lane, number)) = parse_file_name(name) {
+                is_journal = true;
+                match lanes.iter_mut().find(|(known, _)| *known == lane) {
+                    Some((_, first)) => *first = number.min(*first),
+                    None => lanes.push((lane, number)),
+                }
+            } else if name == LOCK_FILE {
+                is_journal = true;
+            } else if !is_unfinished(name) {
+                foreign.push(path);
+            }
+        }
+        if !is_journal {
+            return Err(Problem { path: dir, offset: 0, after_seq: 0, what: Trouble::NoJournal });
+        }
+        lanes.sort_unstable();
+        foreign.sort_unstable();
+        Ok(Self { dir, lanes, foreign })
+    }
+
+    /// The directory that holds the segments.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Lanes that had a segment when the journal was opened.
+    pub fn lanes(&self) -> impl Iterator<Item = Lane> + '_ {
+        self.lanes.iter().map(|(lane, _)| *lane)
+    }
+
+    /// What does not belong in a journal; ignored.
+    #[must_use]
+    pub fn foreign(&self) -> &[PathBuf] {
+        &self.foreign
+    }
+
+    /// A cursor at the start of `lane`.
+    #[must_use]
+    pub fn cursor(&self, lane: Lane) -> Cursor {
+        Cursor::new(&self.dir, lane)
+    }
+
+    /// What the segments say of the run, from the first readable one, the runner's lane first.
+    #[must_use]
+    pub fn run(&self) -> Option<RunInfo> {
+        self.lanes.iter().rev().find_map(|(lane, number)| {
+            let bytes = read_start(&self.dir.join(file_name(*lane, *number))).ok()?;
+            header::decode(&bytes, *lane, *number).ok().map(|info| info.run)
+        })
+    }
+
+    /// Whether a process is writing the journal now. Err: the lock file cannot be read.
+    pub fn is_being_written(&self) -> io::Result<bool> {
+        let lock = match File::open(self.dir.join(LOCK_FILE)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// A segment that the helper was making: not a segment yet, and no foreign file.
+fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(".tmp").is_some_and(|stem| parse_file_name(&format!("{stem}.seg")).is_some())
+}
+
+fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(File::open(path)?, SEGMENT_HEADER_BYTES as u64), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// All lanes as one sequence for display: by receive time, but never a record before the one that caused it.
+///
+/// The order between lanes is for people. What a stage took in which order, the lanes themselves record.
+pub struct Merged {
+    lanes: Vec<MergedLane>,
+    shown: Option<usize>, // the lane whose record `next` returned last
+    problems: VecDeque<Problem>,
+}
+
+struct MergedLane {
+    cursor: Cursor,
+    stand: Option<Stand>, // None: damaged
+}
+
+impl Merged {
+    /// The given lanes, each from its start. Lanes whose segments do not exist yet may be among them.
+    #[must_use]
+    pub fn new(reader: &Reader, lanes: impl IntoIterator<Item = Lane>) -> Self {
+        let lane = |lane| MergedLane { cursor: reader.cursor(lane), stand: Some(Stand::Tail) };
+        let mut merged =
+            Self { lanes: lanes.into_iter().map(lane).collect(), shown: None, problems: VecDeque::new() };
+        merged.look_again();
+        merged
+    }
+
+    /// Looks at the tail of each lane whether something has been written since.
+    pub fn look_again(&mut self) {
+        for index in 0..self.lanes.len() {
+            if self.lanes[index].stand == Some(Stand::Tail) && self.shown != Some(index) {
+                self.step(index);
+            }
+        }
+    }
+
+    /// The next record to show. None: no lane has one now.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend its own buffer")]
+    pub fn next(&mut self) -> Option<View<'_>> {
+        if let Some(index) = self.shown.take() {
+            self.step(index);
+        }
+        let index = self.choose()?;
+        self.shown = Some(index);
+        self.lanes[index].cursor.current()
+    }
+
+    /// Damage met since the last call. The lane ends there, the others go on.
+    pub fn take_problem(&mut self) -> Option<Problem> {
+        self.problems.pop_front()
+    }
+
+    /// The cursors, for what they say of their places.
+    pub fn cursors(&self) -> impl Iterator<Item = &Cursor> {
+        self.lanes.iter().map(|lane| &lane.cursor)
+    }
+
+    fn step(&mut self, index: usize) {
+        let lane = &mut self.lanes[index];
+        lane.stand = match lane.cursor.step() {
+            Ok(stand) => Some(stand),
+            Err(problem) => {
+                self.problems.push_back(problem);
+                None
+            }
+        };
+    }
+
+    /// The earliest record whose cause has been shown; the earliest at all where every one waits for another.
+    fn choose(&mut self) -> Option<usize> {
+        let earliest = self.by_time().into_iter().next()?;
+        for index in self.by_time() {
+            if !self.waits(index) {
+                return Some(index);
+            }
+        }
+        Some(earliest)
+    }
+
+    fn by_time(&self) -> Vec<usize> {
+        let time =
+            |index: &usize| self.lanes[*index].cursor.current().map(|view| (view.entry.recv_ns, *index));
+        let mut ready: Vec<_> = (0..self.lanes.len()).filter_map(|index| time(&index)).collect();
+        ready.sort_unstable();
+        ready.into_iter().map(|(_, index)| index).collect()
+    }
+
+    /// Whether the record that caused the lane's current one is still to be shown.
+    fn waits(&mut self, index: usize) -> bool {
+        let Some(cause) = self.lanes[index].cursor.current().map(|view| view.entry.cause) else {
+            return false;
+        };
+        let causing = self
+            .lanes
+            .iter()
+            .position(|lane| Some(lane.cursor.lane()) == cause.lane())
+            .filter(|lane| *lane != index);
+        let Some(causing) = causing else { return false };
+        if self.lanes[causing].cursor.last_seq() >= cause.seq() {
+            return false;
+        }
+        if self.lanes[causing].stand == Some(Stand::Tail) {
+            // It was written before the record it caused: it has come since the last look.
+            self.step(causing);
+        }
+        self.lanes[causing].stand == Some(Stand::Record)
+    }
+}
