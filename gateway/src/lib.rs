@@ -1,1 +1,8 @@
-//! The order gateway: risk gate, order state, venue codecs, paper exchange.
+//! The order gateway: targets in, approved and journalled orders out, answers back.
+#![deny(clippy::float_arithmetic)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod latency;
+pub mod manager;
+pub mod paper;
+pub mod stage;
