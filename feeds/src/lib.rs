@@ -4,5 +4,7 @@
 
 pub mod capture;
 pub mod codec;
+pub mod detect;
+pub mod instruments;
 mod json;
 pub mod venues;

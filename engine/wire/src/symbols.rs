@@ -86,7 +86,6 @@ fn padded(name: &[u8]) -> Option<Words> {
 
 /// Spreads the words over the table's index bits (the high half of a product knows every bit below it).
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a hash")]
 fn hash(words: &Words) -> usize {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let folded = words[0] ^ words[1].rotate_left(29) ^ words[2].rotate_left(41) ^ words[3].rotate_left(53);

@@ -50,7 +50,13 @@ pub(crate) fn instrument(venue: &str, symbol: &str) -> Instrument {
 }
 
 /// An instrument of which only the steps matter.
-pub(crate) fn with_steps(venue: &str, symbol: &str, kind: ContractKind, tick: &str, unit: &str) -> Instrument {
+pub(crate) fn with_steps(
+    venue: &str,
+    symbol: &str,
+    kind: ContractKind,
+    tick: &str,
+    unit: &str,
+) -> Instrument {
     let step = |text: &str| Step::parse(text.as_bytes()).unwrap();
     let instrument = Instrument {
         id: InstrumentId(0),
