@@ -4,6 +4,8 @@
 
 pub mod capture;
 pub mod codec;
+pub mod detect;
+pub mod instruments;
 mod json;
 pub mod stage;
 pub mod sync;
