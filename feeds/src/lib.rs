@@ -1,6 +1,7 @@
 //! Market data: venue decoders, synchronisation, the feed stage.
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
 
 pub mod capture;
 pub mod codec;
