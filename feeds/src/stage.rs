@@ -3,6 +3,7 @@
 
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
 use crate::sync::{Sync, SyncCounts, SyncSink};
+use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{ConnectionId, VenueId};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{FrameHead, RecordKind, StreamBreak};
@@ -105,6 +106,7 @@ pub struct FeedStage<F, C: FeedCodec> {
     stopping: bool,
     rest: Option<Rest>,
     report: FeedReport,
+    counters: Option<FeedCounters>,
     done: SyncSender<FeedReport>,
 }
 
@@ -141,10 +143,50 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
             stopping: false,
             rest: None,
             report,
+            counters: None,
             done,
         }
     }
+
+    /// Publishes the stage's numbers. Err: the counters are full, or have them already.
+    pub fn counting(mut self, counters: &mut Counters) -> Result<Self, CountersError> {
+        self.counters = Some(FeedCounters::register(counters)?);
+        Ok(self)
+    }
 }
+
+/// The stage's numbers in the counters file.
+struct FeedCounters {
+    frames: Counter,
+    decode_errors: Counter,
+    general_decoder: Counter,
+    clock_steps: Counter,
+    timers: Counter,
+}
+
+impl FeedCounters {
+    fn register(counters: &mut Counters) -> Result<Self, CountersError> {
+        let mut register = |name, help| counters.register("feed", &Desc::counter(name, Unit::Count, help));
+        Ok(Self {
+            frames: register("frames", "Frames taken")?,
+            decode_errors: register("decode_errors", "Frames that could not be used")?,
+            general_decoder: register("general_decoder", "Frames that no scanner knew")?,
+            clock_steps: register("clock_steps", "Receive times that stepped back, or forward over an hour")?,
+            timers: register("timers", "Timer messages sent")?,
+        })
+    }
+
+    fn set(&mut self, report: &FeedReport) {
+        self.frames.set(report.frames);
+        self.decode_errors.set(report.decode_errors);
+        self.general_decoder.set(report.general_decoder);
+        self.clock_steps.set(report.clock_steps);
+        self.timers.set(report.timers);
+    }
+}
+
+/// Frames between two publications of the counters.
+const PUBLISH_EVERY: u64 = 64;
 
 impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
     fn step<S: Sink>(&mut self, out: &mut S) -> Step {
@@ -183,6 +225,11 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         let received = self.clock.now();
         parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
         self.source.consume();
+        if self.report.frames.is_multiple_of(PUBLISH_EVERY)
+            && let Some(counters) = &mut self.counters
+        {
+            counters.set(&self.report);
+        }
         Step::Worked
     }
 
@@ -201,6 +248,9 @@ impl<F, C: FeedCodec> Drop for FeedStage<F, C> {
         let mut report = std::mem::take(&mut self.report);
         report.general_decoder =
             self.connections.iter().map(|connection| connection.codec.general_count()).sum();
+        if let Some(counters) = &mut self.counters {
+            counters.set(&report);
+        }
         report.sync = self.streams.iter().map(|stream| stream.sync.counts()).collect();
         // The receiver is gone only when nobody wants the report.
         let _ = self.done.send(report);

@@ -141,7 +141,9 @@ impl Config {
         let durability = match file.journal.durability {
             DurabilityKey::Process => Durability::Process,
             DurabilityKey::MsyncMs(every_ms @ 1..=60_000) => Durability::Msync { every_ms },
-            DurabilityKey::MsyncMs(_) => return Err(at("journal", "durability.msync_ms must be in 1..=60000")),
+            DurabilityKey::MsyncMs(_) => {
+                return Err(at("journal", "durability.msync_ms must be in 1..=60000"));
+            }
         };
         Ok(Self {
             limits,
@@ -201,7 +203,9 @@ impl PlacementChoice {
             Self::File(path) => path.display().to_string(),
             _ => "--placement".into(),
         };
-        placement.check(cores.len()).map_err(|error: PlacementError| ConfigError { file: name, what: error.to_string() })?;
+        placement
+            .check(cores.len())
+            .map_err(|error: PlacementError| ConfigError { file: name, what: error.to_string() })?;
         Ok(placement)
     }
 }
@@ -223,7 +227,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_file_line_and_key() {
         let unknown = error(|text| text.replace("collar_bps", "collar_bsp"));
-        assert!(unknown.starts_with("x.toml: TOML parse error at line 8") && unknown.contains("collar_bsp"), "{unknown}");
+        assert!(
+            unknown.starts_with("x.toml: TOML parse error at line 8") && unknown.contains("collar_bsp"),
+            "{unknown}"
+        );
         let missing = error(|text| text.replace("open_orders_max = 4", ""));
         assert!(missing.contains("missing field `open_orders_max`"), "{missing}");
         let float = error(|text| text.replace("\"1000\"", "1000.5"));
@@ -232,7 +239,8 @@ mod tests {
         assert_eq!(range, "x.toml: [feed] timer_ms must be in 1..=1000");
         let limit = error(|text| text.replace("order_notional_max = \"1000\"", "order_notional_max = \"0\""));
         assert_eq!(limit, "x.toml: [risk] order_notional_max must be above 0");
-        let durability = error(|text| text.replace("durability = \"process\"", "durability = { msync_ms = 0 }"));
+        let durability =
+            error(|text| text.replace("durability = \"process\"", "durability = { msync_ms = 0 }"));
         assert_eq!(durability, "x.toml: [journal] durability.msync_ms must be in 1..=60000");
     }
 

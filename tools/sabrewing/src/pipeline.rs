@@ -4,7 +4,7 @@
 use engine::book_stage::{BookStage, BookTap};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::message::Cell;
-use engine::placement::{Placement, StageId};
+use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::ring::{RingReceiver, RingSender, ring};
 use engine::runner::{Chain, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
 use engine::stage::{Link, Node, Sink};
@@ -95,11 +95,13 @@ impl Wiring<'_> {
     /// Joins a stage to the one before it: in place, or by a ring to a chain of its own.
     fn join<N: Sink + Send + 'static>(&mut self, node: N, stage: StageId) -> Result<Link<N>, CountersError> {
         let neighbours = |run: Vec<StageId>| run.windows(2).any(|pair| pair[1] == stage);
-        if self.placement.threads.iter().flat_map(|thread| thread.chains()).any(neighbours) {
+        if self.placement.threads.iter().flat_map(ThreadPlan::chains).any(neighbours) {
             return Ok(Link::Here(node));
         }
         let (sender, receiver) = match stage {
-            StageId::Book => ring(4 * MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX + SMALL_CELLS_MAX),
+            StageId::Book => {
+                ring(4 * MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX + SMALL_CELLS_MAX)
+            }
             _ => ring(SMALL_RING_CELLS, SMALL_CELLS_MAX, SMALL_CELLS_MAX + FEATURE_CELLS * self.instruments),
         };
         let name = stage.name();
@@ -109,7 +111,12 @@ impl Wiring<'_> {
         Ok(Link::Ring(sender))
     }
 
-    fn count_sender(&mut self, sender: RingSender, owner: &str, name: &str) -> Result<RingSender, CountersError> {
+    fn count_sender(
+        &mut self,
+        sender: RingSender,
+        owner: &str,
+        name: &str,
+    ) -> Result<RingSender, CountersError> {
         // Owned by the ring, not by a stage: sender and receiver are two threads and must not share a line.
         let mut register = |name: String, help| {
             let owner = format!("{owner} ring sender");

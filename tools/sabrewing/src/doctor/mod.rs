@@ -92,7 +92,6 @@ pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
 /// What `want` requires and this host does not show, for a run that is asked to be strict. Takes
 /// [`GAP_TIME`] when a scheduling gap is limited, otherwise milliseconds; `pinned_cores` should hold
 /// the placement's cores.
-#[cfg_attr(not(test), expect(dead_code, reason = "called by the commands that run stages"))]
 pub(crate) fn unmet(want: &HostRequirements) -> Vec<Finding> {
     let dir = want.journal_dir.as_deref().unwrap_or(Path::new("."));
     let examination = Examination {

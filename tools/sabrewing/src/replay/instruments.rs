@@ -1,0 +1,147 @@
+//! Which instruments a replay is of: what its captures say, looked up in what is known.
+
+use super::ReplayArgs;
+use engine::ids::InstrumentId;
+use engine::instrument::{Instrument, InstrumentTable};
+use feeds::capture::{CaptureReader, Next, split_line};
+use feeds::detect::{Detected, detect};
+use feeds::instruments::{Description, parse};
+use std::path::Path;
+
+/// The instruments that ship with the program, each with its source.
+const SHIPPED: &str = include_str!("../../configs/instruments.toml");
+
+/// The instruments of a run, and which one each file is of.
+pub(crate) struct Resolved {
+    pub(crate) table: InstrumentTable,
+    pub(crate) of_file: Vec<InstrumentId>,
+    /// What was assumed about an instrument described on the command line.
+    pub(crate) assumed: Vec<String>,
+}
+
+/// What is wrong: with the input (exit 1) or with what was asked for (exit 2).
+pub(crate) enum ResolveError {
+    Input(String),
+    Usage(String),
+}
+
+/// Looks into every file and finds its instrument.
+pub(crate) fn resolve(args: &ReplayArgs) -> Result<Resolved, ResolveError> {
+    let mut known =
+        parse(SHIPPED.as_bytes()).map_err(|e| ResolveError::Usage(format!("shipped instruments: {e}")))?;
+    if let Some(path) = &args.instruments {
+        let fail = |what: String| ResolveError::Usage(format!("{}: {what}", path.display()));
+        let text = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+        let added = parse(&text).map_err(|e| fail(e.to_string()))?;
+        known.retain(|old| !added.iter().any(|new| new.venue == old.venue && new.symbol == old.symbol));
+        known.extend(added);
+    }
+    let (mut table, mut of_file, mut assumed) = (InstrumentTable::default(), Vec::new(), Vec::new());
+    for path in &args.files {
+        let found = detect(path, args.venue.map(VenueArg::name)).map_err(|e| match e {
+            // A capture's own error names the file already.
+            feeds::detect::DetectError::Capture(error) => ResolveError::Input(error.to_string()),
+            other => ResolveError::Input(format!("{}: {other}", path.display())),
+        })?;
+        let instrument = find(args, path, &found, &known, &mut assumed)?;
+        let listed = table.find(&instrument.venue, &instrument.symbol).map(|listed| listed.id);
+        of_file.push(listed.unwrap_or_else(|| table.add(instrument)));
+    }
+    Ok(Resolved { table, of_file, assumed })
+}
+
+fn find(
+    args: &ReplayArgs,
+    path: &Path,
+    found: &Detected,
+    known: &[Instrument],
+    assumed: &mut Vec<String>,
+) -> Result<Instrument, ResolveError> {
+    let name = format!("{}:{}", found.venue, found.symbol);
+    let fail =
+        |what: String| ResolveError::Usage(format!("{}, line {}: {what}", path.display(), found.line_number));
+    match (&args.tick, &args.lot) {
+        (Some(tick), Some(lot)) => {
+            let description = Description {
+                venue: found.venue,
+                symbol: &found.symbol,
+                tick,
+                lot,
+                qty_unit: args.qty_unit.as_deref(),
+                contract_size: args.contract_size.as_deref(),
+                qty_digits: printed_digits(path),
+            };
+            let (instrument, lines) = description.instrument().map_err(|e| fail(e.to_string()))?;
+            assumed.extend(lines.into_iter().map(|line| format!("{name}: {line}")));
+            Ok(instrument)
+        }
+        _ => {
+            let same = |i: &&Instrument| i.venue == found.venue && i.symbol == found.symbol;
+            known.iter().find(same).cloned().ok_or_else(|| {
+                let size = if found.venue == "binance-coinm" { " --contract-size" } else { "" };
+                fail(format!(
+                    "unknown instrument {name}: describe it with --tick and --lot{size}, or give --instruments FILE \
+                     (an exchangeInfo answer, or a list)"
+                ))
+            })
+        }
+    }
+}
+
+/// The most digits behind the point of any quantity in the first messages of a capture: on every venue here
+/// quantities stand in quotes behind a `"q"`, `"B"`, `"A"` or `"sz"` key, or second in a level.
+fn printed_digits(path: &Path) -> Option<u8> {
+    let mut reader = CaptureReader::open(path).ok()?;
+    let mut most = None;
+    for _ in 0..LINES_LOOKED_AT {
+        let Next::Line(line) = reader.wait() else { break };
+        let Ok((_, json)) = split_line(line.bytes) else { continue };
+        let Ok(message) = serde_json::from_slice::<serde_json::Value>(json) else { continue };
+        quantities(&message, &mut |text| {
+            let digits = text.find('.').map_or(0, |point| text.len() - point - 1);
+            most = most.max(u8::try_from(digits).ok());
+        });
+    }
+    most
+}
+
+const LINES_LOOKED_AT: u32 = 200;
+
+fn quantities(value: &serde_json::Value, seen: &mut impl FnMut(&str)) {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    ("q" | "B" | "A" | "sz", Value::String(text)) => seen(text),
+                    _ => quantities(value, seen),
+                }
+            }
+        }
+        Value::Array(items) => match items.as_slice() {
+            [Value::String(_), Value::String(qty)] => seen(qty),
+            _ => items.iter().for_each(|item| quantities(item, seen)),
+        },
+        _ => {}
+    }
+}
+
+/// `--venue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum VenueArg {
+    BinanceSpot,
+    BinanceUsdm,
+    BinanceCoinm,
+    Hyperliquid,
+}
+
+impl VenueArg {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::BinanceSpot => "binance-spot",
+            Self::BinanceUsdm => "binance-usdm",
+            Self::BinanceCoinm => "binance-coinm",
+            Self::Hyperliquid => "hyperliquid",
+        }
+    }
+}

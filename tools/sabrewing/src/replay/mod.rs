@@ -1,0 +1,420 @@
+//! `sabrewing replay`: recorded frames through all five stages, to paper orders and a summary.
+
+mod books;
+mod instruments;
+mod pace;
+mod summary;
+
+use crate::config::{Config, PlacementChoice};
+use crate::pipeline::{Stages, build, executions_ring};
+use crate::run_files::RunFiles;
+use books::BooksTap;
+use clap::Args;
+use engine::book_stage::{BookReport, BookStage};
+use engine::counters::{Counters, Desc};
+use engine::ids::{ConnectionId, Lane};
+use engine::instrument::InstrumentTable;
+use engine::message::QuoteReason;
+use engine::runner::{self, Control};
+use engine::stage_log::StageLog;
+use engine::time::StampClock;
+use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
+use feeds::stage::{Connection, FeedReport, FeedStage};
+use feeds::venues::AnyCodec;
+use gateway::latency::Latency;
+use gateway::manager::{GatewayReport, OrderManager};
+use gateway::stage::GatewayStage;
+use instruments::{ResolveError, Resolved, VenueArg, resolve};
+use pace::{Pace, Paced};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+use strategies::signal::SignalStage;
+use strategies::stage::StrategyStage;
+use summary::{Reports, Summary};
+
+/// Replays captures through all five stages.
+///
+/// Files of one instrument continue one stream in the order given; streams of different instruments are merged
+/// by receive time. Venue and instrument are found from the messages.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sabrewing replay btcusdt_20240808.gz
+  sabrewing replay day1.gz day2.gz --journal run1 --json
+  sabrewing replay spot.gz --books rows.jsonl.gz --books-every 10
+  sabrewing replay new.gz --tick 0.01 --lot 0.001 --placement five --pace 2x
+
+Exit codes: 0 every line was read; 1 the input could not be read to its end, or --strict and anything was
+reported; 2 usage or configuration; 3 trading was stopped for safety.")]
+pub(crate) struct ReplayArgs {
+    /// Captures: lines of `<recv_ns> <json>`, plain or gzip.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Configuration; the shipped replay.toml when absent.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Which stages share which thread: one, two, five, or a placement file.
+    #[arg(long, default_value = "one")]
+    placement: PlacementText,
+    /// Venue and product, where the messages should not decide.
+    #[arg(long)]
+    pub(crate) venue: Option<VenueArg>,
+    /// More instruments: an exchangeInfo answer, or a list in TOML or JSON.
+    #[arg(long)]
+    pub(crate) instruments: Option<PathBuf>,
+    /// Price tick of an instrument that no list has.
+    #[arg(long, requires = "lot")]
+    pub(crate) tick: Option<String>,
+    /// Order step of that instrument.
+    #[arg(long, requires = "tick")]
+    pub(crate) lot: Option<String>,
+    /// Finest quantity the venue prints for it; found from the capture when absent.
+    #[arg(long, requires = "tick")]
+    pub(crate) qty_unit: Option<String>,
+    /// Its contract size: required for inverse contracts, 1 otherwise.
+    #[arg(long, requires = "tick")]
+    pub(crate) contract_size: Option<String>,
+    /// Keeps the run's journal and counters in this new directory.
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// Writes rows of the book to this file (gzip when it ends in .gz).
+    #[arg(long)]
+    books: Option<PathBuf>,
+    /// A row for the first update, every N-th, and the last.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    books_every: u64,
+    /// The instrument of --books, where the files are of several.
+    #[arg(long)]
+    instrument: Option<String>,
+    /// max, recorded, N/s messages, or Nx the recorded speed.
+    #[arg(long, default_value = "max")]
+    pace: Pace,
+    /// One JSON object on stdout instead of a page of text.
+    #[arg(long)]
+    json: bool,
+    /// Exit 1 when anything is reported: decode errors, gaps, unsynchronised books, clock steps.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Debug)]
+struct PlacementText(PlacementChoice);
+
+impl std::str::FromStr for PlacementText {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.into()))
+    }
+}
+
+/// Why a replay did not happen: its exit code, and one line.
+struct Refused(u8, String);
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
+fn input(what: impl ToString) -> Refused {
+    Refused(1, what.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
+fn usage(what: impl ToString) -> Refused {
+    Refused(2, what.to_string())
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
+    match replay(args) {
+        Ok(code) => code,
+        Err(Refused(code, what)) => {
+            eprintln!("sabrewing replay: {what}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
+    let config = Config::load(args.config.as_deref()).map_err(usage)?;
+    let cores = engine::thread_facts::allowed_cores();
+    let placement = args.placement.0.load(&cores).map_err(usage)?;
+    if let Some(host) = config.host.as_ref().filter(|host| host.strict_host) {
+        refuse_unfit_host(host)?;
+    }
+    let Resolved { table, of_file, assumed } = resolve(args).map_err(|error| match error {
+        ResolveError::Input(what) => input(what),
+        ResolveError::Usage(what) => usage(what),
+    })?;
+    for line in assumed {
+        eprintln!("assumed {line}");
+    }
+    let clock = if config.stamps { StampClock::on() } else { StampClock::off() };
+    let control = Arc::new(Control::default());
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
+    }
+    let (books_failed_tx, books_failed) = sync_channel(2);
+    let tap = match &args.books {
+        Some(path) => {
+            let instrument = tapped(args, &table)?;
+            let files = file_numbers(&of_file);
+            let fail = |error| usage(format!("{}: {error}", path.display()));
+            let tap = BooksTap::create(path, instrument, args.books_every, files, books_failed_tx);
+            Some(tap.map_err(fail)?)
+        }
+        None => None,
+    };
+    let started = Instant::now();
+    let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
+
+    let connections = of_file.iter().map(|id| connection(&table, *id)).collect::<Option<Vec<_>>>();
+    let connections = connections.ok_or_else(|| usage("a venue without a decoder"))?;
+    let captures: Vec<CaptureFile> = args
+        .files
+        .iter()
+        .zip(&of_file)
+        .map(|(path, id)| CaptureFile { path: path.clone(), stream: id.index() })
+        .collect();
+    let (capture_failed_tx, capture_failed) = sync_channel(1);
+    let opened = MergedCaptures::open(&captures).map_err(input)?;
+    let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
+
+    let mut lane = |lane: Lane| -> Result<StageLog, Refused> {
+        Ok(StageLog::new(files.writer(lane).map_err(usage)?, Arc::clone(&control), LANE_RESERVE_BYTES))
+    };
+    let (feed_tx, feed_report) = sync_channel(1);
+    let (book_tx, book_report) = sync_channel(1);
+    let (gateway_tx, gateway_report) = sync_channel(1);
+    let feed_log = lane(Lane::Feed)?;
+    let strategy_log = lane(Lane::Strategy)?;
+    let gateway_log = lane(Lane::Gateway)?;
+    let feed = FeedStage::new(source, connections, &table, config.feed, feed_log, clock.clone(), feed_tx)
+        .counting(files.counters())
+        .map_err(usage)?;
+    let book = BookStage::new(&table, config.book, tap, book_tx);
+    let (executions, executed) = executions_ring(table.len());
+    let reasons = reason_counters(files.counters(), &table).map_err(usage)?;
+    let strategy = StrategyStage::new(&table, config.quoter, reasons, executed, strategy_log);
+    let latency = Latency::new(clock.clone());
+    let manager = OrderManager::new(&table, config.limits, gateway_log, latency, Arc::clone(&control));
+    let gateway = GatewayStage::new(manager, Arc::clone(&control), gateway_tx);
+    let stages = Stages { feed, book, signal: SignalStage::new(&table), strategy, gateway, executions };
+    let threads = build(stages, &placement, table.len(), &clock, files.counters()).map_err(usage)?;
+
+    let mut supervisor = Supervisor::new(&mut files, &control, &interrupted, args.json);
+    let reports = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
+    let anonymous_bytes = supervisor.finish();
+    let elapsed = started.elapsed();
+
+    let reports = Ended {
+        feed: received(&feed_report)?,
+        book: received(&book_report)?,
+        gateway: received(&gateway_report)?,
+        threads: reports,
+    };
+    let mut summary = Summary::of(&Reports {
+        table: &table,
+        feed: &reports.feed,
+        book: &reports.book,
+        gateway: &reports.gateway,
+        threads: &reports.threads,
+    });
+    summary.files = args.files.iter().map(|path| path.display().to_string()).collect();
+    summary.config.clone_from(&config.name);
+    summary.journal = args.journal.as_ref().map(|path| path.display().to_string());
+    summary.memory_bytes.anonymous = anonymous_bytes;
+    summary.elapsed_s = elapsed.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let lines = reports.feed.frames as f64;
+    summary.messages_per_s = lines / elapsed.as_secs_f64();
+    summary.first_errors = reports
+        .feed
+        .first_errors
+        .iter()
+        .map(|(ConnectionId(file), line, error)| {
+            let file = args
+                .files
+                .get(usize::from(*file))
+                .map_or_else(String::new, |path| path.display().to_string());
+            format!("{file}, line {line}: {error}")
+        })
+        .collect();
+    summary.stopped = stop_text(&control);
+
+    let mut code = 0;
+    let mut failures = Vec::new();
+    if summary.has_findings() && args.strict {
+        code = 1;
+    }
+    if let Ok(error) = capture_failed.try_recv() {
+        failures.push(CaptureError::to_string(&error));
+        code = 1;
+    } else if reports.feed.frames == 0 && !control.is_interrupted() {
+        failures.push("no line was read".into());
+        code = 1;
+    }
+    if let Ok(error) = books_failed.try_recv() {
+        let path = args.books.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        failures.push(format!("{path}: {error}"));
+        code = 1;
+    }
+    if summary.stopped.is_some() {
+        code = 3;
+    }
+    let how = summary.stopped.clone().unwrap_or_else(|| match failures.first() {
+        Some(failure) => format!("input failed: {failure}"),
+        None if control.is_interrupted() => "interrupted".into(),
+        None => "every line was read".into(),
+    });
+    if let Err(error) = files.close(&how) {
+        failures.push(error);
+        code = 3;
+    }
+    let page =
+        if args.json { serde_json::to_string(&summary).map_err(usage)? + "\n" } else { summary.text() };
+    // A reader that closed the pipe has seen what it wanted.
+    let _ = std::io::stdout().write_all(page.as_bytes());
+    for failure in failures {
+        eprintln!("sabrewing replay: {failure}");
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Bytes of journal that one input may take: the longest frame and everything it leads to.
+const LANE_RESERVE_BYTES: usize = 1 << 20;
+
+struct Ended {
+    feed: FeedReport,
+    book: BookReport,
+    gateway: GatewayReport,
+    threads: Vec<runner::ThreadReport>,
+}
+
+/// A stage's report: it sends one whatever ended it.
+fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
+    report.recv().map_err(|_| Refused(3, "a stage ended without its report".into()))
+}
+
+fn connection(table: &InstrumentTable, id: engine::ids::InstrumentId) -> Option<Connection<AnyCodec>> {
+    let instrument = table.get(id)?;
+    let codec = AnyCodec::new(&instrument.venue, &[(id, instrument)])?;
+    Some(Connection { codec, venue: instrument.venue_id })
+}
+
+/// Which file of its own stream each file is.
+fn file_numbers(of_file: &[engine::ids::InstrumentId]) -> Vec<usize> {
+    let before = |index: usize| of_file[..index].iter().filter(|id| **id == of_file[index]).count();
+    (0..of_file.len()).map(before).collect()
+}
+
+fn tapped(args: &ReplayArgs, table: &InstrumentTable) -> Result<engine::instrument::Instrument, Refused> {
+    let names = || table.iter().map(engine::instrument::Instrument::full_name).collect::<Vec<_>>().join(", ");
+    let wanted = args.instrument.as_deref();
+    let mut fits =
+        table.iter().filter(|i| wanted.is_none_or(|name| i.symbol == name || i.full_name() == name));
+    match (fits.next(), fits.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (None, _) => {
+            Err(usage(format!("--instrument {}: the files are of {}", wanted.unwrap_or(""), names())))
+        }
+        (Some(_), Some(_)) => {
+            Err(usage(format!("the files are of {}: choose the one for --books with --instrument", names())))
+        }
+    }
+}
+
+fn reason_counters(
+    counters: &mut Counters,
+    table: &InstrumentTable,
+) -> Result<Vec<engine::counters::Counter>, engine::counters::CountersError> {
+    let reasons = QuoteReason::ALL.map(QuoteReason::name);
+    let counter = |instrument: &engine::instrument::Instrument| {
+        let name = instrument.full_name();
+        let desc = Desc::reason("not_quoting", "Why it is not quoting", &reasons).of_strategy("quoter");
+        let mut counter = counters.register("strategy", &desc.on_instrument(&name))?;
+        counter.set(QuoteReason::NoData as u64);
+        Ok(counter)
+    };
+    table.iter().map(counter).collect()
+}
+
+fn refuse_unfit_host(host: &crate::doctor::HostRequirements) -> Result<(), Refused> {
+    let unmet = crate::doctor::unmet(host);
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        unmet.iter().map(|finding| format!("  {}: {}", finding.id, finding.value)).collect();
+    Err(usage(format!("strict_host: this host does not meet its requirements:\n{}", lines.join("\n"))))
+}
+
+fn stop_text(control: &Control) -> Option<String> {
+    let reason = control.stopped()?;
+    let detail = control.detail().map_or_else(String::new, |detail| format!(": {detail}"));
+    let orders = if control.is_canceled() { "nothing is open" } else { "open orders could NOT be canceled" };
+    Some(format!("{}{detail}; {orders}", reason.name()))
+}
+
+/// What the main thread does while the stages run: signals, clock anchors, progress, memory.
+struct Supervisor<'a> {
+    files: &'a mut RunFiles,
+    control: &'a Control,
+    interrupted: &'a AtomicBool,
+    started: Instant,
+    last_anchor: Instant,
+    last_progress: Instant,
+    progress: bool,
+    shown: bool,
+    anonymous_bytes: u64,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(files: &'a mut RunFiles, control: &'a Control, interrupted: &'a AtomicBool, json: bool) -> Self {
+        let now = Instant::now();
+        let progress = std::io::stderr().is_terminal() && !json;
+        Self {
+            files,
+            control,
+            interrupted,
+            started: now,
+            last_anchor: now,
+            last_progress: now,
+            progress,
+            shown: false,
+            anonymous_bytes: 0,
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.interrupted.load(Ordering::Relaxed) {
+            self.control.interrupt();
+        }
+        self.anonymous_bytes = self.anonymous_bytes.max(summary::anonymous_bytes());
+        if self.last_anchor.elapsed() >= Duration::from_secs(10) {
+            self.last_anchor = Instant::now();
+            self.files.anchor();
+        }
+        if self.progress
+            && self.started.elapsed().as_secs() >= 2
+            && self.last_progress.elapsed().as_millis() >= 500
+        {
+            self.last_progress = Instant::now();
+            self.shown = true;
+            let frames = self.files.counters().snapshot().ok();
+            let frames =
+                frames.and_then(|all| all.find("feed", "frames").map(|entry| entry.value)).unwrap_or(0);
+            eprint!("\r{frames} messages, {} s ", self.started.elapsed().as_secs());
+        }
+    }
+
+    /// The most anonymous memory seen, bytes.
+    fn finish(self) -> u64 {
+        if self.shown {
+            eprintln!();
+        }
+        self.anonymous_bytes
+    }
+}

@@ -1,0 +1,311 @@
+//! What a replay says at its end: one JSON object for programs, a page of text for people.
+
+use engine::book_stage::BookReport;
+use engine::instrument::{Instrument, InstrumentTable};
+use engine::message::book_state;
+use engine::num::Decimal;
+use engine::risk::RiskRule;
+use engine::runner::ThreadReport;
+use feeds::stage::FeedReport;
+use gateway::manager::GatewayReport;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Everything a replay found, in the order in which it is printed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) files: Vec<String>,
+    pub(crate) venue: String,
+    pub(crate) instruments: Vec<String>,
+    pub(crate) messages: BTreeMap<&'static str, u64>,
+    pub(crate) decode_errors: u64,
+    pub(crate) general_decoder: u64,
+    pub(crate) book_updates: u64,
+    pub(crate) gaps: u64,
+    pub(crate) resyncs: u64,
+    pub(crate) dropped_unsynced: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) snapshots_ignored: u64,
+    pub(crate) clock_steps: u64,
+    pub(crate) books: BTreeMap<String, BookSummary>,
+    pub(crate) orders: Orders,
+    pub(crate) position: BTreeMap<String, String>,
+    pub(crate) cash: BTreeMap<String, String>,
+    pub(crate) pnl: BTreeMap<String, Option<String>>,
+    pub(crate) open_orders: usize,
+    pub(crate) config: String,
+    pub(crate) journal: Option<String>,
+    pub(crate) placement: Vec<Thread>,
+    pub(crate) elapsed_s: f64,
+    pub(crate) messages_per_s: f64,
+    pub(crate) latency_ns: BTreeMap<&'static str, Hop>,
+    pub(crate) memory_bytes: Memory,
+    /// Why trading stopped before the end.
+    pub(crate) stopped: Option<String>,
+    /// The first lines that could not be used.
+    pub(crate) first_errors: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct BookSummary {
+    /// `valid`, or why it must not be quoted on.
+    pub(crate) state: &'static str,
+    pub(crate) updates: u64,
+    pub(crate) gaps: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Orders {
+    pub(crate) placed: u64,
+    pub(crate) canceled: u64,
+    pub(crate) filled: u64,
+    pub(crate) rejected: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Thread {
+    pub(crate) thread: String,
+    pub(crate) tid: i32,
+    pub(crate) core: Option<usize>,
+    /// The cores that the kernel says it may run on.
+    pub(crate) cores: Vec<usize>,
+    pub(crate) pinned: bool,
+    pub(crate) turns: u64,
+    pub(crate) idle_share: f64,
+    pub(crate) longest_turn_ns: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Hop {
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
+    pub(crate) max: u64,
+    pub(crate) count: u64,
+}
+
+/// Memory of the process at the end.
+#[derive(Debug, Serialize)]
+pub(crate) struct Memory {
+    /// All books.
+    pub(crate) books: u64,
+    /// Anonymous memory of the process, the most seen while it ran; 0: the kernel does not say, or it was too short.
+    pub(crate) anonymous: u64,
+}
+
+/// The reports of a run's stages and threads.
+pub(crate) struct Reports<'a> {
+    pub(crate) table: &'a InstrumentTable,
+    pub(crate) feed: &'a FeedReport,
+    pub(crate) book: &'a BookReport,
+    pub(crate) gateway: &'a GatewayReport,
+    pub(crate) threads: &'a [ThreadReport],
+}
+
+impl Summary {
+    /// Fills in what the stages and threads reported.
+    pub(crate) fn of(reports: &Reports<'_>) -> Self {
+        let Reports { table, feed, book, gateway, threads } = reports;
+        let sum = |of: fn(&feeds::sync::SyncCounts) -> u64| feed.sync.iter().map(of).sum();
+        let names = ["depth", "snapshot", "book_ticker", "trade", "mark_price", "kline", "other"];
+        let mut venues: Vec<&str> = table.iter().map(|instrument| instrument.venue.as_str()).collect();
+        venues.dedup();
+        let mut rejected: BTreeMap<&'static str, u64> =
+            RiskRule::ALL.iter().map(|rule| (rule.name(), gateway.orders.refused[*rule as usize])).collect();
+        rejected.retain(|_, count| *count > 0);
+        if gateway.orders.rejected > 0 {
+            rejected.insert("exchange", gateway.orders.rejected);
+        }
+        let (mut position, mut cash, mut pnl) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (instrument, report) in table.iter().zip(&gateway.positions) {
+            position
+                .insert(instrument.full_name(), report.position.qty.display(instrument.qty_unit).to_string());
+            add(&mut cash, instrument, Some(instrument.amount(report.position.cash)));
+            add(&mut pnl, instrument, report.pnl.map(|pnl| instrument.amount(pnl)));
+        }
+        let books = table.iter().zip(&book.states).zip(&feed.sync).map(|((instrument, state), sync)| {
+            let state = book_state::name(*state);
+            (instrument.full_name(), BookSummary { state, updates: sync.applied, gaps: sync.gaps })
+        });
+        let text = |amounts: BTreeMap<String, Option<Decimal>>| -> BTreeMap<String, Option<String>> {
+            amounts.into_iter().map(|(asset, amount)| (asset, amount.map(|a| a.to_string()))).collect()
+        };
+        Self {
+            files: Vec::new(),
+            venue: venues.join(","),
+            instruments: table.iter().map(Instrument::full_name).collect(),
+            messages: names.into_iter().zip(feed.events).filter(|(_, count)| *count > 0).collect(),
+            decode_errors: feed.decode_errors,
+            general_decoder: feed.general_decoder,
+            book_updates: sum(|sync| sync.applied),
+            gaps: sum(|sync| sync.gaps),
+            resyncs: sum(|sync| sync.resyncs),
+            dropped_unsynced: sum(|sync| sync.dropped_unsynced),
+            duplicates: sum(|sync| sync.duplicates),
+            snapshots_ignored: sum(|sync| sync.snapshots_ignored),
+            clock_steps: feed.clock_steps,
+            books: books.collect(),
+            orders: Orders {
+                placed: gateway.orders.placed,
+                canceled: gateway.orders.canceled,
+                filled: gateway.orders.filled,
+                rejected,
+            },
+            position,
+            cash: text(cash).into_iter().filter_map(|(asset, amount)| Some((asset, amount?))).collect(),
+            pnl: text(pnl),
+            open_orders: gateway.positions.iter().map(|report| report.open_orders).sum(),
+            config: String::new(),
+            journal: None,
+            placement: threads.iter().map(Thread::of).collect(),
+            elapsed_s: 0.0,
+            messages_per_s: 0.0,
+            latency_ns: gateway
+                .latency
+                .summary()
+                .into_iter()
+                .map(|(hop, s)| (hop.name(), Hop::of(s)))
+                .collect(),
+            memory_bytes: Memory { books: book.memory_bytes, anonymous: 0 },
+            stopped: None,
+            first_errors: Vec::new(),
+        }
+    }
+
+    /// Whether anything was reported that `--strict` does not let pass.
+    pub(crate) fn has_findings(&self) -> bool {
+        let unsynchronised = self.books.values().any(|book| book.updates == 0)
+            && self.messages.keys().any(|kind| matches!(*kind, "depth" | "snapshot"));
+        self.decode_errors > 0
+            || self.gaps > 0
+            || self.clock_steps > 0
+            || unsynchronised
+            || self.stopped.is_some()
+    }
+
+    /// A page for people.
+    pub(crate) fn text(&self) -> String {
+        let mut page = String::new();
+        // Writing into a string cannot fail.
+        let mut line = |label: &str, value: String| _ = writeln!(page, "{label:<18} {value}");
+        line("instruments", self.instruments.join(", "));
+        let kinds: Vec<String> =
+            self.messages.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        line("messages", kinds.join(", "));
+        line(
+            "decode errors",
+            format!("{} ({} by the general decoder)", self.decode_errors, self.general_decoder),
+        );
+        for error in &self.first_errors {
+            line("", error.clone());
+        }
+        line(
+            "books",
+            format!(
+                "{} updates, {} gaps, {} resyncs, {} dropped unsynchronised, {} duplicates",
+                self.book_updates, self.gaps, self.resyncs, self.dropped_unsynced, self.duplicates
+            ),
+        );
+        for (name, book) in &self.books {
+            line("", format!("{name}: {} at the end", book.state));
+        }
+        if self.clock_steps > 0 {
+            line("receive times", format!("{} stepped back, or forward over an hour", self.clock_steps));
+        }
+        let rejected: u64 = self.orders.rejected.values().sum();
+        line(
+            "orders",
+            format!(
+                "{} placed, {} canceled, {} filled, {} open, {rejected} rejected",
+                self.orders.placed, self.orders.canceled, self.orders.filled, self.open_orders
+            ),
+        );
+        for (rule, count) in &self.orders.rejected {
+            line("", format!("{count} by {rule}"));
+        }
+        for (name, position) in &self.position {
+            line("position", format!("{position} {name}"));
+        }
+        for (asset, cash) in &self.cash {
+            let pnl = self.pnl.get(asset).cloned().flatten().unwrap_or_else(|| "unknown".into());
+            line("profit", format!("{pnl} {asset} (cash {cash}; no fees)"));
+        }
+        line("configuration", self.config.clone());
+        if let Some(journal) = &self.journal {
+            line("journal", journal.clone());
+        }
+        for thread in &self.placement {
+            let place = match (thread.core, thread.pinned) {
+                (Some(core), true) => format!("pinned to core {core}"),
+                (Some(core), false) => {
+                    format!("NOT pinned to core {core}: the kernel says {:?}", thread.cores)
+                }
+                (None, _) => "not pinned".into(),
+            };
+            let idle = thread.idle_share * 100.0;
+            let longest = thread.longest_turn_ns / 1000;
+            line(
+                "thread",
+                format!("{} {place}, {idle:.0} % idle turns, longest {longest} us", thread.thread),
+            );
+        }
+        line("speed", format!("{:.0} messages/s in {:.3} s", self.messages_per_s, self.elapsed_s));
+        if self.latency_ns.values().any(|hop| hop.count > 0) {
+            let header = format!("{:>9} {:>9} {:>9} {:>9} {:>9}", "p50", "p99", "p99.9", "max", "count");
+            line("latency, ns", header);
+            let order = ["decode", "book", "signal", "decide", "risk", "tick_to_order"];
+            for name in order {
+                if let Some(hop) = self.latency_ns.get(name) {
+                    let row = format!(
+                        "{:>9} {:>9} {:>9} {:>9} {:>9}",
+                        hop.p50, hop.p99, hop.p999, hop.max, hop.count
+                    );
+                    line(&format!("  {name}"), row);
+                }
+            }
+        }
+        if let Some(why) = &self.stopped {
+            line("STOPPED", why.clone());
+        }
+        page
+    }
+}
+
+/// Adds an amount to its asset's sum; once a part is unknown, so is the sum.
+fn add(sums: &mut BTreeMap<String, Option<Decimal>>, instrument: &Instrument, amount: Option<Decimal>) {
+    let sum = sums.entry(instrument.settle().to_owned()).or_insert(Some(Decimal::ZERO));
+    *sum = sum.zip(amount).and_then(|(sum, amount)| sum.checked_add(amount).ok());
+}
+
+impl Thread {
+    fn of(report: &ThreadReport) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+        let idle_share = report.idle_turns as f64 / report.turns.max(1) as f64;
+        Self {
+            thread: report.name.clone(),
+            tid: report.tid,
+            core: report.core_wanted,
+            cores: report.cores.clone(),
+            pinned: report.core_wanted.is_some() && !report.missed_pin(),
+            turns: report.turns,
+            idle_share,
+            longest_turn_ns: report.longest_turn_ns,
+        }
+    }
+}
+
+impl Hop {
+    fn of(summary: gateway::latency::HopSummary) -> Self {
+        let gateway::latency::HopSummary { p50, p99, p999, max, count } = summary;
+        Self { p50, p99, p999, max, count }
+    }
+}
+
+/// Anonymous memory of the process now (`RssAnon`), 0 when the kernel does not say.
+pub(crate) fn anonymous_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}

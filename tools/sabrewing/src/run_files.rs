@@ -1,0 +1,108 @@
+//! The files of a run: journal and counters in one directory, or neither.
+
+use crate::config::Config;
+use engine::counters::{Counters, Run};
+use engine::ids::{InstrumentId, Lane};
+use engine::instrument::InstrumentTable;
+use engine::journal::schema::{ClockAnchor, RecordKind};
+use engine::journal::{AppendError, Entry, Journal, Options, Writer};
+use engine::time::{Nanos, StampClock};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+use zerocopy::IntoBytes;
+
+/// Room for the counters of a run.
+const COUNTERS_MAX: u32 = 4096;
+
+/// Journal and counters of one run.
+pub(crate) struct RunFiles {
+    journal: Option<Journal>,
+    runner: Writer,
+    counters: Counters,
+    clock: StampClock,
+}
+
+impl RunFiles {
+    /// Makes `dir` with a journal and counters in it, or keeps nothing where there is no directory.
+    /// Err: the directory exists and is not empty, or cannot be made or written.
+    pub(crate) fn create(
+        dir: Option<&Path>,
+        config: &Config,
+        table: &InstrumentTable,
+    ) -> Result<Self, String> {
+        let run = Run { id: wall_now().0, start: wall_now() };
+        let Some(dir) = dir else {
+            let counters = Counters::create(None, &run, COUNTERS_MAX).map_err(|e| e.to_string())?;
+            return Ok(Self {
+                journal: None,
+                runner: Writer::off(Lane::Runner),
+                counters,
+                clock: StampClock::on(),
+            });
+        };
+        let fail = |error: std::io::Error| format!("{}: {error}", dir.display());
+        std::fs::create_dir_all(dir).map_err(fail)?;
+        if std::fs::read_dir(dir).map_err(fail)?.next().is_some() {
+            return Err(format!("{}: not empty; --journal takes a new directory", dir.display()));
+        }
+        let options = Options {
+            feed_segment_bytes: config.feed_segment_bytes,
+            segment_bytes: config.segment_bytes,
+            durability: config.durability,
+            ..Options::new(run.id, Sha256::digest(config.text.as_bytes()).into())
+        };
+        let mut journal = Journal::create(&dir.join("journal"), options).map_err(|e| e.to_string())?;
+        let runner = journal.writer(Lane::Runner).map_err(|e| e.to_string())?;
+        let counters =
+            Counters::create(Some(&dir.join("counters")), &run, COUNTERS_MAX).map_err(|e| e.to_string())?;
+        let mut files = Self { journal: Some(journal), runner, counters, clock: StampClock::on() };
+        let build = format!("version = \"{}\"\n", env!("CARGO_PKG_VERSION"));
+        files.record(RecordKind::Config, config.text.as_bytes())?;
+        files.record(RecordKind::Instruments, table.to_toml().as_bytes())?;
+        files.record(RecordKind::Build, build.as_bytes())?;
+        files.anchor();
+        Ok(files)
+    }
+
+    /// The writer of a lane; one that keeps nothing where there is no journal.
+    pub(crate) fn writer(&mut self, lane: Lane) -> Result<Writer, String> {
+        match &mut self.journal {
+            Some(journal) => journal.writer(lane).map_err(|e| e.to_string()),
+            None => Ok(Writer::off(lane)),
+        }
+    }
+
+    /// The run's counters.
+    pub(crate) fn counters(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Wall clock and the CPU's counter at one moment.
+    pub(crate) fn anchor(&mut self) {
+        let body = ClockAnchor { wall_ns: wall_now().0, ticks: self.clock.now().0 };
+        // A missed anchor costs display precision only; the stages' own lanes stop a run that cannot write.
+        let _ = self.record(RecordKind::ClockAnchor, body.as_bytes());
+    }
+
+    /// The last record, and the orderly end of the journal. Err: the disk's.
+    pub(crate) fn close(mut self, how: &str) -> Result<(), String> {
+        self.record(RecordKind::RunEnd, how.as_bytes())?;
+        let Self { journal, runner, .. } = self;
+        drop(runner);
+        journal.map_or(Ok(()), |journal| journal.close().map_err(|e| e.to_string()))
+    }
+
+    fn record(&mut self, kind: RecordKind, body: &[u8]) -> Result<(), String> {
+        let entry =
+            Entry { kind: kind as u16, instrument: InstrumentId(0), recv_ns: wall_now(), ..Entry::default() };
+        let appended = self.runner.append(entry, body);
+        appended.map(|_| ()).map_err(|error: AppendError| format!("journal, {} record: {error}", kind.name()))
+    }
+}
+
+/// The wall clock.
+pub(crate) fn wall_now() -> Nanos {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanos(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+}
