@@ -1,5 +1,12 @@
 //! What crosses the wire: JSON scanners; later sockets, TLS, WebSocket, HTTP and signing.
+//!
+//! A scanner reads frames whose shape it knows by heart: the same keys in the same order, no white space.
+//! It either reads the whole frame exactly or says that the frame is of another shape; it is never lenient.
+//! No venue is known here.
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod cursor;
+pub mod decimal;
+pub mod pairs;
 pub mod symbols;

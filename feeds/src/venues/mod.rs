@@ -90,10 +90,21 @@ impl CarriedTable {
         Self { symbols: SymbolTable::new(names.zip(0..)), carried: carried.collect() }
     }
 
+    /// The place in `all` of the instrument with this symbol. None: not carried here.
+    #[inline]
+    pub(crate) fn index(&self, symbol: &[u8]) -> Option<usize> {
+        self.symbols.find(symbol).map(|index| index as usize)
+    }
+
     /// The instrument with this symbol. None: not carried here.
     #[inline]
     pub(crate) fn find(&self, symbol: &[u8]) -> Option<&Carried> {
-        self.symbols.find(symbol).and_then(|index| self.carried.get(index as usize))
+        self.carried.get(self.index(symbol)?)
+    }
+
+    /// All of them, in the order given.
+    pub(crate) fn all(&self) -> &[Carried] {
+        &self.carried
     }
 
     /// The instrument, when there is exactly one.

@@ -5,6 +5,7 @@ use engine::ids::InstrumentId;
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::num::{Decimal, Qty, Step};
 use feeds::capture::{CaptureReader, Next, split_line};
+use feeds::venues::binance::Product;
 use std::path::PathBuf;
 
 /// A file of the shared data; missing data fails the test.
@@ -79,4 +80,35 @@ pub(crate) fn with_steps(
     let mut table = InstrumentTable::default();
     let id = table.add(instrument);
     table.get(id).unwrap().clone()
+}
+
+/// The product behind a Binance venue's name.
+pub(crate) fn product_of(venue: &str) -> Product {
+    match venue {
+        "binance-spot" => Product::Spot,
+        "binance-usdm" => Product::UsdM,
+        "binance-coinm" => Product::CoinM,
+        _ => panic!("{venue}"),
+    }
+}
+
+/// A small seeded generator (xorshift64*), so that a failure repeats.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// 0..`bound`; 0 for a bound of 0.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() >> 11).unwrap() % bound.max(1)
+    }
+
+    pub(crate) fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
 }

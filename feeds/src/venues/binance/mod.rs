@@ -7,6 +7,7 @@
 
 mod general;
 pub mod instruments;
+mod scan;
 
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
 use crate::json::JsonReader;
@@ -14,6 +15,7 @@ use crate::venues::CarriedTable;
 use engine::ids::InstrumentId;
 use engine::instrument::Instrument;
 use engine::message::Depth;
+use scan::Scanner;
 
 /// What is traded on a connection; the messages of the three differ a little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +41,7 @@ impl Product {
 pub struct BinanceCodec {
     product: Product,
     instruments: CarriedTable,
+    scanner: Scanner,
     json: JsonReader,
     general_count: u64,
 }
@@ -48,11 +51,13 @@ impl BinanceCodec {
     #[must_use]
     pub fn new(product: Product, instruments: &[(InstrumentId, &Instrument)]) -> Self {
         let instruments = CarriedTable::new(instruments);
-        Self { product, instruments, json: JsonReader::new(), general_count: 0 }
+        let scanner = Scanner::new(product, &instruments);
+        Self { product, instruments, scanner, json: JsonReader::new(), general_count: 0 }
     }
 
     /// Decodes `frame` by the general decoder alone: what the scanners must agree with. Not counted.
     /// Err: as [`FeedCodec::decode`].
+    #[cold]
     pub fn decode_general(&mut self, frame: &[u8], out: &mut Decoded) -> Result<Event, DecodeError> {
         out.trades.clear();
         let (product, instruments) = (self.product, &self.instruments);
@@ -61,7 +66,12 @@ impl BinanceCodec {
 }
 
 impl FeedCodec for BinanceCodec {
+    #[inline]
     fn decode(&mut self, frame: &[u8], out: &mut Decoded) -> Result<Event, DecodeError> {
+        out.trades.clear();
+        if let Some(event) = self.scanner.scan(&self.instruments, frame, out) {
+            return Ok(event);
+        }
         self.general_count += 1;
         self.decode_general(frame, out)
     }

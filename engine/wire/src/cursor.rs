@@ -1,0 +1,241 @@
+//! A place in a frame whose shape is known: what should come next either comes, or the frame is of another
+//! shape.
+
+use crate::decimal::{DecimalFormat, WINDOW, leading_digits, leading_digits_scalar, quote_in};
+
+/// A place in a frame. Every step returns None when something else is there, and the cursor is of no use then.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'f> {
+    frame: &'f [u8],
+    at: usize,
+}
+
+impl<'f> Cursor<'f> {
+    /// The front of `frame`.
+    #[inline]
+    #[must_use]
+    pub const fn new(frame: &'f [u8]) -> Self {
+        Self { frame, at: 0 }
+    }
+
+    /// The whole frame.
+    #[inline]
+    #[must_use]
+    pub const fn frame(&self) -> &'f [u8] {
+        self.frame
+    }
+
+    /// Where it is.
+    #[inline]
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes to a place found otherwise.
+    #[inline]
+    pub const fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// What follows.
+    #[inline]
+    #[must_use]
+    pub fn rest(&self) -> &'f [u8] {
+        self.frame.get(self.at..).unwrap_or_default()
+    }
+
+    /// Whether this is the end of the frame.
+    #[inline]
+    #[must_use]
+    pub const fn is_at_end(&self) -> bool {
+        self.at == self.frame.len()
+    }
+
+    /// Passes over exactly this text.
+    #[inline]
+    pub fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
+        let found: &[u8; N] = self.frame.get(self.at..)?.first_chunk()?;
+        self.at += N;
+        (found == text).then_some(())
+    }
+
+    /// Reads a whole number as JSON writes it: 1 to 18 digits, no leading zero.
+    #[inline]
+    pub fn uint(&mut self) -> Option<u64> {
+        let rest = self.frame.get(self.at..)?;
+        let first = *rest.first()?;
+        let near_the_end;
+        let window = match rest.first_chunk::<WINDOW>() {
+            Some(window) => window,
+            None => {
+                // The last bytes of the frame, shifted to begin here; zeros come in behind them.
+                let last = u128::from_le_bytes(*self.frame.last_chunk()?);
+                near_the_end = (last >> (8 * (WINDOW - rest.len()))).to_le_bytes();
+                &near_the_end
+            }
+        };
+        let (len, value) = match leading_digits(window) {
+            Some(found) => found,
+            None => leading_digits_scalar(rest)?,
+        };
+        self.at += len;
+        (len == 1 || (len > 1 && first != b'0')).then_some(value)
+    }
+
+    /// Reads the text up to the next quote and passes over the quote. The text is plain: ASCII, no escape, no
+    /// control character; and at most 32 bytes.
+    #[inline]
+    pub fn text(&mut self) -> Option<&'f [u8]> {
+        let rest = self.frame.get(self.at..)?;
+        let len = plain_text_len(rest)?;
+        self.at += len + 1;
+        rest.get(..len)
+    }
+
+    /// Reads a quoted decimal whose opening quote was passed, and passes over the closing quote. A number of
+    /// another format is still read exactly, and the format follows it.
+    #[inline]
+    pub fn decimal(&mut self, format: &mut DecimalFormat) -> Option<i64> {
+        let rest = self.frame.get(self.at..)?;
+        let len = rest.first_chunk::<WINDOW>().and_then(quote_in).unwrap_or(WINDOW);
+        let end = self.at + len;
+        let window = end.checked_sub(WINDOW).and_then(|from| self.frame.get(from..end)?.first_chunk());
+        match window.filter(|_| len < WINDOW).and_then(|window| format.read(window, len)) {
+            Some(value) => {
+                self.at = end + 1;
+                Some(value)
+            }
+            None => self.long_decimal(format),
+        }
+    }
+
+    /// A decimal of any length and format, or at the very end of a frame.
+    #[cold]
+    fn long_decimal(&mut self, format: &mut DecimalFormat) -> Option<i64> {
+        let rest = self.frame.get(self.at..)?;
+        let len = rest.iter().take(DECIMAL_BYTES_MAX + 1).position(|byte| *byte == b'"')?;
+        let text = rest.get(..len)?;
+        let value = format.step().count(text).ok()?;
+        *format = format.like(text);
+        self.at += len + 1;
+        Some(value)
+    }
+}
+
+/// Bytes of the longest decimal read here.
+const DECIMAL_BYTES_MAX: usize = 40;
+
+/// Bytes before the first quote. None: more than 32, or something that is not plain among them.
+#[inline]
+fn plain_text_len(text: &[u8]) -> Option<usize> {
+    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+    if let Some(window) = text.first_chunk() {
+        // SAFETY: the build's target has AVX2.
+        if let Some(len) = unsafe { simd::plain_text_len(window) } {
+            return Some(len);
+        }
+    }
+    let len = text.iter().take(33).position(|byte| *byte == b'"')?;
+    let plain = text.iter().take(len).all(|byte| (0x20..0x80).contains(byte) && *byte != b'\\');
+    plain.then_some(len)
+}
+
+#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+mod simd {
+    use std::arch::x86_64::{
+        _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8,
+    };
+
+    /// Bytes before the first quote. None: no quote, or something that is not plain before it.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn plain_text_len(window: &[u8; 32]) -> Option<usize> {
+        // SAFETY: a reference to 32 bytes; the load needs no alignment.
+        let text = unsafe { _mm256_loadu_si256(window.as_ptr().cast()) };
+        let is = |byte: u8| _mm256_cmpeq_epi8(text, _mm256_set1_epi8(byte.cast_signed()));
+        // Signed: what is not ASCII is below zero.
+        let control = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), text);
+        let quote = _mm256_movemask_epi8(is(b'"')).cast_unsigned();
+        let other = _mm256_movemask_epi8(_mm256_or_si256(is(b'\\'), control)).cast_unsigned();
+        // The first mark of either kind is a quote.
+        let marks = quote | other;
+        (marks & marks.wrapping_neg() & quote != 0).then(|| quote.trailing_zeros() as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::num::Step;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whole_numbers_are_read_as_json_writes_them() {
+        for (text, value) in [
+            ("0}", Some(0)),
+            ("7", Some(7)),
+            ("1723161255343,\"T\":1", Some(1_723_161_255_343)),
+            ("1723161255343}}", Some(1_723_161_255_343)),
+            ("123456789012345}", Some(123_456_789_012_345)),
+            ("1234567890123456}", Some(1_234_567_890_123_456)),
+            ("123456789012345678}", Some(123_456_789_012_345_678)),
+            ("1234567890123456789}", None),
+            ("012}", None),
+            ("00}", None),
+            ("}", None),
+            ("", None),
+            ("-1}", None),
+        ] {
+            let frame = format!("{{\"some longer head\":{text}");
+            let mut at = Cursor::new(frame.as_bytes());
+            at.literal(b"{\"some longer head\":").unwrap();
+            assert_eq!(at.uint(), value, "{text}");
+            if value.is_some() {
+                let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+                assert_eq!(at.rest(), &text.as_bytes()[digits..]);
+            }
+        }
+        assert_eq!(Cursor::new(b"12").uint(), None, "a frame shorter than any message");
+    }
+
+    #[test]
+    fn a_literal_is_there_or_not() {
+        let mut at = Cursor::new(b"{\"a\":1}");
+        assert_eq!((at.literal(b"{\"a"), at.at()), (Some(()), 3));
+        assert_eq!(at.literal(b"\":2"), None);
+        at.go_to(5);
+        assert_eq!((at.literal(b"1}"), at.is_at_end(), at.rest()), (Some(()), true, &b""[..]));
+        assert_eq!(at.literal(b"}"), None);
+        assert_eq!(at.frame().len(), 7);
+    }
+
+    #[test]
+    fn decimals_of_another_format_are_read_and_followed() {
+        let mut format = DecimalFormat::new(Step::parse(b"0.1").unwrap(), 1);
+        let frame = br#"{"p":"61800.20","q":"618000000000000000.2","r":"61800.25","s":"1"}"#;
+        let mut at = Cursor::new(frame);
+        at.go_to(6);
+        assert_eq!((at.decimal(&mut format), format.digits()), (Some(618_002), 2));
+        assert_eq!(at.literal(b",\"q\":\""), Some(()));
+        assert_eq!((at.decimal(&mut format), format.digits()), (Some(6_180_000_000_000_000_002), 1));
+        assert_eq!(at.literal(b",\"r\":\""), Some(()));
+        assert_eq!((at.decimal(&mut format), format.digits()), (None, 1));
+        at.go_to(frame.len() - 3);
+        assert_eq!((at.decimal(&mut format), format.digits()), (Some(10), 0));
+    }
+
+    proptest! {
+        #[test]
+        fn texts_end_at_their_quote_and_are_plain(text in "[ -~]{0,34}|.{0,34}", tail in "\"?[a-z\"]{0,40}") {
+            let frame = format!("{text}{tail}");
+            let plain = frame.bytes().take_while(|b| *b != b'"').all(|b| (0x20..0x80).contains(&b) && b != b'\\');
+            let quote = frame.bytes().position(|byte| byte == b'"');
+            let expected = quote.filter(|len| plain && *len <= 32).map(|len| &frame.as_bytes()[..len]);
+            let mut at = Cursor::new(frame.as_bytes());
+            prop_assert_eq!(at.text(), expected);
+            prop_assert!(expected.is_none_or(|text| at.at() == text.len() + 1));
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Lists of pairs of quoted decimals, `[["61837.63","0.5"],["61837.62","1.2"]]`: the levels of a book.
+//!
+//! Two passes. The first finds where the numbers end: a quote behind a digit, 64 bytes at a time, as bits. The
+//! second reads price and quantity of a level together, one in each half of a 256-bit register. Because all
+//! ends are known beforehand, no level waits for the one before, and nothing branches on a number's length.
+
+use crate::decimal::{DecimalFormat, WINDOW, divide};
+use engine::num::Level;
+
+/// Where the quoted numbers of a frame end. Room for the largest frame is taken once.
+#[derive(Debug)]
+pub struct NumberEnds {
+    ends: Box<[u32]>,
+    count: usize,
+}
+
+/// Bytes that the first pass takes at a time.
+const BLOCK: usize = 64;
+
+impl NumberEnds {
+    /// Room for `pairs_max` pairs.
+    #[must_use]
+    pub fn new(pairs_max: usize) -> Self {
+        Self { ends: vec![0; 2 * pairs_max + BLOCK].into_boxed_slice(), count: 0 }
+    }
+
+    /// Finds the ends in `frame` from `from` on. False: more than there is room for.
+    #[inline]
+    pub fn find(&mut self, frame: &[u8], from: usize) -> bool {
+        let Some(text) = frame.get(from..) else { return false };
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        let (mut count, mut base, mut after_digit) = (0, from, 0);
+        for block in blocks {
+            let Some(room) = self.ends.get_mut(count..).and_then(|room| room.first_chunk_mut()) else {
+                return false;
+            };
+            count += write_places(number_ends(block, &mut after_digit), base, room);
+            base += BLOCK;
+        }
+        let mut last = [0; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        let Some(room) = self.ends.get_mut(count..).and_then(|room| room.first_chunk_mut()) else {
+            return false;
+        };
+        self.count = count + write_places(number_ends(&last, &mut after_digit), base, room);
+        true
+    }
+
+    /// The places of the closing quotes, ascending.
+    #[inline]
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        self.ends.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// Writes `base` plus the place of each bit; returns how many. Eight at a time, because eight steps without a
+/// branch cost less than one that is predicted wrong.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a frame's length fits")]
+fn write_places(mut bits: u64, base: usize, room: &mut [u32; BLOCK]) -> usize {
+    let count = bits.count_ones() as usize;
+    let (eights, _) = room.as_chunks_mut::<8>();
+    for eight in eights {
+        for place in eight {
+            *place = (base as u32).wrapping_add(bits.trailing_zeros());
+            bits &= bits.wrapping_sub(1);
+        }
+        if bits == 0 {
+            break;
+        }
+    }
+    count
+}
+
+/// Bits of the quotes that stand behind a digit. `after_digit`: whether the block before ended with one.
+#[inline]
+fn number_ends(block: &[u8; BLOCK], after_digit: &mut u64) -> u64 {
+    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+    // SAFETY: the build's target has AVX2.
+    let (quotes, digits) = unsafe { simd::quotes_and_digits(block) };
+    #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
+    let (quotes, digits) = quotes_and_digits_scalar(block);
+    let ends = quotes & (digits << 1 | *after_digit);
+    *after_digit = digits >> 63;
+    ends
+}
+
+/// Bits of the quotes, and of the bytes that may be digits (the second pass looks closer).
+#[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "avx2"))))]
+fn quotes_and_digits_scalar(block: &[u8; BLOCK]) -> (u64, u64) {
+    block.iter().enumerate().fold((0, 0), |(quotes, digits), (place, byte)| {
+        (quotes | u64::from(*byte == b'"') << place, digits | u64::from(byte & 0x30 == 0x30) << place)
+    })
+}
+
+/// How the two numbers of a pair are printed.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+pub struct PairFormat {
+    xor: [[u8; WINDOW]; 2],
+    limit: [[u8; WINDOW]; 2],
+    shuffle: [[u8; WINDOW]; 2],
+    price: DecimalFormat,
+    qty: DecimalFormat,
+}
+
+impl PairFormat {
+    /// Prices printed as `price`, quantities as `qty`.
+    #[must_use]
+    pub fn new(price: DecimalFormat, qty: DecimalFormat) -> Self {
+        Self {
+            xor: [price.xor, qty.xor],
+            limit: [price.limit, qty.limit],
+            shuffle: [price.shuffle, qty.shuffle],
+            price,
+            qty,
+        }
+    }
+
+    /// How prices are printed.
+    #[inline]
+    #[must_use]
+    pub const fn price(&self) -> &DecimalFormat {
+        &self.price
+    }
+
+    /// How quantities are printed.
+    #[inline]
+    #[must_use]
+    pub const fn qty(&self) -> &DecimalFormat {
+        &self.qty
+    }
+
+    /// Reads the pairs of the list at `start`, which points behind its first `[`, into the front of `out`.
+    /// `ends` are those of the frame from `start` on. Returns how many pairs there are and the place behind
+    /// the closing `]`. None: another shape, another format, between two steps, or more than `out` holds.
+    #[inline]
+    #[must_use]
+    pub fn read(
+        &self,
+        frame: &[u8],
+        start: usize,
+        ends: &[u32],
+        out: &mut [Level],
+    ) -> Option<(usize, usize)> {
+        match frame.get(start..)? {
+            [b']', ..] => return Some((0, start + 1)),
+            [b'[', b'"', ..] => {}
+            _ => return None,
+        }
+        #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+        // SAFETY: the build's target has AVX2.
+        let (count, end) = unsafe { simd::read_pairs(self, frame, start + 2, ends, out) }?;
+        #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
+        let (count, end) = self.read_scalar(frame, start + 2, ends, out)?;
+        if self.price.divisor != 1 || self.qty.divisor != 1 {
+            for level in out.get_mut(..count)? {
+                level.price.0 = divide(level.price.0, self.price.divisor)?;
+                level.qty.0 = divide(level.qty.0, self.qty.divisor)?;
+            }
+        }
+        Some((count, end))
+    }
+
+    /// As `simd::read_pairs`, for other processors, and the truth in tests.
+    #[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "avx2"))))]
+    fn read_scalar(
+        &self,
+        frame: &[u8],
+        mut start: usize,
+        ends: &[u32],
+        out: &mut [Level],
+    ) -> Option<(usize, usize)> {
+        let number = |format: &DecimalFormat, start: usize, end: usize| {
+            let window = frame.get(end.checked_sub(WINDOW)?..end)?.first_chunk()?;
+            format.read_scalar(window, end.checked_sub(start)?)
+        };
+        for (index, pair) in ends.as_chunks::<2>().0.iter().enumerate() {
+            let [price_end, qty_end] = pair.map(|end| end as usize);
+            let qty_start = price_end + BETWEEN.len();
+            let (price, qty) =
+                (number(&self.price, start, price_end)?, number(&self.qty, qty_start, qty_end)?);
+            if frame.get(price_end..qty_start)? != BETWEEN {
+                return None;
+            }
+            *out.get_mut(index)? = Level { price: engine::num::Price(price), qty: engine::num::Qty(qty) };
+            if frame.get(qty_end..)?.starts_with(NEXT) {
+                start = qty_end + NEXT.len();
+            } else if frame.get(qty_end..)?.starts_with(LAST) {
+                return Some((index + 1, qty_end + LAST.len()));
+            } else {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+/// Between the numbers of a pair.
+const BETWEEN: &[u8; 3] = b"\",\"";
+/// Between two pairs.
+const NEXT: &[u8; 5] = b"\"],[\"";
+/// Behind the last pair.
+const LAST: &[u8; 3] = b"\"]]";
+
+#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+mod simd {
+    use super::{BETWEEN, BLOCK, LAST, Level, NEXT, PairFormat, WINDOW};
+    use crate::decimal::KEEP;
+    use std::arch::x86_64::{
+        __m256i, _mm_storeu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128,
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_loadu2_m128i, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_or_si256, _mm256_packus_epi32,
+        _mm256_permute4x64_epi64, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi64, _mm256_subs_epu8, _mm256_testz_si256,
+        _mm256_xor_si256,
+    };
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn both(bytes: &[[u8; WINDOW]; 2]) -> __m256i {
+        // SAFETY: a reference to 32 bytes; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn halves(low: &[u8; WINDOW], high: &[u8; WINDOW]) -> __m256i {
+        // SAFETY: references to 16 bytes each; the loads need no alignment.
+        unsafe { _mm256_loadu2_m128i(high.as_ptr().cast(), low.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn quotes_and_digits(block: &[u8; BLOCK]) -> (u64, u64) {
+        let (mut quotes, mut digits) = (0, 0);
+        let (halves, _) = block.as_chunks::<32>();
+        for (half, shift) in halves.iter().zip([0, 32]) {
+            // SAFETY: a reference to 32 bytes; the load needs no alignment.
+            let bytes = unsafe { _mm256_loadu_si256(half.as_ptr().cast()) };
+            let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+            let class = _mm256_set1_epi8(0x30);
+            let digit = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, class), class);
+            quotes |= u64::from(_mm256_movemask_epi8(quote).cast_unsigned()) << shift;
+            digits |= u64::from(_mm256_movemask_epi8(digit).cast_unsigned()) << shift;
+        }
+        (quotes, digits)
+    }
+
+    /// The pairs from the digit at `start` on: how many, and the place behind the list.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn read_pairs(
+        format: &PairFormat,
+        frame: &[u8],
+        mut start: usize,
+        ends: &[u32],
+        out: &mut [Level],
+    ) -> Option<(usize, usize)> {
+        let (xor, limit, shuffle) = (both(&format.xor), both(&format.limit), both(&format.shuffle));
+        let (price_min, qty_min) = (format.price.len_min as usize, format.qty.len_min as usize);
+        let mut over = _mm256_setzero_si256();
+        for (index, (pair, level)) in ends.as_chunks::<2>().0.iter().zip(&mut *out).enumerate() {
+            let [price_end, qty_end] = pair.map(|end| end as usize);
+            let (price_len, qty_len) =
+                (price_end.wrapping_sub(start), qty_end.wrapping_sub(price_end + BETWEEN.len()));
+            if price_len < price_min || qty_len < qty_min {
+                return None;
+            }
+            let windows = halves(window(frame, price_end)?, window(frame, qty_end)?);
+            let keep = halves(keep(price_len)?, keep(qty_len)?);
+            let digits = _mm256_and_si256(_mm256_xor_si256(windows, xor), keep);
+            over = _mm256_or_si256(over, _mm256_subs_epu8(digits, limit));
+
+            let digits = _mm256_shuffle_epi8(digits, shuffle);
+            let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A)); // x10, x1
+            let fours = _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)); // x100, x1
+            let fours = _mm256_packus_epi32(fours, fours);
+            let eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(0x0001_2710)); // x10000, x1
+            let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
+            let values = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights));
+            let values = _mm256_castsi256_si128(_mm256_permute4x64_epi64::<0b1000>(values));
+            // SAFETY: a reference to a level, which is price and quantity, 16 bytes in this order, any bits valid.
+            unsafe { _mm_storeu_si128(std::ptr::from_mut(level).cast(), values) };
+
+            if frame.get(price_end..price_end + BETWEEN.len())? != BETWEEN {
+                return None;
+            }
+            let rest = frame.get(qty_end..)?;
+            if !rest.starts_with(NEXT) {
+                let fits = rest.starts_with(LAST) && _mm256_testz_si256(over, over) == 1;
+                return fits.then_some((index + 1, qty_end + LAST.len()));
+            }
+            start = qty_end + NEXT.len();
+        }
+        None
+    }
+
+    /// The 16 bytes before `end`.
+    #[inline]
+    fn window(frame: &[u8], end: usize) -> Option<&[u8; WINDOW]> {
+        frame.get(end.checked_sub(WINDOW)?..end)?.first_chunk()
+    }
+
+    /// What keeps the last `len` bytes of a window. None: more than it has.
+    #[inline]
+    fn keep(len: usize) -> Option<&'static [u8; WINDOW]> {
+        KEEP.get(len..)?.first_chunk()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::num::{Price, Qty, Step};
+    use proptest::prelude::*;
+
+    fn format(tick: &str, price_digits: u8, unit: &str, qty_digits: u8) -> PairFormat {
+        let step = |text: &str| Step::parse(text.as_bytes()).unwrap();
+        PairFormat::new(
+            DecimalFormat::new(step(tick), price_digits),
+            DecimalFormat::new(step(unit), qty_digits),
+        )
+    }
+
+    const HEAD: &[u8] = b"{\"some\":1,\"head\":[";
+
+    /// Reads `list`, which begins behind the first `[`, inside a frame.
+    fn read(format: &PairFormat, list: &[u8], room: usize) -> Option<(Vec<Level>, usize)> {
+        let frame = [HEAD, list].concat();
+        let (mut ends, start) = (NumberEnds::new(1_000), HEAD.len());
+        assert!(ends.find(&frame, start));
+        let mut out = vec![Level::default(); room];
+        let read = format.read(&frame, start, ends.ends(), &mut out);
+        let mut scalar_out = vec![Level::default(); room];
+        if list.starts_with(b"[\"") && format.price.divisor == 1 && format.qty.divisor == 1 {
+            let scalar = format.read_scalar(&frame, start + 2, ends.ends(), &mut scalar_out);
+            assert_eq!(read, scalar, "{}", String::from_utf8_lossy(list));
+            if let Some((count, _)) = read {
+                assert_eq!(out[..count], scalar_out[..count]);
+            }
+        }
+        read.map(|(count, end)| (out[..count].to_vec(), end - start))
+    }
+
+    fn level(price: i64, qty: i64) -> Level {
+        Level { price: Price(price), qty: Qty(qty) }
+    }
+
+    #[test]
+    fn lists_are_read_to_their_end_and_other_shapes_refused() {
+        let usual = format("0.10", 2, "0.001", 3);
+        let list = br#"["61800.20","0.014"],["61800.10","12.000"]],"a":[]}"#;
+        assert_eq!(read(&usual, list, 9), Some((vec![level(618_002, 14), level(618_001, 12_000)], 43)));
+        assert_eq!(read(&usual, list, 2).unwrap().0.len(), 2);
+        assert_eq!(read(&usual, list, 1), None, "more than there is room for");
+        assert_eq!(read(&usual, b"],\"a\":[]}", 9), Some((vec![], 1)));
+        for other in [
+            &br#"["61800.20","0.014"],["61800.10","12.000"]"#[..],
+            br#"["61800.20","0.014"],["61800.10"]],"a":[]}"#,
+            br#"["61800.20","0.014","1"]],"a":[]}"#,
+            br#"["61800.20","0.014"], ["61800.10","12.000"]],"a":[]}"#,
+            br#"["61800.20", "0.014"]],"a":[]}"#,
+            br#"["61800.20","0.0140"]],"a":[]}"#,
+            br#"["61800.25","0.014"]],"a":[]}"#,
+            br#"["61800.20","-0.014"]],"a":[]}"#,
+            br#"["61800.20","0.0e4"]],"a":[]}"#,
+            br#"["61800.20",0.014]],"a":[]}"#,
+            br#"["",""]],"a":[]}"#,
+            br#"["61800.20","0.014"]"#,
+            br#"["61800.20","0.014"]]"#,
+            br#"["12345678901234.20","0.014"]],"a":[]}"#,
+            b"",
+            b"[",
+            br#"[""#,
+        ] {
+            let whole = other == br#"["61800.20","0.014"]]"#;
+            assert_eq!(read(&usual, other, 9).is_some(), whole, "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
+    fn steps_of_other_mantissas_are_divided_or_refused() {
+        let quarters = format("0.25", 2, "5", 0);
+        assert_eq!(read(&quarters, br#"["10.50","25"]],"#, 9).unwrap().0, [level(42, 5)]);
+        assert_eq!(read(&quarters, br#"["10.60","25"]],"#, 9), None);
+        assert_eq!(read(&quarters, br#"["10.50","24"]],"#, 9), None);
+    }
+
+    #[test]
+    fn more_ends_than_there_is_room_for_are_noticed() {
+        let frame = b"1\"".repeat(200);
+        assert!(!NumberEnds::new(20).find(&frame, 0));
+        let mut ends = NumberEnds::new(200);
+        assert!(ends.find(&frame, 0) && ends.ends().len() == 200);
+        assert!(!ends.find(&frame, 500), "beyond the frame");
+    }
+
+    proptest! {
+        #[test]
+        fn every_quote_behind_a_digit_is_found(text in "[0-9\"\\[\\],a]{0,300}", from in 0_usize..300) {
+            let frame = text.as_bytes();
+            let mut ends = NumberEnds::new(300);
+            if from <= frame.len() {
+                prop_assert!(ends.find(frame, from));
+                let places: Vec<u32> = (from + 1..frame.len())
+                    .filter(|at| frame[*at] == b'"' && frame[*at - 1].is_ascii_digit())
+                    .map(|at| u32::try_from(at).unwrap())
+                    .collect();
+                prop_assert_eq!(ends.ends(), &places[..]);
+            }
+        }
+
+        #[test]
+        fn vectors_and_digits_agree_on_blocks(block in prop::array::uniform32(any::<u8>())) {
+            let mut whole = [0; BLOCK];
+            whole[..32].copy_from_slice(&block);
+            whole[32..].copy_from_slice(&block);
+            let (quotes, digits) = quotes_and_digits_scalar(&whole);
+            let mut after = 1;
+            prop_assert_eq!(number_ends(&whole, &mut after), quotes & (digits << 1 | 1));
+            prop_assert_eq!(after, digits >> 63);
+        }
+
+        #[test]
+        fn levels_of_any_numbers_are_read_as_the_engine_reads_them(
+            numbers in prop::collection::vec((0_u64..10_000_000_000, 0_u64..10_000_000_000), 0..40),
+        ) {
+            let usual = format("0.01", 2, "0.001", 3);
+            let rows: Vec<String> = numbers
+                .iter()
+                .map(|(p, q)| format!("[\"{}.{:02}\",\"{}.{:03}\"]", p / 100, p % 100, q / 1000, q % 1000))
+                .collect();
+            let list = format!("{}],", rows.join(","));
+            let expected: Vec<Level> =
+                numbers.iter().map(|(p, q)| level(i64::try_from(*p).unwrap(), i64::try_from(*q).unwrap())).collect();
+            prop_assert_eq!(read(&usual, list.as_bytes(), 40), Some((expected, list.len() - 1)));
+        }
+    }
+}
