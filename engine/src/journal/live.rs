@@ -202,6 +202,8 @@ fn take_lock(dir: &Path) -> Result<File, JournalError> {
         let path = &path;
         move |source: io::Error| JournalError::Io { what, path: path.clone(), source: source.into() }
     };
+    // Before anything is created in what may be somebody's directory.
+    let taken_before = only_the_lock(dir)?;
     let mut lock = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -224,14 +226,38 @@ fn take_lock(dir: &Path) -> Result<File, JournalError> {
         }
     }
     lock.read_to_string(&mut text).map_err(fail("read"))?;
-    for entry in fs::read_dir(dir).map_err(fail("list the directory of"))? {
-        let name = entry.map_err(fail("list the directory of"))?.file_name();
-        if name != LOCK_FILE || !text.is_empty() {
-            return Err(JournalError::NotEmpty { dir: dir.to_path_buf(), entry: name.into() });
-        }
+    if !text.is_empty() {
+        // Somebody has been here, and has left since the first look at the latest.
+        return Err(taken_before.unwrap_or_else(|| not_empty(dir, LOCK_FILE.into())));
+    }
+    if let Some(error) = only_the_lock(dir)? {
+        return Err(error);
     }
     lock.write_all(std::process::id().to_string().as_bytes()).map_err(fail("write"))?;
     Ok(lock)
+}
+
+/// None: the directory is empty but for a lock. Some: it holds a journal's segments besides, and its writer
+/// may live. Err: something else is in it.
+fn only_the_lock(dir: &Path) -> Result<Option<JournalError>, JournalError> {
+    let fail =
+        |source: io::Error| JournalError::Io { what: "list", path: dir.to_path_buf(), source: source.into() };
+    let mut others = Vec::new();
+    let mut is_locked = false;
+    for entry in fs::read_dir(dir).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name();
+        if name == LOCK_FILE { is_locked = true } else { others.push(name) }
+    }
+    others.sort_unstable();
+    match others.into_iter().next() {
+        None => Ok(None),
+        Some(first) if is_locked => Ok(Some(not_empty(dir, first.into()))),
+        Some(first) => Err(not_empty(dir, first.into())),
+    }
+}
+
+fn not_empty(dir: &Path, entry: PathBuf) -> JournalError {
+    JournalError::NotEmpty { dir: dir.to_path_buf(), entry }
 }
 
 /// Holds the writer's process id and its lock.

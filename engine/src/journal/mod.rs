@@ -37,5 +37,11 @@ pub use record::{CELL_BYTES, Damage, Entry, HEAD_BYTES, INLINE_BYTES, Record, Vi
 pub use verify::{LaneEnd, LaneReport, verify};
 pub use writer::{AppendError, Room, Writer};
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
+mod faults;
+#[cfg(all(test, not(loom)))]
+mod kill;
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, not(loom)))]
 mod tests;
