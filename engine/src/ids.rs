@@ -2,12 +2,14 @@
 //! nothing outside the run whose configuration assigned them.
 
 use std::fmt;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(transparent)]
+        #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
         pub struct $name(pub $int);
 
         impl $name {
@@ -93,7 +95,7 @@ impl Lane {
 
 /// The journal record that led to something: lane in the high 16 bits, the lane's sequence in the low 48.
 /// 0 is "nothing led to it".
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Cause(u64);
 

@@ -2,6 +2,22 @@
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod book;
+pub mod book_stage;
+pub mod candle;
+pub mod counters;
 pub mod ids;
+pub mod instrument;
 pub mod journal;
+pub mod message;
+pub mod num;
+pub mod order;
+pub mod placement;
+pub mod position;
+pub mod ring;
+pub mod risk;
+pub mod runner;
+pub mod stage;
+pub mod stage_log;
+pub mod thread_facts;
 pub mod time;

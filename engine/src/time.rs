@@ -2,9 +2,24 @@
 //! `Stamp` measures latency and has no order, so that no decision can compare two of them.
 
 use std::fmt;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Nanoseconds since 1970-01-01 UTC (until 2554), or a length of time in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
 #[repr(transparent)]
 pub struct Nanos(pub u64);
 
@@ -65,12 +80,12 @@ impl fmt::Display for Nanos {
 
 /// A reading of the CPU's time-stamp counter, for latency only. Deliberately without order or equality:
 /// two stamps give a `Lap`, and a lap goes into a histogram.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Stamp(pub u64);
 
 /// Counter ticks from one stamp to a later one; saturates at 2^32 - 1 (1.6 s at 2.7 GHz).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Lap(pub u32);
 
@@ -80,6 +95,47 @@ impl Stamp {
     #[must_use]
     pub fn lap_since(self, start: Self) -> Lap {
         Lap(u32::try_from(self.0.saturating_sub(start.0)).unwrap_or(u32::MAX))
+    }
+}
+
+/// Where stamps come from. Off, it costs a branch and stamps are zero, which means "not stamped".
+#[derive(Clone, Debug)]
+pub struct StampClock {
+    clock: Option<quanta::Clock>,
+}
+
+impl StampClock {
+    /// Reads the CPU's counter. The first one made in a process calibrates for up to 200 ms: make it at start.
+    #[must_use]
+    pub fn on() -> Self {
+        Self { clock: Some(quanta::Clock::new()) }
+    }
+
+    /// Never stamps.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self { clock: None }
+    }
+
+    /// Whether it stamps.
+    #[inline]
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// A stamp, never zero when on.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Stamp {
+        Stamp(self.clock.as_ref().map_or(0, |clock| clock.raw().max(1)))
+    }
+
+    /// Ticks as nanoseconds; 0 when off.
+    #[inline]
+    #[must_use]
+    pub fn nanos_of(&self, lap: Lap) -> u64 {
+        self.clock.as_ref().map_or(0, |clock| clock.delta_as_nanos(0, u64::from(lap.0)))
     }
 }
 
@@ -93,6 +149,15 @@ mod tests {
         assert_eq!(Nanos(1_723_161_255_030_314_667).to_string(), "2024-08-08T23:54:15.030314667Z");
         assert_eq!(Nanos(951_782_400_000_000_000).to_string(), "2000-02-29T00:00:00.000000000Z");
         assert_eq!(Nanos(4_102_444_799_999_999_999).to_string(), "2099-12-31T23:59:59.999999999Z");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_stamps_zero() {
+        assert_eq!(StampClock::off().now().0, 0);
+        let clock = StampClock::on();
+        let (start, end) = (clock.now(), clock.now());
+        assert!(start.0 > 0 && end.0 >= start.0);
+        assert!(clock.nanos_of(Lap(2_000_000_000)) > 100_000_000);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod live;
 mod reader;
 mod record;
 mod retention;
+pub mod schema;
 mod segment;
 mod verify;
 mod writer;

@@ -1,0 +1,236 @@
+//! What the records of a run's journal hold. Bodies are plain little-endian data, declared here once for the
+//! stages that write them and the tools that read them. Texts (configuration, instruments, reasons) are UTF-8.
+
+use crate::message::Execution;
+use crate::num::{Level, Price, Qty};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// What a record is. The numbers are stored: they are never given a second meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum RecordKind {
+    /// Runner: the whole resolved configuration, TOML text.
+    Config = 1,
+    /// Runner: the instruments of the run with their ids, TOML text.
+    Instruments = 2,
+    /// Runner: version and build of the program, `key = value` lines.
+    Build = 3,
+    /// Runner: wall clock and the CPU's counter at one moment, every 10 s. Body: [`ClockAnchor`].
+    ClockAnchor = 4,
+    /// Runner: how the run ended, text; last record of an orderly run.
+    RunEnd = 5,
+    /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
+    Frame = 10,
+    /// Feed: the frame could not be used. Body: what is wrong and where, text.
+    DecodeError = 11,
+    /// Feed: time has passed; `recv_ns` is the time. No body.
+    Timer = 12,
+    /// Feed: an instrument's stream lost its sequence. Body: [`StreamBreak`].
+    StreamStale = 13,
+    /// Feed: an instrument's stream continues from a snapshot. Body: [`StreamBreak`] with `expected` = the snapshot's id.
+    StreamResync = 14,
+    /// A stage with several inputs: it took `count` inputs in a row from `input`. Body: [`Took`].
+    Took = 20,
+    /// Strategy: the quotes it wants. Body: [`TargetBody`].
+    Target = 21,
+    /// Gateway: the risk gate refused an order. Body: [`GateRefusal`], then the reason as text.
+    GateRefused = 30,
+    /// Gateway: the risk gate approved an order; it leaves next. Body: [`OrderBody`].
+    Order = 31,
+    /// Gateway: a cancel leaves next. Body: [`OrderBody`] of the order.
+    Cancel = 32,
+    /// Gateway: the venue answered, or an order changed state. Body: [`Execution`].
+    OrderUpdate = 33,
+    /// Gateway: a fill, and the position after it. Body: [`Execution`].
+    Fill = 34,
+    /// Gateway: latency stamps of one frame. Body: [`Stamps`].
+    Stamps = 35,
+}
+
+impl RecordKind {
+    /// Every kind.
+    pub const ALL: [Self; 18] = [
+        Self::Config,
+        Self::Instruments,
+        Self::Build,
+        Self::ClockAnchor,
+        Self::RunEnd,
+        Self::Frame,
+        Self::DecodeError,
+        Self::Timer,
+        Self::StreamStale,
+        Self::StreamResync,
+        Self::Took,
+        Self::Target,
+        Self::GateRefused,
+        Self::Order,
+        Self::Cancel,
+        Self::OrderUpdate,
+        Self::Fill,
+        Self::Stamps,
+    ];
+
+    /// The kind of a stored number. None: written by a later version.
+    #[must_use]
+    pub fn from_u16(value: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u16 == value)
+    }
+
+    /// The name that tools filter by and print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Instruments => "instruments",
+            Self::Build => "build",
+            Self::ClockAnchor => "clock-anchor",
+            Self::RunEnd => "run-end",
+            Self::Frame => "frame",
+            Self::DecodeError => "decode-error",
+            Self::Timer => "timer",
+            Self::StreamStale => "stale",
+            Self::StreamResync => "resync",
+            Self::Took => "took",
+            Self::Target => "target",
+            Self::GateRefused => "gate-refused",
+            Self::Order => "order",
+            Self::Cancel => "cancel",
+            Self::OrderUpdate => "order-update",
+            Self::Fill => "fill",
+            Self::Stamps => "stamps",
+        }
+    }
+}
+
+/// Body of `ClockAnchor`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ClockAnchor {
+    /// Wall clock, ns since 1970.
+    pub wall_ns: u64,
+    /// The CPU's counter.
+    pub ticks: u64,
+}
+
+/// First bytes of a `Frame` body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FrameHead {
+    /// Number of the frame on its connection, from 1; the line of a capture.
+    pub line: u32,
+    /// The socket or capture it came from.
+    pub connection: u16,
+    /// 1: a capture's line without a receive time: no frame, and it carries the time before it.
+    pub clockless: u16,
+}
+
+/// Body of `StreamStale` and `StreamResync`: the ids that did not, or do, fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct StreamBreak {
+    /// Last update id that the book held (stale), or the snapshot's id (resync).
+    pub expected: u64,
+    /// First update id of the message that came.
+    pub first_id: u64,
+    /// Last update id of the message that came.
+    pub last_id: u64,
+}
+
+/// Body of `Took`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Took {
+    /// Which input: 0 the stage before, 1 the stage behind.
+    pub input: u32,
+    /// How many in a row.
+    pub count: u32,
+}
+
+/// Body of `Target`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TargetBody {
+    /// The bid wanted; zero quantity: none.
+    pub bid: Level,
+    /// The ask wanted; zero quantity: none.
+    pub ask: Level,
+    /// Whose target it is.
+    pub strategy: u16,
+    /// Why a side is empty: `QuoteReason`.
+    pub reason: u16,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Body of `Order` and `Cancel`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct OrderBody {
+    /// Sequence of the client order id.
+    pub order_seq: u64,
+    /// Limit price.
+    pub price: Price,
+    /// Whole quantity.
+    pub qty: Qty,
+    /// `Side`.
+    pub side: u8,
+    /// `TimeInForce`.
+    pub time_in_force: u8,
+    /// Whose order it is.
+    pub strategy: u16,
+    /// On which account.
+    pub account: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// First bytes of a `GateRefused` body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct GateRefusal {
+    /// Price of the order refused.
+    pub price: Price,
+    /// Its quantity.
+    pub qty: Qty,
+    /// `RiskRule`.
+    pub rule: u16,
+    /// `Side`.
+    pub side: u16,
+    /// Whose order it was.
+    pub strategy: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// Body of `Stamps`: the CPU counter's ticks from the frame's receipt to the end of each step; 0: it did not
+/// get there. Saturates at 2^32 - 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Stamps {
+    /// Decoded and synchronised.
+    pub decoded: u32,
+    /// In the book.
+    pub booked: u32,
+    /// Features computed.
+    pub signalled: u32,
+    /// Seen by the strategy.
+    pub decided: u32,
+}
+
+const _: () =
+    assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32 && size_of::<TargetBody>() == 40);
+const _: () = assert!(size_of::<Execution>() == 128);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_numbers_and_names_of_their_own() {
+        for kind in RecordKind::ALL {
+            assert_eq!(RecordKind::from_u16(kind as u16), Some(kind));
+            assert_eq!(RecordKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
+        }
+        assert_eq!(RecordKind::from_u16(0), None);
+    }
+}

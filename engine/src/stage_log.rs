@@ -1,0 +1,92 @@
+//! A stage's journal lane, with the engine's answer to a journal that cannot be written: stop trading.
+
+use crate::ids::Cause;
+use crate::journal::schema::{RecordKind, Took};
+use crate::journal::{Entry, Writer};
+use crate::message::Head;
+use crate::runner::{Control, StopReason};
+use std::sync::Arc;
+use zerocopy::{Immutable, IntoBytes};
+
+/// One lane of the journal in the hands of the stage that owns it.
+pub struct StageLog {
+    writer: Writer,
+    control: Arc<Control>,
+    reserve_bytes: usize,
+    took: Took,
+}
+
+impl StageLog {
+    /// Wraps a lane. `reserve_bytes` is what [`Self::has_room`] asks for: all that one input can cause.
+    #[must_use]
+    pub fn new(writer: Writer, control: Arc<Control>, reserve_bytes: usize) -> Self {
+        Self { writer, control, reserve_bytes, took: Took::default() }
+    }
+
+    /// Whether all records that one more input can cause are sure to be taken.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.writer.has_room(self.reserve_bytes)
+    }
+
+    /// Writes a record caused by `head.cause`. None: the journal failed; trading was stopped, and what the
+    /// record would have announced must not happen.
+    #[inline]
+    pub fn record(
+        &mut self,
+        kind: RecordKind,
+        head: &Head,
+        body: &(impl IntoBytes + Immutable),
+    ) -> Option<Cause> {
+        self.bytes(kind, head, [], body.as_bytes())
+    }
+
+    /// Writes a record whose body is `prefix` and then `rest`. Otherwise as [`Self::record`].
+    #[inline]
+    pub fn bytes<const N: usize>(
+        &mut self,
+        kind: RecordKind,
+        head: &Head,
+        prefix: [u8; N],
+        rest: &[u8],
+    ) -> Option<Cause> {
+        let entry = Entry {
+            kind: kind as u16,
+            instrument: head.instrument,
+            cause: head.cause,
+            recv_ns: head.recv_ns,
+        };
+        match self.writer.append_parts(entry, prefix, rest) {
+            Ok(cause) => Some(cause),
+            Err(_) => {
+                self.control.stop(StopReason::JournalFailed);
+                None
+            }
+        }
+    }
+
+    /// Notes that one input was taken from `input`. A run of inputs from one side is one record, written when
+    /// the side changes, and at the latest after `TOOK_RUN_MAX` inputs.
+    #[inline]
+    pub fn took(&mut self, input: u32, head: &Head) {
+        if self.took.input != input || self.took.count == TOOK_RUN_MAX {
+            self.flush_took(head);
+            self.took.input = input;
+        }
+        self.took.count += 1;
+    }
+
+    /// Writes the run of inputs that is open, if any.
+    pub fn flush_took(&mut self, head: &Head) {
+        if self.took.count > 0 {
+            let took = self.took;
+            let head = Head { cause: Cause::NONE, ..*head };
+            self.record(RecordKind::Took, &head, &took);
+            self.took.count = 0;
+        }
+    }
+}
+
+/// Inputs in a row that one `Took` record covers at most: what a killed process loses of the order.
+const TOOK_RUN_MAX: u32 = 1024;

@@ -1,0 +1,335 @@
+//! The feed stage: frames in, numbered messages out. It journals each frame as it came, decodes it, keeps
+//! every depth stream in sequence, and turns silence into timer messages.
+
+use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
+use crate::sync::{Sync, SyncCounts, SyncSink};
+use engine::ids::{ConnectionId, VenueId};
+use engine::instrument::InstrumentTable;
+use engine::journal::schema::{FrameHead, RecordKind, StreamBreak};
+use engine::message::{Body, Cell, Depth, FIRST_OF_FRAME, Head, Kind, Message};
+use engine::runner::{Source, Step};
+use engine::stage::{Sink, Stamping};
+use engine::stage_log::StageLog;
+use engine::time::{Nanos, StampClock};
+use std::io::Write;
+use std::sync::mpsc::SyncSender;
+
+/// Where frames come from: captures, a journal, sockets.
+pub trait FrameSource: Send {
+    /// Makes the next frame the current one, unless there is one already.
+    fn poll(&mut self) -> SourcePoll;
+    /// The current frame. Only after `poll` said `Ready`.
+    fn frame(&self) -> Frame<'_>;
+    /// Done with the current frame.
+    fn consume(&mut self);
+}
+
+/// Whether a source has a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourcePoll {
+    /// `frame` has it.
+    Ready,
+    /// None now.
+    NotYet,
+    /// None any more.
+    End,
+}
+
+/// One inbound frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Where it came from.
+    pub connection: ConnectionId,
+    /// Its number on that connection, from 1; the line of a capture.
+    pub line: u32,
+    /// When it left the socket; never before that of the frame before.
+    pub recv_ns: Nanos,
+    /// The recorded receive time stepped back, or forward over an hour, and was not believed.
+    pub clock_fault: bool,
+    /// The frame. Err: a capture's line that is none.
+    pub bytes: Result<&'a [u8], DecodeError>,
+}
+
+/// One connection: its decoder, and the venue it speaks to.
+pub struct Connection<C> {
+    /// The decoder.
+    pub codec: C,
+    /// The venue.
+    pub venue: VenueId,
+}
+
+/// How the feed stage is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedConfig {
+    /// A timer message is due when this much time passed without one. Zero: no timers.
+    pub timer_ns: Nanos,
+    /// Memory for updates that wait for a snapshot, bytes per instrument.
+    pub resync_buffer_bytes: usize,
+}
+
+/// What the feed stage saw, sent when the stage ends.
+#[derive(Clone, Debug, Default)]
+pub struct FeedReport {
+    /// Frames taken.
+    pub frames: u64,
+    /// Well-formed frames by [`Event`].
+    pub events: [u64; Event::COUNT],
+    /// Frames that could not be used.
+    pub decode_errors: u64,
+    /// The first of them: connection, line, what was wrong.
+    pub first_errors: Vec<(ConnectionId, u32, DecodeError)>,
+    /// Frames that no scanner knew.
+    pub general_decoder: u64,
+    /// Receive times that stepped back, or forward over an hour.
+    pub clock_steps: u64,
+    /// Timer messages sent.
+    pub timers: u64,
+    /// Messages that a full ring refused.
+    pub refused: u64,
+    /// Depth streams by instrument.
+    pub sync: Vec<SyncCounts>,
+}
+
+/// Details of decode errors that are kept for the report.
+pub const FIRST_ERRORS_MAX: usize = 8;
+
+/// The first stage.
+pub struct FeedStage<F, C> {
+    source: F,
+    connections: Vec<Connection<C>>,
+    decoded: Box<Decoded>,
+    streams: Vec<Stream>,
+    config: FeedConfig,
+    /// Time of the last message: timers count from it.
+    last_ns: Nanos,
+    log: StageLog,
+    clock: StampClock,
+    stopping: bool,
+    report: FeedReport,
+    done: SyncSender<FeedReport>,
+}
+
+struct Stream {
+    sync: Sync,
+    /// Number of the instrument's next message.
+    seq: u32,
+}
+
+impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
+    /// The stage over `source`, whose frames name `connections` by index. The report goes to `done` when the
+    /// stage is dropped, whatever ended it.
+    pub fn new(
+        source: F,
+        connections: Vec<Connection<C>>,
+        instruments: &InstrumentTable,
+        config: FeedConfig,
+        log: StageLog,
+        clock: StampClock,
+        done: SyncSender<FeedReport>,
+    ) -> Self {
+        let stream = || Stream { sync: Sync::new(config.resync_buffer_bytes), seq: 0 };
+        let report =
+            FeedReport { first_errors: Vec::with_capacity(FIRST_ERRORS_MAX), ..FeedReport::default() };
+        Self {
+            source,
+            connections,
+            decoded: Box::default(),
+            streams: (0..instruments.len()).map(|_| stream()).collect(),
+            config,
+            last_ns: Nanos::default(),
+            log,
+            clock,
+            stopping: false,
+            report,
+            done,
+        }
+    }
+
+    /// A timer, when the current frame came later than one is due. The frame stays current.
+    #[inline]
+    fn timer<S: Sink>(&mut self, frame_ns: Nanos, out: &mut S) -> bool {
+        let length = self.config.timer_ns;
+        if length.0 == 0 || self.last_ns.0 == 0 || frame_ns.since(self.last_ns) <= length {
+            return false;
+        }
+        self.last_ns = self.last_ns.plus(length);
+        let mut head = Head { recv_ns: self.last_ns, ..Head::new(Kind::Timer) };
+        let Some(cause) = self.log.record(RecordKind::Timer, &head, &()) else { return true };
+        head.cause = cause;
+        self.report.timers += 1;
+        self.report.refused += u64::from(!out.send(Message { head: &head, body: &[] }));
+        true
+    }
+}
+
+impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
+    fn step<S: Sink>(&mut self, out: &mut S) -> Step {
+        if self.stopping {
+            return end(out);
+        }
+        match self.source.poll() {
+            SourcePoll::NotYet => return Step::Idle,
+            SourcePoll::End => {
+                self.stopping = true;
+                return end(out);
+            }
+            SourcePoll::Ready => {}
+        }
+        if self.timer(self.source.frame().recv_ns, out) {
+            return Step::Worked;
+        }
+        let received = self.clock.now();
+        let frame = self.source.frame();
+        self.last_ns = frame.recv_ns;
+        self.report.frames += 1;
+        self.report.clock_steps += u64::from(frame.clock_fault);
+        let mut head = Head {
+            line: frame.line,
+            connection: frame.connection,
+            recv_ns: frame.recv_ns,
+            received,
+            flags: FIRST_OF_FRAME,
+            ..Head::new(Kind::Delta)
+        };
+        let clockless = u16::from(frame.bytes.is_err());
+        let frame_head = FrameHead { line: frame.line, connection: frame.connection.0, clockless };
+        let prefix: [u8; 8] = zerocopy::transmute!(frame_head);
+        let bytes = frame.bytes.unwrap_or_default();
+        if let Some(cause) = self.log.bytes(RecordKind::Frame, &head, prefix, bytes) {
+            head.cause = cause;
+            let frame = frame.bytes;
+            let mut parts = Parts {
+                connections: &mut self.connections,
+                decoded: &mut self.decoded,
+                streams: &mut self.streams,
+                log: &mut self.log,
+                report: &mut self.report,
+            };
+            let mut out = Stamping { out, clock: &self.clock, lap: 0 };
+            parts.take(frame, head, &mut out);
+        }
+        self.source.consume();
+        Step::Worked
+    }
+
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        self.log.has_room()
+    }
+
+    fn stop_reading(&mut self) {
+        self.stopping = true;
+    }
+}
+
+impl<F, C> Drop for FeedStage<F, C> {
+    fn drop(&mut self) {
+        let mut report = std::mem::take(&mut self.report);
+        report.sync = self.streams.iter().map(|stream| stream.sync.counts()).collect();
+        // The receiver is gone only when nobody wants the report.
+        let _ = self.done.send(report);
+    }
+}
+
+fn end<S: Sink>(out: &mut S) -> Step {
+    out.send(Message { head: &Head::new(Kind::End), body: &[] });
+    Step::Ended
+}
+
+/// The stage without its source, whose frame is in hand.
+struct Parts<'a, C> {
+    connections: &'a mut [Connection<C>],
+    decoded: &'a mut Decoded,
+    streams: &'a mut [Stream],
+    log: &'a mut StageLog,
+    report: &'a mut FeedReport,
+}
+
+impl<C: FeedCodec> Parts<'_, C> {
+    #[inline]
+    fn take<S: Sink>(&mut self, frame: Result<&[u8], DecodeError>, mut head: Head, out: &mut S) {
+        let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
+        head.venue = connection.venue;
+        let event = match frame.and_then(|bytes| connection.codec.decode(bytes, self.decoded)) {
+            Ok(event) => event,
+            Err(error) => return self.refuse(&head, error),
+        };
+        self.report.events[event as usize] += 1;
+        head.instrument = self.decoded.instrument;
+        let Some(stream) = self.streams.get_mut(head.instrument.index()) else { return };
+        let codec = &connection.codec;
+        let mut emitter = Emitter { out, codec, log: self.log, seq: &mut stream.seq, refused: 0 };
+        match event {
+            Event::Delta => {
+                let depth = *self.decoded.depth.depth();
+                stream.sync.on_delta(&head, &depth, self.decoded.depth.body(), &mut emitter);
+            }
+            Event::Snapshot => {
+                let depth = *self.decoded.depth.depth();
+                stream.sync.on_snapshot(&head, &depth, self.decoded.depth.body(), &mut emitter);
+            }
+            Event::Ticker => emitter.emit(Kind::Ticker, &head, self.decoded.ticker.cells()),
+            Event::Trades => {
+                for trade in &self.decoded.trades {
+                    emitter.emit(Kind::Trade, &head, trade.cells());
+                    head.flags &= !FIRST_OF_FRAME;
+                }
+            }
+            Event::MarkPrice => emitter.emit(Kind::MarkPrice, &head, self.decoded.mark_price.cells()),
+            Event::Kline => emitter.emit(Kind::Kline, &head, self.decoded.kline.cells()),
+            Event::Other => {}
+        }
+        self.report.refused += emitter.refused;
+    }
+
+    /// Counts the frame, keeps the first few for the report, and says in the journal what was wrong with it.
+    #[cold]
+    fn refuse(&mut self, head: &Head, error: DecodeError) {
+        self.report.decode_errors += 1;
+        if self.report.first_errors.len() < FIRST_ERRORS_MAX {
+            self.report.first_errors.push((head.connection, head.line, error));
+        }
+        let mut text = [0; DecodeError::TEXT_MAX];
+        let unused = {
+            let mut rest = &mut text[..];
+            // Cannot fail: the longest text fits.
+            let _ = write!(rest, "{error}");
+            rest.len()
+        };
+        let length = text.len() - unused;
+        self.log.bytes(RecordKind::DecodeError, head, [], text.get(..length).unwrap_or_default());
+    }
+}
+
+/// Numbers what an instrument's stream lets through, and sends it on.
+struct Emitter<'a, S, C> {
+    out: &'a mut S,
+    codec: &'a C,
+    log: &'a mut StageLog,
+    seq: &'a mut u32,
+    refused: u64,
+}
+
+impl<S: Sink, C: FeedCodec> SyncSink for Emitter<'_, S, C> {
+    #[inline]
+    fn emit(&mut self, kind: Kind, head: &Head, body: &[Cell]) {
+        *self.seq = self.seq.wrapping_add(1);
+        let head = Head { seq: *self.seq, ..head.derive(kind) };
+        self.refused += u64::from(!self.out.send(Message { head: &head, body }));
+    }
+
+    #[inline]
+    fn chain(&self, state: &SyncState, update: &Depth) -> Chain {
+        self.codec.chain(state, update)
+    }
+
+    fn broke(&mut self, head: &Head, expected: u64, update: &Depth) {
+        let body = StreamBreak { expected, first_id: update.first_id, last_id: update.last_id };
+        self.log.record(RecordKind::StreamStale, head, &body);
+    }
+
+    fn resynced(&mut self, head: &Head, snapshot_id: u64, update: &Depth) {
+        let body = StreamBreak { expected: snapshot_id, first_id: update.first_id, last_id: update.last_id };
+        self.log.record(RecordKind::StreamResync, head, &body);
+    }
+}

@@ -1,0 +1,420 @@
+//! Synchronisation of one instrument's depth stream: buffering, snapshot, first-event rule, continuity, gap,
+//! resynchronisation. The venue's codec says whether an update follows (`FeedCodec::chain`); what to do about
+//! the answer is here, once for every venue.
+//!
+//! ```text
+//!            snapshot                 update follows
+//!  Waiting ───────────▶ Live ────────────────────────▶ Live      emits Snapshot, Delta ...
+//!     ▲                   │ gap
+//!     └───────────────────┘                                      emits Stale; later updates are kept
+//! ```
+//!
+//! While waiting, updates are kept in a bounded buffer; the snapshot replays those that it does not hold yet.
+//! A snapshot that leaves a hole before the first kept update is a gap like any other: one break is one gap.
+
+use crate::codec::{Chain, SyncState};
+use engine::message::{Cell, Depth, FIRST_OF_FRAME, Head, Kind};
+use zerocopy::FromZeros;
+
+/// What became of an instrument's depth messages. Every delta ends in exactly one of `applied`, `dropped_unsynced`,
+/// `duplicates`, or still waits in the buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// Deltas (and whole books) passed on.
+    pub applied: u64,
+    /// Transitions into stale by sequence.
+    pub gaps: u64,
+    /// Completed returns to a valid book after a gap.
+    pub resyncs: u64,
+    /// Deltas that arrived without a book to apply them to and were never applied.
+    pub dropped_unsynced: u64,
+    /// Deltas that the book held already.
+    pub duplicates: u64,
+    /// Snapshots older than the book.
+    pub snapshots_ignored: u64,
+}
+
+/// Where sync sends what it lets through.
+pub trait SyncSink {
+    /// A message for the book: `Snapshot`, `Delta` or `Stale`, with the head of its own frame.
+    fn emit(&mut self, kind: Kind, head: &Head, body: &[Cell]);
+    /// The venue's rule.
+    fn chain(&self, state: &SyncState, update: &Depth) -> Chain;
+    /// The stream broke: `expected` is the last id held, `update` the one that did not follow.
+    fn broke(&mut self, head: &Head, expected: u64, update: &Depth);
+    /// The stream continues from the snapshot with this id; `update` is the first one that followed it.
+    fn resynced(&mut self, head: &Head, snapshot_id: u64, update: &Depth);
+}
+
+/// One instrument's stream.
+pub struct Sync {
+    state: SyncState,
+    live: bool,
+    /// A gap was reported and not yet healed.
+    broken: bool,
+    /// Time of the last whole book, for venues that send nothing else.
+    whole_book_ns: u64,
+    waiting: Buffer,
+    counts: SyncCounts,
+}
+
+impl Sync {
+    /// A stream that waits for its snapshot. `buffer_bytes` bounds what is kept meanwhile.
+    #[must_use]
+    pub fn new(buffer_bytes: usize) -> Self {
+        Self {
+            state: SyncState::default(),
+            live: false,
+            broken: false,
+            whole_book_ns: 0,
+            waiting: Buffer::new(buffer_bytes / size_of::<Cell>()),
+            counts: SyncCounts::default(),
+        }
+    }
+
+    /// The counts so far; what still waits in the buffer counts as dropped.
+    #[must_use]
+    pub fn counts(&self) -> SyncCounts {
+        let dropped_unsynced = self.counts.dropped_unsynced + self.waiting.messages;
+        SyncCounts { dropped_unsynced, ..self.counts }
+    }
+
+    /// Whether there is a snapshot and no gap after it.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// An update arrived. `body` is its message body, [`Depth`] first.
+    #[inline]
+    pub fn on_delta(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
+        if self.live {
+            self.follow(head, depth, body, sink);
+        } else {
+            self.keep(head, body);
+        }
+    }
+
+    /// A snapshot arrived.
+    pub fn on_snapshot(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
+        if depth.complete == 1 {
+            self.on_whole_book(head, depth, body, sink);
+            return;
+        }
+        if self.live && depth.last_id < self.state.last_id {
+            self.counts.snapshots_ignored += 1;
+            return;
+        }
+        // A snapshot at exactly the id that the book has reached keeps the chain: the next update is known.
+        let first_applied = self.live && self.state.first_applied && depth.last_id == self.state.last_id;
+        self.state = SyncState { snapshot_id: depth.last_id, last_id: depth.last_id, first_applied };
+        self.live = true;
+        sink.emit(Kind::Snapshot, head, body);
+        while self.live {
+            let Some((kept, body)) = self.waiting.pop() else { break };
+            let Some(depth) = depth_of(body) else { break };
+            // The kept update is applied now, as part of this input: its line and cause are its own, its time is not.
+            let kept = Head {
+                recv_ns: head.recv_ns,
+                received: head.received,
+                flags: kept.flags & !FIRST_OF_FRAME,
+                ..kept
+            };
+            match sink.chain(&self.state, &depth) {
+                Chain::Apply => {
+                    Self::advance(&mut self.state, &mut self.counts, &mut self.broken, &kept, &depth, sink);
+                    sink.emit(Kind::Delta, &kept, body);
+                }
+                Chain::Stale => self.counts.dropped_unsynced += 1,
+                Chain::Gap => {
+                    self.waiting.unpop();
+                    self.live = false;
+                    self.break_off(&kept, &depth, sink);
+                }
+            }
+        }
+    }
+
+    /// Venues that send whole books have no sequence: each one replaces the last unless it is older.
+    fn on_whole_book(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
+        if self.live && depth.venue_ns.0 < self.whole_book_ns {
+            self.counts.snapshots_ignored += 1;
+            return;
+        }
+        self.live = true;
+        self.whole_book_ns = depth.venue_ns.0;
+        self.counts.applied += 1;
+        sink.emit(Kind::Snapshot, head, body);
+    }
+
+    #[inline]
+    fn follow(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
+        match sink.chain(&self.state, depth) {
+            Chain::Apply => {
+                Self::advance(&mut self.state, &mut self.counts, &mut self.broken, head, depth, sink);
+                sink.emit(Kind::Delta, head, body);
+            }
+            Chain::Stale if self.state.first_applied => self.counts.duplicates += 1,
+            Chain::Stale => self.counts.dropped_unsynced += 1,
+            Chain::Gap => {
+                self.live = false;
+                self.keep(head, body);
+                self.break_off(head, depth, sink);
+            }
+        }
+    }
+
+    #[inline]
+    fn advance(
+        state: &mut SyncState,
+        counts: &mut SyncCounts,
+        broken: &mut bool,
+        head: &Head,
+        depth: &Depth,
+        sink: &mut impl SyncSink,
+    ) {
+        if !state.first_applied {
+            state.first_applied = true;
+            if std::mem::take(broken) {
+                counts.resyncs += 1;
+                sink.resynced(head, state.snapshot_id, depth);
+            }
+        }
+        state.last_id = depth.last_id;
+        counts.applied += 1;
+    }
+
+    fn break_off(&mut self, head: &Head, depth: &Depth, sink: &mut impl SyncSink) {
+        self.broken = true;
+        self.counts.gaps += 1;
+        sink.broke(head, self.state.last_id, depth);
+        sink.emit(Kind::Stale, head, &[]);
+    }
+
+    fn keep(&mut self, head: &Head, body: &[Cell]) {
+        self.counts.dropped_unsynced += self.waiting.push(head, body);
+    }
+}
+
+fn depth_of(body: &[Cell]) -> Option<Depth> {
+    body.first().map(|cell| zerocopy::transmute!(*cell))
+}
+
+/// Updates that wait for a snapshot, oldest first, in memory taken at start. When it is full the oldest goes.
+struct Buffer {
+    cells: Box<[Cell]>,
+    start: usize,
+    end: usize,
+    /// Where the message popped last began.
+    popped: usize,
+    messages: u64,
+}
+
+impl Buffer {
+    fn new(cells: usize) -> Self {
+        // Zeroed by the allocator, so that pages which no resync ever needs are never touched.
+        let cells = <[Cell]>::new_box_zeroed_with_elems(cells).unwrap_or_default();
+        Self { cells, start: 0, end: 0, popped: 0, messages: 0 }
+    }
+
+    /// Keeps a message. Returns how many were lost for it, itself included when it can never fit.
+    fn push(&mut self, head: &Head, body: &[Cell]) -> u64 {
+        let (need, mut lost) = (1 + body.len(), 0);
+        if need > self.cells.len() {
+            return 1;
+        }
+        while self.cells.len() - (self.end - self.start) < need {
+            let _ = self.pop();
+            lost += 1;
+        }
+        if self.cells.len() - self.end < need {
+            self.cells.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let head = Head { body_cells: u16::try_from(body.len()).unwrap_or(u16::MAX), ..*head };
+        self.cells[self.end] = zerocopy::transmute!(head);
+        self.cells[self.end + 1..self.end + need].copy_from_slice(body);
+        self.end += need;
+        self.messages += 1;
+        lost
+    }
+
+    fn pop(&mut self) -> Option<(Head, &[Cell])> {
+        if self.start == self.end {
+            return None;
+        }
+        let head: Head = zerocopy::transmute!(self.cells[self.start]);
+        self.popped = self.start;
+        self.start += 1 + usize::from(head.body_cells);
+        self.messages -= 1;
+        Some((head, &self.cells[self.popped + 1..self.start]))
+    }
+
+    /// Puts the message popped last back; nothing was pushed since.
+    fn unpop(&mut self) {
+        self.start = self.popped;
+        self.messages += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::message::Body;
+    use engine::time::Nanos;
+
+    /// Futures rule as in `../shared/book/README.md`, and a log of what came through.
+    #[derive(Default)]
+    struct Log {
+        lines: Vec<String>,
+    }
+
+    impl SyncSink for Log {
+        fn emit(&mut self, kind: Kind, head: &Head, body: &[Cell]) {
+            let id = depth_of(body).map_or(0, |d| d.last_id);
+            self.lines.push(format!("{kind:?} {id} line {} at {}", head.line, head.recv_ns.0));
+        }
+        fn chain(&self, state: &SyncState, u: &Depth) -> Chain {
+            match (state.first_applied, u.last_id) {
+                (false, last) if last < state.snapshot_id => Chain::Stale,
+                (false, _) if u.first_id <= state.snapshot_id => Chain::Apply,
+                (true, _) if u.prev_id == state.last_id => Chain::Apply,
+                (true, last) if last <= state.last_id => Chain::Stale,
+                _ => Chain::Gap,
+            }
+        }
+        fn broke(&mut self, _head: &Head, expected: u64, update: &Depth) {
+            self.lines.push(format!("broke {expected} -> {}", update.first_id));
+        }
+        fn resynced(&mut self, _head: &Head, snapshot_id: u64, _update: &Depth) {
+            self.lines.push(format!("resynced {snapshot_id}"));
+        }
+    }
+
+    fn head(line: u32) -> Head {
+        Head { line, recv_ns: Nanos(u64::from(line) * 10), ..Head::new(Kind::Delta) }
+    }
+
+    fn delta(sync: &mut Sync, log: &mut Log, line: u32, prev_id: u64, first_id: u64, last_id: u64) {
+        let depth = Depth { first_id, last_id, prev_id, ..Depth::default() };
+        sync.on_delta(&head(line), &depth, depth.cells(), log);
+    }
+
+    fn snapshot(sync: &mut Sync, log: &mut Log, line: u32, id: u64) {
+        let depth = Depth { first_id: id, last_id: id, ..Depth::default() };
+        sync.on_snapshot(&head(line), &depth, depth.cells(), log);
+    }
+
+    #[test]
+    fn kept_updates_are_replayed_after_the_snapshot_with_its_time_and_their_own_lines() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        delta(&mut sync, &mut log, 1, 0, 1, 10);
+        delta(&mut sync, &mut log, 2, 10, 11, 20);
+        delta(&mut sync, &mut log, 3, 20, 21, 30);
+        snapshot(&mut sync, &mut log, 4, 15);
+        delta(&mut sync, &mut log, 5, 30, 31, 40);
+        assert_eq!(
+            log.lines,
+            [
+                "Snapshot 15 line 4 at 40",
+                "Delta 20 line 2 at 40",
+                "Delta 30 line 3 at 40",
+                "Delta 40 line 5 at 50"
+            ]
+        );
+        let expected = SyncCounts { applied: 3, dropped_unsynced: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+    }
+
+    #[test]
+    fn one_break_is_one_gap_and_a_snapshot_heals_it() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 15);
+        delta(&mut sync, &mut log, 2, 10, 11, 20);
+        delta(&mut sync, &mut log, 3, 25, 26, 30); // 21..25 are missing
+        delta(&mut sync, &mut log, 4, 30, 31, 40);
+        delta(&mut sync, &mut log, 5, 40, 41, 50);
+        assert_eq!(
+            sync.counts(),
+            SyncCounts { applied: 1, gaps: 1, dropped_unsynced: 3, ..SyncCounts::default() }
+        );
+        snapshot(&mut sync, &mut log, 6, 35);
+        delta(&mut sync, &mut log, 7, 50, 51, 60);
+        let expected =
+            SyncCounts { applied: 4, gaps: 1, resyncs: 1, dropped_unsynced: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+        assert_eq!(
+            log.lines[2..6],
+            ["broke 20 -> 26", "Stale 0 line 3 at 30", "Snapshot 35 line 6 at 60", "resynced 35"]
+        );
+    }
+
+    #[test]
+    fn a_snapshot_before_the_first_update_kept_is_a_gap_and_the_updates_wait_on() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        delta(&mut sync, &mut log, 1, 20, 21, 30);
+        delta(&mut sync, &mut log, 2, 30, 31, 40);
+        snapshot(&mut sync, &mut log, 3, 15);
+        assert_eq!(sync.counts(), SyncCounts { gaps: 1, dropped_unsynced: 2, ..SyncCounts::default() });
+        snapshot(&mut sync, &mut log, 4, 25);
+        let expected = SyncCounts { applied: 2, gaps: 1, resyncs: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+    }
+
+    #[test]
+    fn repeats_are_duplicates_and_old_snapshots_are_ignored() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 15);
+        for line in 2..4 {
+            delta(&mut sync, &mut log, line, 10, 11, 20);
+        }
+        snapshot(&mut sync, &mut log, 4, 16);
+        snapshot(&mut sync, &mut log, 5, 20); // exactly where the book is: the chain goes on
+        delta(&mut sync, &mut log, 6, 20, 21, 30);
+        let expected =
+            SyncCounts { applied: 2, duplicates: 1, snapshots_ignored: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+    }
+
+    #[test]
+    fn a_snapshot_newer_than_every_update_waits_for_the_update_that_holds_it() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        delta(&mut sync, &mut log, 1, 0, 1, 10);
+        snapshot(&mut sync, &mut log, 2, 100);
+        delta(&mut sync, &mut log, 3, 10, 11, 20);
+        assert_eq!(sync.counts(), SyncCounts { dropped_unsynced: 2, ..SyncCounts::default() });
+        delta(&mut sync, &mut log, 4, 20, 90, 110);
+        assert_eq!(sync.counts().applied, 1);
+    }
+
+    #[test]
+    fn without_a_snapshot_nothing_is_ever_applied() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        (1..50).for_each(|n| delta(&mut sync, &mut log, 1, n - 1, n, n));
+        assert_eq!((sync.counts().applied, sync.counts().dropped_unsynced, sync.is_live()), (0, 49, false));
+        assert!(log.lines.is_empty());
+    }
+
+    #[test]
+    fn a_full_buffer_loses_the_oldest_and_counts_them() {
+        let (mut sync, mut log) = (Sync::new(6 * 64), Log::default()); // three messages of two cells
+        for n in 1..=5_u32 {
+            let id = u64::from(n) * 10;
+            delta(&mut sync, &mut log, n, id, id + 1, id + 10);
+        }
+        snapshot(&mut sync, &mut log, 6, 35);
+        assert_eq!(
+            log.lines,
+            [
+                "Snapshot 35 line 6 at 60",
+                "Delta 40 line 3 at 60",
+                "Delta 50 line 4 at 60",
+                "Delta 60 line 5 at 60"
+            ]
+        );
+        assert_eq!(sync.counts().dropped_unsynced, 2);
+        let mut tiny = Sync::new(64);
+        delta(&mut tiny, &mut log, 1, 0, 1, 1);
+        assert_eq!(tiny.counts().dropped_unsynced, 1);
+    }
+}
