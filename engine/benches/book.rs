@@ -4,6 +4,8 @@
 //! `cargo bench -p engine --bench book [-- windows]`: `windows` compares window widths instead. Without cargo's
 //! `--bench` (as `cargo test --benches` runs it) one pass shows that it works.
 
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
 #[path = "../tests/book_capture/mod.rs"]
 mod book_capture;
 

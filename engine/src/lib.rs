@@ -1,6 +1,7 @@
 //! Words, stages, books, journal: what every other part of Sabrewing agrees on.
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
 
 pub mod book;
 pub mod book_stage;

@@ -159,6 +159,8 @@ pub enum StopReason {
     JournalFailed = 2,
     /// A ring that must never be full was full.
     RingFull = 3,
+    /// A fill could not be booked.
+    PositionUnknown = 4,
 }
 
 impl StopReason {
@@ -168,6 +170,7 @@ impl StopReason {
         match self {
             Self::StagePanicked => "a stage panicked",
             Self::JournalFailed => "the journal could not be written",
+            Self::PositionUnknown => "a fill could not be booked: the position is unknown",
             Self::RingFull => "a ring that must not fill was full",
         }
     }
@@ -204,7 +207,8 @@ impl Control {
             0 => None,
             1 => Some(StopReason::StagePanicked),
             2 => Some(StopReason::JournalFailed),
-            _ => Some(StopReason::RingFull),
+            3 => Some(StopReason::RingFull),
+            _ => Some(StopReason::PositionUnknown),
         }
     }
 

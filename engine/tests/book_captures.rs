@@ -4,7 +4,7 @@
 mod book_capture;
 mod book_naive;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use book_capture::{RECORDINGS, Recording, lines, load, units};
 use book_naive::NaiveBook;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Replays a stream through both books; returns the fast one and how many golden rows were met.
 fn replay(recording: &Recording, config: BookConfig) -> (Book, usize) {
-    let rows: HashMap<u64, Value> = lines(&format!("book/{}.jsonl.gz", recording.name))
+    let rows: BTreeMap<u64, Value> = lines(&format!("book/{}.jsonl.gz", recording.name))
         .map(|line| serde_json::from_str::<Value>(&line).unwrap())
         .map(|row| (row["seq"].as_u64().unwrap(), row))
         .collect();

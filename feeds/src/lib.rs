@@ -1,9 +1,12 @@
 //! Market data: venue decoders, synchronisation, the feed stage.
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
 
 pub mod capture;
 pub mod codec;
+pub mod detect;
+pub mod instruments;
 mod json;
 pub mod stage;
 pub mod sync;

@@ -1,1 +1,9 @@
-//! The order gateway: risk gate, order state, venue codecs, paper exchange.
+//! The order gateway: targets in, approved and journalled orders out, answers back.
+#![deny(clippy::float_arithmetic)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
+
+pub mod latency;
+pub mod manager;
+pub mod paper;
+pub mod stage;

@@ -1,1 +1,5 @@
 //! Signals, indicators and strategies.
+
+pub mod quoter;
+pub mod signal;
+pub mod stage;

@@ -63,6 +63,7 @@ impl Anchor {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "for the helper thread and at start")]
 pub(super) fn wall_now() -> Nanos {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     nanos(since)

@@ -62,6 +62,7 @@ impl Helper {
             orders,
             lanes: Vec::new(),
             kept: VecDeque::new(),
+            #[expect(clippy::disallowed_methods, reason = "the helper thread keeps its own time")]
             started: Instant::now(),
             touched: Duration::ZERO,
             synced: Duration::ZERO,

@@ -216,6 +216,7 @@ fn take_lock(dir: &Path) -> Result<File, JournalError> {
         match lock.try_lock() {
             Ok(()) => break,
             // A reader that looks whether a writer lives holds the lock for a moment.
+            #[expect(clippy::disallowed_methods, reason = "at start")]
             Err(TryLockError::WouldBlock) if attempt < 5 => thread::sleep(Duration::from_millis(10)),
             Err(TryLockError::WouldBlock) => {
                 // Without the number the message is still true.

@@ -132,6 +132,7 @@ impl Writer {
             if self.shared.failure.get().is_some() {
                 return Err(JournalError::HelperFailed);
             }
+            #[expect(clippy::disallowed_methods, reason = "whoever calls this has chosen to wait")]
             thread::sleep(POLL);
         }
         Ok(())
@@ -255,6 +256,7 @@ impl Room {
             if self.lanes.iter().any(|lane| lane.failure.get().is_some()) {
                 return Err(AppendError::Failed);
             }
+            #[expect(clippy::disallowed_methods, reason = "whoever calls this has chosen to wait")]
             thread::sleep(POLL);
         }
         Ok(())

@@ -135,6 +135,7 @@ impl CaptureReader {
     pub fn wait(&mut self) -> Next<'_> {
         loop {
             match self.advance() {
+                #[expect(clippy::disallowed_methods, reason = "whoever calls this has chosen to wait")]
                 Polled::NotYet => thread::sleep(NAP),
                 Polled::Line => return Next::Line(self.line()),
                 Polled::End => return Next::End,
@@ -327,6 +328,7 @@ impl Filler {
         loop {
             match self.empty.try_recv() {
                 Ok(buffer) => return Ok(buffer),
+                #[expect(clippy::disallowed_methods, reason = "the reading thread, not a stage")]
                 Err(TryRecvError::Empty) => thread::sleep(NAP),
                 Err(TryRecvError::Disconnected) => return Err(Gone),
             }

@@ -6,6 +6,7 @@
 //! (from the project's dossier of 21 Nov 2026).
 
 mod general;
+pub mod instruments;
 
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
 use crate::json::JsonReader;

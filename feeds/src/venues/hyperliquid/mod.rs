@@ -2,6 +2,7 @@
 //! changes, no checksum: a book heals by the next one, and is as old as its `time`.
 
 mod general;
+pub mod instruments;
 
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
 use crate::json::JsonReader;
@@ -9,6 +10,9 @@ use crate::venues::CarriedTable;
 use engine::ids::InstrumentId;
 use engine::instrument::Instrument;
 use engine::message::Depth;
+
+/// Significant figures of an order price.
+pub(crate) const PRICE_FIGURES: u8 = 5;
 
 /// Decodes the frames of one connection. Every frame goes to the general decoder: two books a second and
 /// instrument leave a scanner nothing to win.
