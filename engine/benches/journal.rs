@@ -4,7 +4,7 @@
 //!
 //! `cargo bench -p engine --bench journal [-- DIR]`; DIR is where the journal goes (default: the temporary
 //! directory). Run by `cargo test`, it only shows that it runs.
-#![expect(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, clippy::float_arithmetic)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads clocks")]
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn append(dir: &Path, len_bytes: usize, calls: usize) -> (Vec<u64>, f64) {
     // The caller that can wait does so outside the timed call, a megabyte at a time.
     let need = 1 << 20;
     let mut left = 0;
-    let mut make_room = |left: &mut usize| {
+    let make_room = |left: &mut usize| {
         if *left < record_bytes(len_bytes) {
             room.wait(need).unwrap();
             *left = need;

@@ -48,6 +48,8 @@ pub struct Options {
     pub retention: Option<Retention>,
     /// What survives what.
     pub durability: Durability,
+    /// The journal holds part of a longer one: see `Journal::writer_from`.
+    pub is_slice: bool,
 }
 
 impl Options {
@@ -63,6 +65,7 @@ impl Options {
             segment_bytes: 8 << 20,
             retention: None,
             durability: Durability::Process,
+            is_slice: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl Journal {
             config_hash: options.config_hash,
             anchor: options.anchor,
             retention: options.retention,
+            is_slice: options.is_slice,
         };
         let failure = Arc::new(OnceLock::new());
         let (orders, inbox) = unbounded();
@@ -132,6 +136,20 @@ impl Journal {
     /// The one writer of `lane`. Prepares its first segment before it returns; the helper prepares the next.
     /// Err: taken already, or the segment cannot be made.
     pub fn writer(&mut self, lane: Lane) -> Result<Writer, JournalError> {
+        self.start_lane(lane, 1)
+    }
+
+    /// The one writer of `lane` in a slice, for the records of the longer journal from `first_seq` (from 1)
+    /// on, which keep their sequences.
+    /// Err: as `writer`; or the journal is no slice.
+    pub fn writer_from(&mut self, lane: Lane, first_seq: u64) -> Result<Writer, JournalError> {
+        if !self.options.is_slice || first_seq == 0 {
+            return Err(JournalError::Options("only a slice's lanes begin after their first record"));
+        }
+        self.start_lane(lane, first_seq)
+    }
+
+    fn start_lane(&mut self, lane: Lane, first_seq: u64) -> Result<Writer, JournalError> {
         if self.lanes.iter().any(|(taken, _)| *taken == lane) {
             return Err(JournalError::LaneTaken(lane));
         }
@@ -146,7 +164,7 @@ impl Journal {
         if !matches!(sent, Some(Ok(()))) {
             return Err(JournalError::HelperFailed);
         }
-        Ok(Writer::new(segment, shared))
+        Ok(Writer::new(segment, shared, first_seq))
     }
 
     /// Whether the lanes whose writers have been taken so far have room; for sources that can wait.

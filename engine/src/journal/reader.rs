@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::ids::Lane;
 use crate::time::Nanos;
 
-use super::cursor::{Cursor, Problem, Stand, Trouble};
+use super::cursor::{Cursor, Stand};
 use super::header::{self, RunInfo, SEGMENT_HEADER_BYTES};
 use super::live::LOCK_FILE;
+use super::problem::{Problem, Trouble};
 use super::record::View;
 use super::segment::{file_name, parse_file_name};
 
