@@ -3,16 +3,17 @@
 //! With read calls, not a mapping: the writer trims its files, and a mapping cut short is a SIGBUS. The calls
 //! copy from the page cache that the writer's mapping is, so a record is visible as soon as it is stored.
 
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
-use std::{fmt, fs};
 
 use crate::ids::Lane;
 
 use super::header::{self, End, HeaderDamage, Left, SEGMENT_HEADER_BYTES, SegmentInfo};
+use super::problem::{Problem, Trouble};
 use super::record::{CELL_BYTES, Damage, View, check, peek, record_bytes, view};
 use super::segment::{file_name, parse_file_name, to_usize};
 
@@ -41,65 +42,13 @@ pub enum Stand {
     Closed,
 }
 
-/// Records that retention has deleted.
+/// Records that retention has deleted, or that a slice was never meant to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The last sequence before the gap; 0: the lane's start is gone.
     pub after_seq: u64,
     /// The first sequence behind it.
     pub next_seq: u64,
-}
-
-/// Something wrong in a journal's files, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The file.
-    pub path: PathBuf,
-    /// Bytes from the file's start.
-    pub offset: u64,
-    /// The lane's last good record; 0: none.
-    pub after_seq: u64,
-    /// What is wrong.
-    pub what: Trouble,
-}
-
-/// What is wrong in a journal's files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The operating system cannot read it.
-    Read(io::ErrorKind),
-    /// The directory holds no journal.
-    NoJournal,
-    /// The start of the file is no segment header.
-    Header(HeaderDamage),
-    /// The segment belongs to another run than the one before.
-    OtherRun,
-    /// The segment does not begin where the one before ended.
-    Begin {
-        /// The sequence that was to come.
-        expected: u64,
-        /// What the header says.
-        found: u64,
-    },
-    /// No record where one is due.
-    Record(Damage),
-    /// The file is shorter than its header says.
-    Cut {
-        /// Its length.
-        file_bytes: u64,
-        /// The length that its header says.
-        expected_bytes: u64,
-    },
-    /// The lane ends before the end that its segment's header names.
-    End {
-        /// The sequence that would follow the last.
-        next_seq: u64,
-    },
-    /// Segments are missing that no retention has deleted.
-    Missing {
-        /// The first one missing.
-        number: u32,
-    },
 }
 
 struct OpenSegment {
@@ -170,6 +119,12 @@ impl Cursor {
     #[must_use]
     pub const fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// The last sequence known to have been written, kept or not; 0: none.
+    #[must_use]
+    pub const fn known_seq(&self) -> u64 {
+        self.next_seq.saturating_sub(1)
     }
 
     /// What retention had deleted before the cursor came there.
@@ -277,7 +232,7 @@ impl Cursor {
             }
             self.next_seq = 0;
         } else if number == 1 {
-            self.next_seq = 1;
+            self.next_seq = u64::from(!segment.info.run.is_slice);
         }
         self.window.clear();
         self.segment = Some(segment);
@@ -287,10 +242,13 @@ impl Cursor {
     /// The writer has taken the segment.
     fn begin(&mut self, first_seq: u64) -> Result<(), Problem> {
         if self.next_seq == 0 {
-            if first_seq <= self.last_seq + 1 {
-                return Err(self.trouble(Trouble::Begin { expected: self.last_seq + 2, found: first_seq }));
+            let expected = self.last_seq + 1;
+            if first_seq < expected {
+                return Err(self.trouble(Trouble::Begin { expected, found: first_seq }));
             }
-            self.gaps.push(Gap { after_seq: self.last_seq, next_seq: first_seq });
+            if first_seq > expected {
+                self.gaps.push(Gap { after_seq: self.last_seq, next_seq: first_seq });
+            }
             self.next_seq = first_seq;
         } else if self.next_seq != first_seq {
             return Err(self.trouble(Trouble::Begin { expected: self.next_seq, found: first_seq }));
@@ -506,67 +464,3 @@ fn first_number(dir: &Path, lane: Lane, from: u32) -> io::Result<Option<u32>> {
 }
 
 const WINDOW_BYTES: usize = 256 << 10;
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.what {
-            Trouble::NoJournal | Trouble::Read(_) | Trouble::Missing { .. } => {
-                write!(f, "{}: {}", self.path.display(), self.what)
-            }
-            _ => write!(
-                f,
-                "{} at byte {}, after record {}: {}",
-                self.path.display(),
-                self.offset,
-                self.after_seq,
-                self.what
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Problem {}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(kind) => write!(f, "cannot be read: {kind}"),
-            Self::NoJournal => f.write_str("holds no journal"),
-            Self::Header(damage) => damage.fmt(f),
-            Self::OtherRun => f.write_str("the segment belongs to another run"),
-            Self::Begin { expected, found } => {
-                write!(f, "the segment begins with record {found}, not {expected}")
-            }
-            Self::Record(damage) => damage.fmt(f),
-            Self::Cut { file_bytes, expected_bytes } => {
-                write!(f, "the file is cut: {file_bytes} of {expected_bytes} bytes")
-            }
-            Self::End { next_seq } => write!(f, "records up to {} are gone", next_seq.saturating_sub(1)),
-            Self::Missing { number } => write!(f, "segment {number} is missing"),
-        }
-    }
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sequence { found } => write!(f, "the record's sequence is {found}"),
-            Self::Length { found } => write!(f, "the record's length of {found} bytes exceeds the segment"),
-            Self::Checksum => f.write_str("the record's checksum does not fit"),
-            Self::Lane { found } => write!(f, "the record names lane {found}"),
-        }
-    }
-}
-
-impl fmt::Display for HeaderDamage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Short => f.write_str("the file is shorter than a segment header"),
-            Self::Magic => f.write_str("the file is no journal segment"),
-            Self::Version(found) => write!(f, "the segment has version {found}, not {}", header::VERSION),
-            Self::Checksum(part) => write!(f, "the checksum of the segment's {part} does not fit"),
-            Self::Lane(found) => write!(f, "the segment's header names lane {found}"),
-            Self::Number(found) => write!(f, "the segment's header names number {found}"),
-        }
-    }
-}

@@ -10,7 +10,7 @@
 //!      9     created, UTC ns               │
 //!      10..13  clock anchor                │
 //!      13..15  retention: bytes, age ns    │
-//!      15    0                             ┘
+//!      15    1: a slice                    ┘
 //!      16    seq of the first record       ┐ `begin`: by the writer, when it takes the segment;
 //!      17    crc of words 2 and 16         ┘ word 16 is stored last
 //!      24    seq after the last record     ┐ `end`: by the writer, when it leaves the segment;
@@ -94,6 +94,8 @@ pub struct RunInfo {
     pub anchor: Anchor,
     /// None: everything is kept.
     pub retention: Option<Retention>,
+    /// Cut out of a longer journal: its lanes may begin after record 1, and nothing was ever deleted.
+    pub is_slice: bool,
 }
 
 /// The part of a segment's header that is complete before the file gets its name.
@@ -149,7 +151,7 @@ pub enum HeaderDamage {
 }
 
 pub(super) fn encode(info: &SegmentInfo) -> [u64; STATIC_WORDS] {
-    let RunInfo { run_id, config_hash, anchor, retention } = info.run;
+    let RunInfo { run_id, config_hash, anchor, retention, is_slice } = info.run;
     let (retention_bytes, retention_age) = retention.map_or((0, 0), |keep| (keep.bytes, nanos(keep.age).0));
     let mut words = [0; STATIC_WORDS];
     words[0] = MAGIC;
@@ -166,6 +168,7 @@ pub(super) fn encode(info: &SegmentInfo) -> [u64; STATIC_WORDS] {
     words[12] = anchor.tsc;
     words[13] = retention_bytes;
     words[14] = retention_age;
+    words[15] = u64::from(is_slice);
     words[2] |= u64::from(crc_of(&words));
     words
 }
@@ -200,7 +203,7 @@ pub(super) fn decode(bytes: &[u8], lane: Lane, number: u32) -> Result<SegmentInf
         .then(|| Retention { bytes: words[13], age: Duration::from_nanos(words[14]) });
     let anchor = Anchor { wall_ns: Nanos(words[10]), mono_ns: Nanos(words[11]), tsc: words[12] };
     Ok(SegmentInfo {
-        run: RunInfo { run_id: words[3], config_hash, anchor, retention },
+        run: RunInfo { run_id: words[3], config_hash, anchor, retention, is_slice: words[15] == 1 },
         lane,
         number,
         bytes: words[8],
@@ -278,6 +281,7 @@ mod tests {
                 config_hash: *b"a hash of the configuration file",
                 anchor: Anchor { wall_ns: Nanos(1), mono_ns: Nanos(2), tsc: 3 },
                 retention: Some(Retention { bytes: 1 << 30, age: Duration::from_secs(60) }),
+                is_slice: true,
             },
             lane: Lane::Gateway,
             number: 9,

@@ -48,6 +48,8 @@ pub struct Options {
     pub retention: Option<Retention>,
     /// What survives what.
     pub durability: Durability,
+    /// The journal holds part of a longer one: see `Journal::writer_from`.
+    pub is_slice: bool,
 }
 
 impl Options {
@@ -63,6 +65,7 @@ impl Options {
             segment_bytes: 8 << 20,
             retention: None,
             durability: Durability::Process,
+            is_slice: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl Journal {
             config_hash: options.config_hash,
             anchor: options.anchor,
             retention: options.retention,
+            is_slice: options.is_slice,
         };
         let failure = Arc::new(OnceLock::new());
         let (orders, inbox) = unbounded();
@@ -132,6 +136,20 @@ impl Journal {
     /// The one writer of `lane`. Prepares its first segment before it returns; the helper prepares the next.
     /// Err: taken already, or the segment cannot be made.
     pub fn writer(&mut self, lane: Lane) -> Result<Writer, JournalError> {
+        self.start_lane(lane, 1)
+    }
+
+    /// The one writer of `lane` in a slice, for the records of the longer journal from `first_seq` (from 1)
+    /// on, which keep their sequences.
+    /// Err: as `writer`; or the journal is no slice.
+    pub fn writer_from(&mut self, lane: Lane, first_seq: u64) -> Result<Writer, JournalError> {
+        if !self.options.is_slice || first_seq == 0 {
+            return Err(JournalError::Options("only a slice's lanes begin after their first record"));
+        }
+        self.start_lane(lane, first_seq)
+    }
+
+    fn start_lane(&mut self, lane: Lane, first_seq: u64) -> Result<Writer, JournalError> {
         if self.lanes.iter().any(|(taken, _)| *taken == lane) {
             return Err(JournalError::LaneTaken(lane));
         }
@@ -146,7 +164,7 @@ impl Journal {
         if !matches!(sent, Some(Ok(()))) {
             return Err(JournalError::HelperFailed);
         }
-        Ok(Writer::new(segment, shared))
+        Ok(Writer::new(segment, shared, first_seq))
     }
 
     /// Whether the lanes whose writers have been taken so far have room; for sources that can wait.
@@ -202,6 +220,8 @@ fn take_lock(dir: &Path) -> Result<File, JournalError> {
         let path = &path;
         move |source: io::Error| JournalError::Io { what, path: path.clone(), source: source.into() }
     };
+    // Before anything is created in what may be somebody's directory.
+    let taken_before = only_the_lock(dir)?;
     let mut lock = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -225,14 +245,38 @@ fn take_lock(dir: &Path) -> Result<File, JournalError> {
         }
     }
     lock.read_to_string(&mut text).map_err(fail("read"))?;
-    for entry in fs::read_dir(dir).map_err(fail("list the directory of"))? {
-        let name = entry.map_err(fail("list the directory of"))?.file_name();
-        if name != LOCK_FILE || !text.is_empty() {
-            return Err(JournalError::NotEmpty { dir: dir.to_path_buf(), entry: name.into() });
-        }
+    if !text.is_empty() {
+        // Somebody has been here, and has left since the first look at the latest.
+        return Err(taken_before.unwrap_or_else(|| not_empty(dir, LOCK_FILE.into())));
+    }
+    if let Some(error) = only_the_lock(dir)? {
+        return Err(error);
     }
     lock.write_all(std::process::id().to_string().as_bytes()).map_err(fail("write"))?;
     Ok(lock)
+}
+
+/// None: the directory is empty but for a lock. Some: it holds a journal's segments besides, and its writer
+/// may live. Err: something else is in it.
+fn only_the_lock(dir: &Path) -> Result<Option<JournalError>, JournalError> {
+    let fail =
+        |source: io::Error| JournalError::Io { what: "list", path: dir.to_path_buf(), source: source.into() };
+    let mut others = Vec::new();
+    let mut is_locked = false;
+    for entry in fs::read_dir(dir).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name();
+        if name == LOCK_FILE { is_locked = true } else { others.push(name) }
+    }
+    others.sort_unstable();
+    match others.into_iter().next() {
+        None => Ok(None),
+        Some(first) if is_locked => Ok(Some(not_empty(dir, first.into()))),
+        Some(first) => Err(not_empty(dir, first.into())),
+    }
+}
+
+fn not_empty(dir: &Path, entry: PathBuf) -> JournalError {
+    JournalError::NotEmpty { dir: dir.to_path_buf(), entry }
 }
 
 /// Holds the writer's process id and its lock.

@@ -18,7 +18,9 @@ mod cursor;
 mod handoff;
 mod header;
 mod helper;
+mod instruments;
 mod live;
+mod problem;
 mod reader;
 mod record;
 mod retention;
@@ -28,15 +30,23 @@ mod verify;
 mod writer;
 
 pub use crc::Crc;
-pub use cursor::{Cursor, Gap, Problem, Stand, Trouble};
+pub use cursor::{Cursor, Gap, Stand};
 pub use header::{
     Anchor, End, HeaderDamage, Left, Retention, RunInfo, SEGMENT_HEADER_BYTES, SegmentInfo, VERSION,
 };
+pub use instruments::instruments_text;
 pub use live::{Durability, Journal, JournalError, Options};
+pub use problem::{Problem, Trouble};
 pub use reader::{Merged, Reader};
 pub use record::{CELL_BYTES, Damage, Entry, HEAD_BYTES, INLINE_BYTES, Record, View, record_bytes};
 pub use verify::{LaneEnd, LaneReport, verify};
 pub use writer::{AppendError, Room, Writer};
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
+mod faults;
+#[cfg(all(test, not(loom)))]
+mod kill;
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, not(loom)))]
 mod tests;

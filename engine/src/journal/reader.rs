@@ -6,10 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::ids::Lane;
+use crate::time::Nanos;
 
-use super::cursor::{Cursor, Problem, Stand, Trouble};
+use super::cursor::{Cursor, Stand};
 use super::header::{self, RunInfo, SEGMENT_HEADER_BYTES};
 use super::live::LOCK_FILE;
+use super::problem::{Problem, Trouble};
 use super::record::View;
 use super::segment::{file_name, parse_file_name};
 
@@ -110,6 +112,8 @@ fn read_start(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+const LANES: usize = Lane::ALL.len();
+
 /// All lanes as one sequence for display: by receive time, but never a record before the one that caused it.
 ///
 /// The order between lanes is for people. What a stage took in which order, the lanes themselves record.
@@ -125,7 +129,7 @@ struct MergedLane {
 }
 
 impl Merged {
-    /// The given lanes, each from its start. Lanes whose segments do not exist yet may be among them.
+    /// The given lanes (each once), from their starts. Lanes whose segments do not exist yet may be among them.
     #[must_use]
     pub fn new(reader: &Reader, lanes: impl IntoIterator<Item = Lane>) -> Self {
         let lane = |lane| MergedLane { cursor: reader.cursor(lane), stand: Some(Stand::Tail) };
@@ -176,23 +180,32 @@ impl Merged {
         };
     }
 
-    /// The earliest record whose cause has been shown; the earliest at all where every one waits for another.
+    /// The lane with the earliest record whose cause has been shown; of those where each waits for another, as
+    /// only damage can make them, the earliest.
     fn choose(&mut self) -> Option<usize> {
-        let earliest = self.by_time().into_iter().next()?;
-        for index in self.by_time() {
-            if !self.waits(index) {
+        loop {
+            let ready = self.ready();
+            let next = ready.iter().flatten().find(|(_, index)| !self.waits(*index));
+            if let Some((_, index)) = next.copied() {
                 return Some(index);
             }
+            // Looking for causes may have found records in lanes that had none.
+            if self.ready() == ready {
+                return ready[0].map(|(_, index)| index);
+            }
         }
-        Some(earliest)
     }
 
-    fn by_time(&self) -> Vec<usize> {
-        let time =
-            |index: &usize| self.lanes[*index].cursor.current().map(|view| (view.entry.recv_ns, *index));
-        let mut ready: Vec<_> = (0..self.lanes.len()).filter_map(|index| time(&index)).collect();
-        ready.sort_unstable();
-        ready.into_iter().map(|(_, index)| index).collect()
+    /// Receive times and lanes of the current records, earliest first.
+    fn ready(&self) -> [Option<(Nanos, usize)>; LANES] {
+        let mut ready = [None; LANES];
+        for (index, (lane, slot)) in self.lanes.iter().zip(&mut ready).enumerate() {
+            *slot = lane.cursor.current().map(|view| (view.entry.recv_ns, index));
+        }
+        ready.sort_unstable_by_key(|slot| {
+            slot.map_or((true, Nanos(0), 0), |(time, index)| (false, time, index))
+        });
+        ready
     }
 
     /// Whether the record that caused the lane's current one is still to be shown.

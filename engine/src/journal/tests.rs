@@ -150,14 +150,20 @@ fn without_a_next_segment_the_append_fails_and_uses_no_sequence() {
     let run = tempfile::tempdir().unwrap();
     let shared = std::sync::Arc::new(writer::LaneShared::new(8192, std::sync::Arc::default()));
     let info = SegmentInfo {
-        run: RunInfo { run_id: 1, config_hash: [0; 32], anchor: Anchor::now(), retention: None },
+        run: RunInfo {
+            run_id: 1,
+            config_hash: [0; 32],
+            anchor: Anchor::now(),
+            retention: None,
+            is_slice: false,
+        },
         lane: Lane::Book,
         number: 1,
         bytes: 8192,
         created_ns: Nanos(0),
     };
     let segment = segment::Segment::create(run.path(), &info).unwrap();
-    let mut writer = Writer::new(segment.into(), shared);
+    let mut writer = Writer::new(segment.into(), shared, 1);
     while writer.has_room(64) {
         writer.append(Entry::default(), b"x").unwrap();
     }

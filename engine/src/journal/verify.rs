@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::ids::{Cause, Lane};
 use crate::time::Nanos;
 
-use super::cursor::{Cursor, Gap, Problem, Stand, Trouble};
+use super::cursor::{Cursor, Gap, Stand};
+use super::problem::{Problem, Trouble};
 use super::reader::Reader;
 use super::record::{CELL_BYTES, Damage, check, peek, record_bytes};
 
@@ -26,7 +27,7 @@ pub struct LaneReport {
     pub last_seq: u64,
     /// Receive time of the first and the last good record.
     pub recv_ns: Option<(Nanos, Nanos)>,
-    /// What retention has deleted.
+    /// What retention has deleted, or a slice left out.
     pub gaps: Vec<Gap>,
     /// How the lane ends.
     pub end: LaneEnd,
@@ -82,7 +83,7 @@ pub fn verify(reader: &Reader, mut progress: impl FnMut(u64)) -> Vec<LaneReport>
             while cursor.last_seq() < furthest && matches!(cursor.next(), Ok(Some(_))) {}
         }
     }
-    let last: Vec<_> = checked.iter().map(|(report, _, cursor)| (report.lane, cursor.last_seq())).collect();
+    let last: Vec<_> = checked.iter().map(|(report, _, cursor)| (report.lane, cursor.known_seq())).collect();
     let dangles = |cause: Cause| {
         cause != Cause::NONE
             && !last

@@ -35,11 +35,11 @@ impl Writer {
         Self { segment: None, at_words: 0, next_seq: 1, lane, shared }
     }
 
-    pub(super) fn new(segment: Arc<Segment>, shared: Arc<LaneShared>) -> Self {
+    pub(super) fn new(segment: Arc<Segment>, shared: Arc<LaneShared>, next_seq: u64) -> Self {
         let lane = segment.info().lane;
-        segment.begin(1, || ());
+        segment.begin(next_seq, || ());
         let at_words = SEGMENT_HEADER_BYTES / 8;
-        let writer = Self { segment: Some(segment), at_words, next_seq: 1, lane, shared };
+        let writer = Self { segment: Some(segment), at_words, next_seq, lane, shared };
         writer.show_used();
         writer
     }

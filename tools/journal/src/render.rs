@@ -1,0 +1,215 @@
+//! One record as a line of text or of JSON: symbols, decimals and UTC instead of ids, ticks and nanoseconds.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use engine::ids::InstrumentId;
+use engine::journal::schema::{
+    ClockAnchor, FrameHead, GateRefusal, OrderBody, RecordKind, Stamps, StreamBreak, TargetBody, Took,
+};
+use engine::journal::{Entry, View};
+use engine::message::{Execution, QuoteReason, i128_of};
+use engine::num::{Level, Side};
+use engine::order::OrderState;
+use engine::risk::RiskRule;
+use engine::time::Nanos;
+use serde_json::{Map, Value};
+use zerocopy::FromBytes;
+
+use crate::context::Context;
+
+/// The instrument that a record is about; None for kinds about none or several.
+pub(crate) fn instrument_of(entry: &Entry) -> Option<InstrumentId> {
+    use RecordKind as K;
+    let is_about_one = matches!(
+        RecordKind::from_u16(entry.kind)?,
+        K::StreamStale
+            | K::StreamResync
+            | K::Target
+            | K::GateRefused
+            | K::Order
+            | K::Cancel
+            | K::OrderUpdate
+            | K::Fill
+    );
+    is_about_one.then_some(entry.instrument)
+}
+
+/// The name of a kind; its number where a later version wrote it.
+pub(crate) fn kind_name(kind: u16) -> Cow<'static, str> {
+    RecordKind::from_u16(kind).map_or_else(|| Cow::Owned(format!("kind-{kind}")), |kind| kind.name().into())
+}
+
+/// One line of text.
+pub(crate) fn text(view: &View<'_>, context: &Context) -> String {
+    let instrument = instrument_of(&view.entry).map_or_else(|| "-".to_owned(), |id| context.name(id));
+    let mut line = format!(
+        "{} {}:{} {} {instrument} <-{}",
+        view.entry.recv_ns,
+        view.lane.name(),
+        view.seq,
+        kind_name(view.entry.kind),
+        view.entry.cause,
+    );
+    for (name, value) in body(view, context) {
+        // Writing to a string does not fail.
+        let _ = match value {
+            Value::String(text) if text.contains([' ', '"', '\n']) => write!(line, " {name}={text:?}"),
+            Value::String(text) => write!(line, " {name}={text}"),
+            value => write!(line, " {name}={value}"),
+        };
+    }
+    line
+}
+
+/// One line of JSON; `body` holds what the kind says, by name.
+pub(crate) fn json(view: &View<'_>, context: &Context) -> Value {
+    let entry = &view.entry;
+    let cause = (entry.cause.raw() != 0).then(|| entry.cause.to_string());
+    serde_json::json!({
+        "lane": view.lane.name(),
+        "seq": view.seq,
+        "kind": kind_name(entry.kind),
+        "instrument": instrument_of(entry).map(|id| context.name(id)),
+        "cause": cause,
+        "recv": entry.recv_ns.to_string(),
+        "recv_ns": entry.recv_ns.0,
+        "body": body(view, context).into_iter().collect::<Map<_, _>>(),
+    })
+}
+
+type Fields = Vec<(String, Value)>;
+
+/// The body's fields; the bytes themselves where they are not what the kind says.
+fn body(view: &View<'_>, context: &Context) -> Fields {
+    RecordKind::from_u16(view.entry.kind)
+        .and_then(|kind| known(kind, view, context))
+        .unwrap_or_else(|| vec![raw(view.body)])
+}
+
+fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields> {
+    let (id, bytes) = (view.entry.instrument, view.body);
+    Some(match kind {
+        RecordKind::Config | RecordKind::Instruments | RecordKind::Build | RecordKind::RunEnd => {
+            fields([("text", text_of(bytes)?)])
+        }
+        RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
+        RecordKind::Timer => fields([]),
+        RecordKind::ClockAnchor => {
+            let anchor = ClockAnchor::read_from_bytes(bytes).ok()?;
+            fields([("wall", Nanos(anchor.wall_ns).to_string().into()), ("ticks", anchor.ticks.into())])
+        }
+        RecordKind::Frame => {
+            let (head, frame) = FrameHead::read_from_prefix(bytes).ok()?;
+            let mut shown =
+                fields([("connection", head.connection.to_string().into()), ("line", head.line.into())]);
+            if head.clockless != 0 {
+                shown.push(("clockless".to_owned(), true.into()));
+            }
+            shown.push(("bytes".to_owned(), frame.len().into()));
+            shown.push(text_of(frame).map_or_else(|| raw(frame), |text| ("frame".to_owned(), text)));
+            shown
+        }
+        RecordKind::StreamStale | RecordKind::StreamResync => {
+            let ids = StreamBreak::read_from_bytes(bytes).ok()?;
+            let had = if kind == RecordKind::StreamStale { "had" } else { "snapshot" };
+            fields([(had, ids.expected.into()), ("first", ids.first_id.into()), ("last", ids.last_id.into())])
+        }
+        RecordKind::Took => {
+            let took = Took::read_from_bytes(bytes).ok()?;
+            fields([("input", took.input.into()), ("count", took.count.into())])
+        }
+        RecordKind::Target => {
+            let target = TargetBody::read_from_bytes(bytes).ok()?;
+            let reason = QuoteReason::ALL.into_iter().find(|reason| *reason as u16 == target.reason)?;
+            fields([
+                ("bid", level(context, id, target.bid)),
+                ("ask", level(context, id, target.ask)),
+                ("strategy", target.strategy.into()),
+                ("reason", reason.name().into()),
+            ])
+        }
+        RecordKind::GateRefused => {
+            let (refusal, reason) = GateRefusal::read_from_prefix(bytes).ok()?;
+            let rule = RiskRule::ALL.into_iter().find(|rule| *rule as u16 == refusal.rule)?;
+            fields([
+                ("side", side(refusal.side)?),
+                ("price", context.price(id, refusal.price).into()),
+                ("qty", context.qty(id, refusal.qty).into()),
+                ("rule", rule.name().into()),
+                ("strategy", refusal.strategy.into()),
+                ("reason", text_of(reason)?),
+            ])
+        }
+        RecordKind::Order | RecordKind::Cancel => {
+            let order = OrderBody::read_from_bytes(bytes).ok()?;
+            fields([
+                ("order", order.order_seq.into()),
+                ("side", side(order.side.into())?),
+                ("price", context.price(id, order.price).into()),
+                ("qty", context.qty(id, order.qty).into()),
+                ("strategy", order.strategy.into()),
+                ("account", order.account.into()),
+            ])
+        }
+        RecordKind::OrderUpdate | RecordKind::Fill => execution(context, id, bytes)?,
+        RecordKind::Stamps => {
+            let stamps = Stamps::read_from_bytes(bytes).ok()?;
+            fields([
+                ("decoded_ticks", stamps.decoded.into()),
+                ("booked_ticks", stamps.booked.into()),
+                ("signalled_ticks", stamps.signalled.into()),
+                ("decided_ticks", stamps.decided.into()),
+            ])
+        }
+    })
+}
+
+fn execution(context: &Context, id: InstrumentId, bytes: &[u8]) -> Option<Fields> {
+    let execution = Execution::read_from_bytes(bytes).ok()?;
+    let state = OrderState::ALL.into_iter().find(|state| *state as u8 == execution.state)?;
+    let mut shown = fields([
+        ("order", execution.order_seq.into()),
+        ("side", side(execution.side.into())?),
+        ("price", context.price(id, execution.order.price).into()),
+        ("qty", context.qty(id, execution.order.qty).into()),
+        ("state", state.name().into()),
+        ("filled", context.qty(id, execution.filled).into()),
+        ("fill", level(context, id, execution.fill)),
+        ("position", context.qty(id, execution.position).into()),
+        ("cash", context.amount(id, i128_of(execution.cash)).into()),
+        ("pnl", context.amount(id, i128_of(execution.pnl)).into()),
+    ]);
+    if let Some(rule) = RiskRule::ALL.into_iter().find(|rule| *rule as u16 == u16::from(execution.rule)) {
+        shown.push(("rule".to_owned(), rule.name().into()));
+    }
+    Some(shown)
+}
+
+fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Fields {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn level(context: &Context, id: InstrumentId, level: Level) -> Value {
+    if level.qty.0 == 0 {
+        return Value::Null;
+    }
+    format!("{}@{}", context.qty(id, level.qty), context.price(id, level.price)).into()
+}
+
+fn side(number: u16) -> Option<Value> {
+    Side::BOTH.into_iter().find(|side| *side as u16 == number).map(|side| side.name().into())
+}
+
+fn text_of(bytes: &[u8]) -> Option<Value> {
+    std::str::from_utf8(bytes).ok().map(|text| text.trim_end().into())
+}
+
+fn raw(bytes: &[u8]) -> (String, Value) {
+    let hex = bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    ("hex".to_owned(), hex.into())
+}

@@ -1,0 +1,88 @@
+//! `stat`: records, bytes, times and rate by lane and kind.
+
+use std::collections::BTreeMap;
+
+use engine::ids::Lane;
+use engine::journal::Reader;
+use engine::time::Nanos;
+use serde_json::json;
+
+use crate::filter::Filter;
+use crate::output::{Out, Progress, Stop, input};
+use crate::render::kind_name;
+
+struct Count {
+    records: u64,
+    bytes: u64,
+    first: Nanos,
+    last: Nanos,
+}
+
+impl Count {
+    /// Records a second between the first and the last; None: no time passed.
+    fn per_s(&self) -> Option<u64> {
+        let ns = u128::from(self.last.since(self.first).0);
+        let intervals = u128::from(self.records.saturating_sub(1));
+        (ns > 0).then(|| u64::try_from((intervals * 1_000_000_000 + ns / 2) / ns).unwrap_or(u64::MAX))
+    }
+}
+
+pub(crate) fn run(reader: &Reader, filter: &Filter, as_json: bool, out: &mut Out) -> Result<(), Stop> {
+    let mut counts: BTreeMap<(Lane, u16), Count> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let (mut progress, mut read) = (Progress::new(), 0);
+    for lane in reader.lanes() {
+        let mut cursor = reader.cursor(lane);
+        let problem = loop {
+            match cursor.next() {
+                Ok(Some(view)) => {
+                    read += 1;
+                    progress.at(read);
+                    if filter.takes(&view) {
+                        let time = view.entry.recv_ns;
+                        let new = Count { records: 0, bytes: 0, first: time, last: time };
+                        let count = counts.entry((lane, view.entry.kind)).or_insert(new);
+                        count.records += 1;
+                        count.bytes += view.stored_bytes() as u64;
+                        count.first = count.first.min(time);
+                        count.last = count.last.max(time);
+                    }
+                }
+                Ok(None) => break None,
+                Err(problem) => break Some(problem),
+            }
+        };
+        problems.extend(problem);
+    }
+    drop(progress);
+    if !as_json {
+        out.line(format_args!(
+            "{:<9} {:<13} {:>11} {:>13} {:>9}  {:<30} LAST",
+            "LANE", "KIND", "RECORDS", "BYTES", "PER S", "FIRST"
+        ))?;
+    }
+    for ((lane, kind), count) in &counts {
+        let (lane, kind, per_s) = (lane.name(), kind_name(*kind), count.per_s());
+        let (first, last) = (count.first.to_string(), count.last.to_string());
+        if as_json {
+            out.line(json!({
+                "lane": lane, "kind": kind, "records": count.records, "bytes": count.bytes,
+                "first": first, "last": last, "records_per_s": per_s,
+            }))?;
+        } else {
+            let per_s = per_s.map_or_else(|| "-".to_owned(), |per_s| per_s.to_string());
+            let Count { records, bytes, .. } = count;
+            out.line(format_args!(
+                "{lane:<9} {kind:<13} {records:>11} {bytes:>13} {per_s:>9}  {first:<30} {last}"
+            ))?;
+        }
+    }
+    out.flush()?;
+    match problems.pop() {
+        None => Ok(()),
+        Some(last) => {
+            problems.iter().for_each(|problem| eprintln!("journal: {problem}"));
+            Err(input(last))
+        }
+    }
+}

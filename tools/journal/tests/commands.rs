@@ -1,0 +1,251 @@
+//! The commands as a user types them, over journals written by the engine's own writer.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use engine::ids::{Cause, InstrumentId, Lane};
+use engine::journal::schema::{FrameHead, OrderBody, RecordKind, StreamBreak};
+use engine::journal::{Entry, Journal, Options, Writer};
+use engine::num::{Price, Qty};
+use engine::time::Nanos;
+use serde_json::Value;
+use zerocopy::IntoBytes;
+
+const START: u64 = 1_723_161_255_000_000_000; // 2024-08-08T23:54:15Z
+const INSTRUMENTS: &str = r#"
+[[instrument]]
+id = 0
+venue = "binance-usdm"
+symbol = "ETHUSDT"
+tick = "0.01"
+qty_unit = "0.001"
+amount_digits = 5
+
+[[instrument]]
+id = 1
+venue = "binance-usdm"
+symbol = "BTCUSDT"
+tick = "0.10"
+qty_unit = "0.001"
+amount_digits = 4
+"#;
+
+fn journal(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_journal")).args(arguments).output().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<String> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    lines(output).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn entry(kind: RecordKind, instrument: u32, cause: Cause, ms: u64) -> Entry {
+    Entry {
+        kind: kind as u16,
+        instrument: InstrumentId(instrument),
+        cause,
+        recv_ns: Nanos(START + ms * 1_000_000),
+    }
+}
+
+fn frame(feed: &mut Writer, ms: u64, line: u32) -> Cause {
+    let head = FrameHead { line, ..FrameHead::default() };
+    let body = [head.as_bytes(), br#"{"e":"trade"}"#].concat();
+    feed.append(entry(RecordKind::Frame, 0, Cause::NONE, ms), &body).unwrap()
+}
+
+fn order(gateway: &mut Writer, ms: u64, cause: Cause, order_seq: u64) {
+    let body =
+        OrderBody { order_seq, price: Price(601_234), qty: Qty(1_500), side: 1, ..OrderBody::default() };
+    gateway.append(entry(RecordKind::Order, 1, cause, ms), body.as_bytes()).unwrap();
+}
+
+/// Ten frames, a second apart, an order after each, a break at the end; closed.
+fn write_run(run: &Path) {
+    let options = Options { feed_segment_bytes: 8192, segment_bytes: 8192, ..Options::new(7, [3; 32]) };
+    let mut journal = Journal::create(&run.join("journal"), options).unwrap();
+    let mut runner = journal.writer(Lane::Runner).unwrap();
+    let mut feed = journal.writer(Lane::Feed).unwrap();
+    let mut gateway = journal.writer(Lane::Gateway).unwrap();
+    runner.append(entry(RecordKind::Config, 0, Cause::NONE, 0), b"[limits]\n").unwrap();
+    runner.append(entry(RecordKind::Instruments, 0, Cause::NONE, 0), INSTRUMENTS.as_bytes()).unwrap();
+    for second in 0..10_u32 {
+        let ms = u64::from(second) * 1000;
+        let cause = frame(&mut feed, ms, second + 1);
+        order(&mut gateway, ms, cause, u64::from(second) + 1);
+    }
+    let broken = StreamBreak { expected: 10, first_id: 12, last_id: 13 };
+    feed.append(entry(RecordKind::StreamStale, 1, Cause::NONE, 9_500), broken.as_bytes()).unwrap();
+    drop((runner, feed, gateway));
+    journal.close().unwrap();
+}
+
+#[test]
+fn a_dump_shows_symbols_decimals_and_utc_and_causes_before_what_they_caused() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let path = run.path().to_str().unwrap();
+    let shown = lines(&journal(&["dump", path]));
+    assert_eq!(shown.len(), 23);
+    let first_order = shown.iter().position(|line| line.contains(" order ")).unwrap();
+    assert_eq!(
+        shown[first_order],
+        "2024-08-08T23:54:15.000000000Z gateway:1 order binance-usdm:BTCUSDT <-feed:1 order=1 side=sell \
+         price=60123.40 qty=1.500 strategy=0 account=0"
+    );
+    assert!(shown[..first_order].iter().any(|line| line.contains(" feed:1 frame - <-- ")));
+    let stale = shown.iter().find(|line| line.contains(" stale ")).unwrap();
+    assert!(stale.ends_with("had=10 first=12 last=13"), "{stale}");
+    let shown = objects(&journal(&["dump", path, "--json", "--kind", "frame"]));
+    assert_eq!(shown.len(), 10);
+    assert_eq!(shown[9]["body"]["frame"], r#"{"e":"trade"}"#);
+    assert_eq!(shown[9]["recv"], "2024-08-08T23:54:24.000000000Z");
+    assert_eq!(shown[9]["recv_ns"], START + 9_000_000_000);
+}
+
+#[test]
+fn filters_by_kind_instrument_and_lane_hold_together_and_unknown_ones_are_usage_errors() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let path = run.path().to_str().unwrap();
+    let count = |arguments: &[&str]| lines(&journal(&[&["dump", path], arguments].concat())).len();
+    assert_eq!(count(&["--kind", "order", "--kind", "config"]), 11);
+    assert_eq!(count(&["--kind", "31"]), 10);
+    assert_eq!(count(&["--instrument", "BTCUSDT"]), 11);
+    assert_eq!(count(&["--instrument", "binance-usdm:BTCUSDT", "--lane", "feed"]), 1);
+    assert_eq!(count(&["--instrument", "ETHUSDT"]), 0);
+    for arguments in [["--kind", "ordre"], ["--instrument", "DOGEUSDT"], ["--lane", "web"]] {
+        let output = journal(&["dump", path, arguments[0], arguments[1]]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(arguments[1]), "{said}");
+    }
+}
+
+#[test]
+fn a_tail_shows_the_last_records_or_those_since_a_time() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let path = run.path().to_str().unwrap();
+    let shown = lines(&journal(&["tail", path, "-n", "3"]));
+    assert_eq!(shown.len(), 3);
+    assert!(shown[2].contains(" stale "), "{shown:?}");
+    assert_eq!(lines(&journal(&["tail", path, "--since", "2s"])).len(), 5);
+    assert_eq!(lines(&journal(&["tail", path, "--since", "2024-08-08T23:54:24Z"])).len(), 3);
+    assert_eq!(journal(&["tail", path, "--since", "soon"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_follower_shows_what_is_written_while_it_follows_and_ends_with_the_writer() {
+    let run = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(&run.path().join("journal"), Options::new(1, [0; 32])).unwrap();
+    let mut feed = journal.writer(Lane::Feed).unwrap();
+    frame(&mut feed, 0, 1);
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_journal"))
+        .args(["tail", run.path().to_str().unwrap(), "--follow", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = follower.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    // The first line says that it follows; what comes after was not there when it started.
+    while !shown.ends_with(b"\n") {
+        let mut byte = [0];
+        pipe.read_exact(&mut byte).unwrap();
+        shown.extend(byte);
+    }
+    for line in 2..=500 {
+        frame(&mut feed, 0, line);
+    }
+    drop(feed);
+    journal.close().unwrap();
+    pipe.read_to_end(&mut shown).unwrap();
+    assert!(follower.wait().unwrap().success());
+    assert_eq!(shown.iter().filter(|byte| **byte == b'\n').count(), 500);
+}
+
+#[test]
+fn verify_names_the_place_of_a_flipped_bit_and_exits_1() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let path = run.path().to_str().unwrap();
+    let whole = objects(&journal(&["verify", path, "--json"]));
+    assert!(whole.iter().all(|lane| lane["good"] == true && lane["end"] == "closed"), "{whole:?}");
+    let file = run.path().join("journal/gateway-000001.seg");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[256 + 4 * 128 + 70] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let output = journal(&["verify", path]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("DAMAGED") && said.contains("gateway-000001.seg at byte 768, after record 4"),
+        "{said}"
+    );
+    for command in ["dump", "stat"] {
+        let output = journal(&[command, path]);
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("byte 768"));
+    }
+}
+
+#[test]
+fn stat_counts_by_lane_and_kind() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let path = run.path().to_str().unwrap();
+    let shown = objects(&journal(&["stat", path, "--json"]));
+    let frames = shown.iter().find(|row| row["kind"] == "frame").unwrap();
+    assert_eq!((frames["records"].as_u64(), frames["bytes"].as_u64()), (Some(10), Some(640)));
+    assert_eq!(frames["records_per_s"], 1);
+    assert_eq!(lines(&journal(&["stat", path])).len(), 1 + 5);
+}
+
+#[test]
+fn a_slice_keeps_sequences_causes_and_configuration_and_is_whole() {
+    let run = tempfile::tempdir().unwrap();
+    let run_dir = run.path().join("run");
+    write_run(&run_dir);
+    let (path, out) = (run_dir.to_str().unwrap(), run.path().join("slice"));
+    let out = out.to_str().unwrap();
+    let times = ["--from", "2024-08-08T23:54:18", "--to", "2024-08-08T23:54:20"];
+    lines(&journal(&[&["slice", path, "--out", out], &times[..]].concat()));
+    let all = lines(&journal(&["dump", path]));
+    let wanted: Vec<_> = all
+        .into_iter()
+        .filter(|line| line.contains("runner:") || line.contains(":18.") || line.contains(":19."))
+        .collect();
+    assert_eq!(lines(&journal(&["dump", out])), wanted);
+    let whole = objects(&journal(&["verify", out, "--json"]));
+    assert!(whole.iter().all(|lane| lane["good"] == true), "{whole:?}");
+    assert_eq!(whole[1]["not_kept"][0], serde_json::json!([1, 3]));
+    assert_eq!(journal(&["slice", path, "--out", out]).status.code(), Some(1));
+    let reversed = journal(&["slice", path, "--out", out, "--from", "1s", "--to", "2s"]);
+    assert_eq!(reversed.status.code(), Some(2));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly_and_no_journal_is_an_error() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_journal"))
+        .args(["dump", run.path().to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let empty = tempfile::tempdir().unwrap();
+    let output = journal(&["dump", empty.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("holds no journal"));
+    assert_eq!(journal(&["dump"]).status.code(), Some(2));
+}
