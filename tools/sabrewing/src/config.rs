@@ -73,25 +73,34 @@ enum DurabilityKey {
 
 /// A configuration that was checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// The file's name, for summaries.
-    pub(crate) name: String,
+    pub name: String,
     /// The file's text, for the journal.
-    pub(crate) text: String,
-    pub(crate) limits: RiskLimits,
-    pub(crate) quoter: Option<QuoterConfig>,
-    pub(crate) feed: FeedConfig,
-    pub(crate) book: BookConfig,
-    pub(crate) stamps: bool,
-    pub(crate) feed_segment_bytes: u64,
-    pub(crate) segment_bytes: u64,
-    pub(crate) durability: Durability,
-    pub(crate) host: Option<HostRequirements>,
+    pub text: String,
+    /// The gate's limits.
+    pub limits: RiskLimits,
+    /// The quoter; none: the run only rebuilds.
+    pub quoter: Option<QuoterConfig>,
+    /// The feed stage.
+    pub feed: FeedConfig,
+    /// Books.
+    pub book: BookConfig,
+    /// Whether every hop of every frame is measured.
+    pub stamps: bool,
+    /// Size of the feed lane's journal segments.
+    pub feed_segment_bytes: u64,
+    /// Size of the other lanes' journal segments.
+    pub segment_bytes: u64,
+    /// What survives what.
+    pub durability: Durability,
+    /// What the host must be like.
+    pub host: Option<HostRequirements>,
 }
 
 /// What is wrong with a configuration, with its file.
 #[derive(Debug)]
-pub(crate) struct ConfigError {
+pub struct ConfigError {
     file: String,
     what: String,
 }
@@ -103,8 +112,8 @@ impl fmt::Display for ConfigError {
 }
 
 impl Config {
-    /// The file at `path`, or the shipped replay configuration.
-    pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+    /// The file at `path`, or the shipped replay configuration. Err: unreadable, or what is wrong in it.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         match path {
             None => Self::parse(REPLAY_NAME.into(), REPLAY.into()),
             Some(path) => {
@@ -166,10 +175,14 @@ impl Config {
 
 /// `one`, `two`, `five`, or a placement file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PlacementChoice {
+pub enum PlacementChoice {
+    /// Everything on one thread.
     One,
+    /// Market data on one thread, decisions on the other.
     Two,
+    /// A thread for each stage.
     Five,
+    /// As the file says.
     File(PathBuf),
 }
 
@@ -185,8 +198,9 @@ impl From<&str> for PlacementChoice {
 }
 
 impl PlacementChoice {
-    /// The placement on `cores`, those that this process may use.
-    pub(crate) fn load(&self, cores: &[usize]) -> Result<Placement, ConfigError> {
+    /// The placement on `cores`, those that this process may use. Err: an unreadable file, or a placement that
+    /// cannot run.
+    pub fn load(&self, cores: &[usize]) -> Result<Placement, ConfigError> {
         let placement = match self {
             Self::One => Placement::one(cores),
             Self::Two => Placement::two(cores),

@@ -17,14 +17,19 @@ use strategies::signal::SignalStage;
 use strategies::stage::StrategyStage;
 
 /// The five stages, ready to be put together.
-pub(crate) struct Stages<F, C: FeedCodec, T> {
-    pub(crate) feed: FeedStage<F, C>,
-    pub(crate) book: BookStage<T>,
-    pub(crate) signal: SignalStage,
-    pub(crate) strategy: StrategyStage,
-    pub(crate) gateway: GatewayStage,
+pub struct Stages<F, C: FeedCodec, T> {
+    /// Decodes and synchronises.
+    pub feed: FeedStage<F, C>,
+    /// Builds books.
+    pub book: BookStage<T>,
+    /// Computes features.
+    pub signal: SignalStage,
+    /// Decides.
+    pub strategy: StrategyStage,
+    /// Checks, keeps order state, sends.
+    pub gateway: GatewayStage,
     /// From the gateway back to the strategy; its other end is the strategy's.
-    pub(crate) executions: RingSender,
+    pub executions: RingSender,
 }
 
 /// Cells of the largest message: a frame of `LEVELS_MAX` levels with its head.
@@ -36,15 +41,16 @@ const FEATURE_CELLS: usize = 2;
 /// Room of the rings behind the book stage.
 const SMALL_RING_CELLS: usize = 4096;
 
-/// The ring from gateway to strategy. It holds everything that one turn of the gateway can answer.
-pub(crate) fn executions_ring(instruments: usize) -> (RingSender, RingReceiver) {
+/// The ring from gateway to strategy. It holds everything that one input of the gateway can lead to.
+#[must_use]
+pub fn executions_ring(instruments: usize) -> (RingSender, RingReceiver) {
     // An input of the gateway fills, cancels and places both quotes of every instrument at most.
     let reserve = SMALL_CELLS_MAX + 2 * 4 * 3 * instruments;
     ring(4 * reserve, 4, reserve)
 }
 
-/// Puts the stages together as the placement says.
-pub(crate) fn build<F, C, T>(
+/// Puts the stages together as the placement says. Err: the counters are full.
+pub fn build<F, C, T>(
     stages: Stages<F, C, T>,
     placement: &Placement,
     instruments: usize,

@@ -14,7 +14,7 @@ use super::host_root::reason;
 /// an error carries its line.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct HostRequirements {
+pub struct HostRequirements {
     /// `run` and `replay` refuse to start while a requirement is unmet. Doctor judges the same either way.
     pub(crate) strict_host: bool,
     /// Cores that the engine's threads are pinned to; at least one, no repeats, each in 0..=1023. Absent:

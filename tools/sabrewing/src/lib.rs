@@ -1,0 +1,34 @@
+//! The trading process as a library: the one crate that knows every room and wires them. The binary is a
+//! `main` around [`run`]; tests and benches build the same pipeline from here.
+
+pub mod config;
+pub mod doctor;
+pub mod pipeline;
+mod replay;
+mod run_files;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Sabrewing, a latency-optimised trading engine.
+#[derive(Parser)]
+#[command(name = "sabrewing", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Replay(Box<replay::ReplayArgs>),
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Replay(args) => replay::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+    }
+}
