@@ -2,6 +2,7 @@
 //! whether the book can be trusted, and which slots of its top changed. It knows no venue.
 
 use crate::book::{Book, BookConfig, BookSide};
+use crate::ids::InstrumentId;
 use crate::instrument::InstrumentTable;
 use crate::message::{
     Body, BookChanged, Cell, Depth, Head, Kind, LEVELS_PER_CELL, Message, Ticker, book_state,
@@ -15,13 +16,32 @@ use zerocopy::IntoBytes;
 pub trait BookTap: Send {
     /// `depth` was applied and `book` is the result.
     fn applied(&mut self, head: &Head, depth: &Depth, book: &Book);
-    /// The stream ended; `book` is the last state of the instrument.
-    fn ended(&mut self) {}
+    /// A snapshot is about to replace `book`.
+    fn replacing(&mut self, instrument: InstrumentId, book: &Book);
+    /// The stream ended with `book`.
+    fn ended(&mut self, instrument: InstrumentId, book: &Book);
 }
 
-impl BookTap for () {
+impl<T: BookTap> BookTap for Option<T> {
     #[inline]
-    fn applied(&mut self, _head: &Head, _depth: &Depth, _book: &Book) {}
+    fn applied(&mut self, head: &Head, depth: &Depth, book: &Book) {
+        if let Some(tap) = self {
+            tap.applied(head, depth, book);
+        }
+    }
+
+    #[inline]
+    fn replacing(&mut self, instrument: InstrumentId, book: &Book) {
+        if let Some(tap) = self {
+            tap.replacing(instrument, book);
+        }
+    }
+
+    fn ended(&mut self, instrument: InstrumentId, book: &Book) {
+        if let Some(tap) = self {
+            tap.ended(instrument, book);
+        }
+    }
 }
 
 /// Slots of the top that the next stage mirrors, a side.
@@ -108,7 +128,9 @@ impl<T: BookTap> Stage for BookStage<T> {
                 return;
             }
             Kind::End => {
-                self.tap.ended();
+                for (instrument, slot) in (0..).zip(&self.books) {
+                    self.tap.ended(InstrumentId(instrument), &slot.book);
+                }
                 out.send(message);
                 return;
             }
@@ -125,6 +147,7 @@ impl<T: BookTap> Stage for BookStage<T> {
             }
             Kind::Snapshot => {
                 let Some(depth) = message.body_as::<Depth>() else { return };
+                self.tap.replacing(head.instrument, &slot.book);
                 slot.snapshot(message, depth, &mut self.report);
                 if depth.complete == 1 {
                     self.tap.applied(head, depth, &slot.book);

@@ -4,6 +4,7 @@
 //! all of it takes none of it. The reader hands out references into the ring and gives the cells back in one
 //! commit a batch.
 
+use crate::counters::Counter;
 use crate::message::{Cell, Head, Kind, Message};
 use crate::stage::Sink;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -18,6 +19,7 @@ pub struct RingSender {
     reserve_cells: usize,
     sent: u64,
     refused: u64,
+    counters: Option<[Counter; 2]>,
 }
 
 /// The receiving end.
@@ -26,6 +28,7 @@ pub struct RingReceiver {
     /// A message that wraps around the ring's end is put together here.
     joined: Box<[Cell]>,
     taken: u64,
+    counter: Option<Counter>,
 }
 
 /// A ring of `capacity_cells` (at least twice `message_cells`) for messages of at most `message_cells` cells,
@@ -35,10 +38,17 @@ pub fn ring(capacity_cells: usize, message_cells: usize, reserve_cells: usize) -
     let capacity = capacity_cells.max(2 * message_cells).max(2 * reserve_cells);
     let (producer, consumer) = RingBuffer::new(capacity);
     let joined = vec![Cell::default(); message_cells].into_boxed_slice();
-    (RingSender { producer, reserve_cells, sent: 0, refused: 0 }, RingReceiver { consumer, joined, taken: 0 })
+    let sender = RingSender { producer, reserve_cells, sent: 0, refused: 0, counters: None };
+    (sender, RingReceiver { consumer, joined, taken: 0, counter: None })
 }
 
 impl RingSender {
+    /// Publishes the numbers of messages sent and refused.
+    #[must_use]
+    pub fn counting(self, sent: Counter, refused: Counter) -> Self {
+        Self { counters: Some([sent, refused]), ..self }
+    }
+
     /// Messages handed over.
     #[must_use]
     pub const fn sent(&self) -> u64 {
@@ -64,6 +74,9 @@ impl Sink for RingSender {
         let body_cells = message.body.len();
         let Ok(mut chunk) = self.producer.write_chunk_uninit(1 + body_cells) else {
             self.refused += 1;
+            if let Some([_, refused]) = &mut self.counters {
+                refused.set(self.refused);
+            }
             return false;
         };
         let mut head = *message.head;
@@ -82,6 +95,9 @@ impl Sink for RingSender {
         // SAFETY: the head slot and both slices, together the whole chunk, were written above.
         unsafe { chunk.commit_all() };
         self.sent += 1;
+        if let Some([sent, _]) = &mut self.counters {
+            sent.set(self.sent);
+        }
         true
     }
 
@@ -103,6 +119,12 @@ impl Sink for RingSender {
 }
 
 impl RingReceiver {
+    /// Publishes the number of messages taken.
+    #[must_use]
+    pub fn counting(self, taken: Counter) -> Self {
+        Self { counter: Some(taken), ..self }
+    }
+
     /// Hands up to `max` messages to `f`, oldest first, until `f` breaks. Returns how many it took; the one
     /// that `f` broke on counts as taken.
     #[inline]
@@ -138,6 +160,9 @@ impl RingReceiver {
         }
         chunk.commit(position);
         self.taken += u64::from(count);
+        if let Some(counter) = &mut self.counter {
+            counter.set(self.taken);
+        }
         count
     }
 

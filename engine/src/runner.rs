@@ -295,16 +295,25 @@ pub struct ThreadSpec {
     pub pulse: Box<dyn Pulse>,
 }
 
-/// Starts the threads, waits until all have ended, and says what they did, in the order given.
-/// Err: a thread could not be started; the others were stopped.
-pub fn run(threads: Vec<ThreadSpec>, control: &Arc<Control>) -> Result<Vec<ThreadReport>, std::io::Error> {
+/// Starts the threads, calls `supervise` every few milliseconds from this one until all have ended, and says
+/// what they did, in the order given. Err: a thread could not be started; the others were stopped.
+pub fn run(
+    threads: Vec<ThreadSpec>,
+    control: &Arc<Control>,
+    mut supervise: impl FnMut(),
+) -> Result<Vec<ThreadReport>, std::io::Error> {
     let clock = StampClock::on();
     let mut handles = Vec::with_capacity(threads.len());
     let mut failed = None;
     for spec in threads {
         let (control_of_thread, clock) = (Arc::clone(control), clock.clone());
         let name = spec.plan.name();
-        let body = move || run_thread(spec, &control_of_thread, &clock);
+        let supervisor = std::thread::current();
+        let body = move || {
+            let report = run_thread(spec, &control_of_thread, &clock);
+            supervisor.unpark();
+            report
+        };
         match std::thread::Builder::new().name(name).spawn(body) {
             Ok(handle) => handles.push(handle),
             Err(error) => {
@@ -314,6 +323,10 @@ pub fn run(threads: Vec<ThreadSpec>, control: &Arc<Control>) -> Result<Vec<Threa
                 break;
             }
         }
+    }
+    while !handles.iter().all(std::thread::JoinHandle::is_finished) {
+        supervise();
+        std::thread::park_timeout(SUPERVISE); // a thread that ends wakes this one
     }
     let reports = handles.into_iter().map(|handle| handle.join().unwrap_or_default()).collect();
     failed.map_or(Ok(reports), Err)
@@ -388,6 +401,9 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> Thread
     pulse.beat(&report);
     report
 }
+
+/// Between two calls of the supervisor.
+const SUPERVISE: std::time::Duration = std::time::Duration::from_millis(20);
 
 const BEAT_NS: u64 = 1_000_000;
 
@@ -484,7 +500,7 @@ mod tests {
             SourceChain::new(Numbers { next: 0, count: 1000 }, node(&first, Link::<Nowhere>::Ring(tx)));
         let sink = RingChain::new(rx, node(&second, Nowhere));
         let control = Arc::new(Control::default());
-        let reports = run(vec![thread(source), thread(sink)], &control).unwrap();
+        let reports = run(vec![thread(source), thread(sink)], &control, || ()).unwrap();
         let expected: Vec<u32> = (1..=1000).chain([0]).collect();
         assert_eq!(*second.seen.lock().unwrap(), expected);
         assert_eq!(*first.seen.lock().unwrap(), expected);
@@ -500,7 +516,7 @@ mod tests {
         let source = SourceChain::new(Numbers { next: 0, count: 1_000_000 }, chain);
         let sink = RingChain::new(rx, node(&third, Nowhere));
         let control = Arc::new(Control::default());
-        let reports = run(vec![thread(source), thread(sink)], &control).unwrap();
+        let reports = run(vec![thread(source), thread(sink)], &control, || ()).unwrap();
         assert_eq!(control.stopped(), Some(StopReason::StagePanicked));
         assert!(control.detail().unwrap().contains("planted"));
         assert_eq!(reports[0].panicked.as_deref(), Some("planted"));
@@ -514,7 +530,7 @@ mod tests {
         let source = SourceChain::new(Numbers { next: 0, count: u32::MAX }, node(&seen, Nowhere));
         let control = Arc::new(Control::default());
         control.interrupt();
-        run(vec![thread(source)], &control).unwrap();
+        run(vec![thread(source)], &control, || ()).unwrap();
         assert_eq!(seen.seen.lock().unwrap().last(), Some(&0), "the end was passed on");
     }
 

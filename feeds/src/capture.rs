@@ -9,8 +9,10 @@ mod gzip;
 mod line;
 mod merge;
 mod reader;
+mod source;
 
 pub use error::{CaptureError, CaptureErrorKind};
 pub use line::{ClockFault, RecvClock, split_line};
 pub use merge::{CaptureFile, CaptureLine, MergedCaptures, NextLine};
 pub use reader::{CaptureReader, LINE_BYTES_MAX, Next, RawLine};
+pub use source::CaptureSource;

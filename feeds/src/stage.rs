@@ -10,25 +10,23 @@ use engine::message::{Body, Cell, Depth, FIRST_OF_FRAME, Head, Kind, Message};
 use engine::runner::{Source, Step};
 use engine::stage::{Sink, Stamping};
 use engine::stage_log::StageLog;
-use engine::time::{Nanos, StampClock};
+use engine::time::{Nanos, Stamp, StampClock};
 use std::io::Write;
 use std::sync::mpsc::SyncSender;
 
 /// Where frames come from: captures, a journal, sockets.
 pub trait FrameSource: Send {
-    /// Makes the next frame the current one, unless there is one already.
-    fn poll(&mut self) -> SourcePoll;
-    /// The current frame. Only after `poll` said `Ready`.
-    fn frame(&self) -> Frame<'_>;
-    /// Done with the current frame.
+    /// The next frame; the same one again until it is consumed.
+    fn poll(&mut self) -> SourcePoll<'_>;
+    /// Done with the frame that `poll` gave.
     fn consume(&mut self);
 }
 
 /// Whether a source has a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourcePoll {
-    /// `frame` has it.
-    Ready,
+#[derive(Clone, Copy, Debug)]
+pub enum SourcePoll<'a> {
+    /// It has this one.
+    Ready(Frame<'a>),
     /// None now.
     NotYet,
     /// None any more.
@@ -94,7 +92,7 @@ pub struct FeedReport {
 pub const FIRST_ERRORS_MAX: usize = 8;
 
 /// The first stage.
-pub struct FeedStage<F, C> {
+pub struct FeedStage<F, C: FeedCodec> {
     source: F,
     connections: Vec<Connection<C>>,
     decoded: Box<Decoded>,
@@ -105,6 +103,7 @@ pub struct FeedStage<F, C> {
     log: StageLog,
     clock: StampClock,
     stopping: bool,
+    rest: Option<Rest>,
     report: FeedReport,
     done: SyncSender<FeedReport>,
 }
@@ -140,74 +139,49 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
             log,
             clock,
             stopping: false,
+            rest: None,
             report,
             done,
         }
-    }
-
-    /// A timer, when the current frame came later than one is due. The frame stays current.
-    #[inline]
-    fn timer<S: Sink>(&mut self, frame_ns: Nanos, out: &mut S) -> bool {
-        let length = self.config.timer_ns;
-        if length.0 == 0 || self.last_ns.0 == 0 || frame_ns.since(self.last_ns) <= length {
-            return false;
-        }
-        self.last_ns = self.last_ns.plus(length);
-        let mut head = Head { recv_ns: self.last_ns, ..Head::new(Kind::Timer) };
-        let Some(cause) = self.log.record(RecordKind::Timer, &head, &()) else { return true };
-        head.cause = cause;
-        self.report.timers += 1;
-        self.report.refused += u64::from(!out.send(Message { head: &head, body: &[] }));
-        true
     }
 }
 
 impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
     fn step<S: Sink>(&mut self, out: &mut S) -> Step {
+        let mut parts = Parts {
+            connections: &mut self.connections,
+            decoded: &mut self.decoded,
+            streams: &mut self.streams,
+            log: &mut self.log,
+            report: &mut self.report,
+            rest: &mut self.rest,
+        };
+        // What the last frame still has to say, a message a step: a step never sends more than one.
+        if parts.rest.is_some() {
+            parts.go_on(&mut Stamping { out, clock: &self.clock, lap: 0 });
+            return Step::Worked;
+        }
         if self.stopping {
             return end(out);
         }
-        match self.source.poll() {
+        let frame = match self.source.poll() {
+            SourcePoll::Ready(frame) => frame,
             SourcePoll::NotYet => return Step::Idle,
             SourcePoll::End => {
                 self.stopping = true;
                 return end(out);
             }
-            SourcePoll::Ready => {}
-        }
-        if self.timer(self.source.frame().recv_ns, out) {
+        };
+        // Silence first: the frame waits until every timer that was due before it has been an input of its own.
+        let timer_ns = self.last_ns.plus(self.config.timer_ns);
+        if self.config.timer_ns.0 > 0 && self.last_ns.0 > 0 && timer_ns < frame.recv_ns {
+            self.last_ns = timer_ns;
+            parts.time_passed(timer_ns, out);
             return Step::Worked;
         }
-        let received = self.clock.now();
-        let frame = self.source.frame();
         self.last_ns = frame.recv_ns;
-        self.report.frames += 1;
-        self.report.clock_steps += u64::from(frame.clock_fault);
-        let mut head = Head {
-            line: frame.line,
-            connection: frame.connection,
-            recv_ns: frame.recv_ns,
-            received,
-            flags: FIRST_OF_FRAME,
-            ..Head::new(Kind::Delta)
-        };
-        let clockless = u16::from(frame.bytes.is_err());
-        let frame_head = FrameHead { line: frame.line, connection: frame.connection.0, clockless };
-        let prefix: [u8; 8] = zerocopy::transmute!(frame_head);
-        let bytes = frame.bytes.unwrap_or_default();
-        if let Some(cause) = self.log.bytes(RecordKind::Frame, &head, prefix, bytes) {
-            head.cause = cause;
-            let frame = frame.bytes;
-            let mut parts = Parts {
-                connections: &mut self.connections,
-                decoded: &mut self.decoded,
-                streams: &mut self.streams,
-                log: &mut self.log,
-                report: &mut self.report,
-            };
-            let mut out = Stamping { out, clock: &self.clock, lap: 0 };
-            parts.take(frame, head, &mut out);
-        }
+        let received = self.clock.now();
+        parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
         self.source.consume();
         Step::Worked
     }
@@ -222,9 +196,11 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
     }
 }
 
-impl<F, C> Drop for FeedStage<F, C> {
+impl<F, C: FeedCodec> Drop for FeedStage<F, C> {
     fn drop(&mut self) {
         let mut report = std::mem::take(&mut self.report);
+        report.general_decoder =
+            self.connections.iter().map(|connection| connection.codec.general_count()).sum();
         report.sync = self.streams.iter().map(|stream| stream.sync.counts()).collect();
         // The receiver is gone only when nobody wants the report.
         let _ = self.done.send(report);
@@ -243,14 +219,49 @@ struct Parts<'a, C> {
     streams: &'a mut [Stream],
     log: &'a mut StageLog,
     report: &'a mut FeedReport,
+    rest: &'a mut Option<Rest>,
+}
+
+/// What a frame still has to say after its first message.
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    /// Updates kept while the snapshot was awaited, on the connection and for the instrument of `head`.
+    Updates { head: Head },
+    /// The trades of the frame from this one on.
+    Trades { head: Head, next: usize },
 }
 
 impl<C: FeedCodec> Parts<'_, C> {
+    fn time_passed<S: Sink>(&mut self, at: Nanos, out: &mut S) {
+        let mut head = Head { recv_ns: at, ..Head::new(Kind::Timer) };
+        let Some(cause) = self.log.record(RecordKind::Timer, &head, &()) else { return };
+        head.cause = cause;
+        self.report.timers += 1;
+        self.report.refused += u64::from(!out.send(Message { head: &head, body: &[] }));
+    }
+
+    /// Journals a frame, decodes it, and sends on what it says.
     #[inline]
-    fn take<S: Sink>(&mut self, frame: Result<&[u8], DecodeError>, mut head: Head, out: &mut S) {
+    fn take<S: Sink>(&mut self, frame: &Frame<'_>, received: Stamp, out: &mut S) {
+        self.report.frames += 1;
+        self.report.clock_steps += u64::from(frame.clock_fault);
+        let mut head = Head {
+            line: frame.line,
+            connection: frame.connection,
+            recv_ns: frame.recv_ns,
+            received,
+            flags: FIRST_OF_FRAME,
+            ..Head::new(Kind::Delta)
+        };
+        let clockless = u16::from(frame.bytes.is_err());
+        let frame_head = FrameHead { line: frame.line, connection: frame.connection.0, clockless };
+        let prefix: [u8; 8] = zerocopy::transmute!(frame_head);
+        let bytes = frame.bytes.unwrap_or_default();
+        let Some(cause) = self.log.bytes(RecordKind::Frame, &head, prefix, bytes) else { return };
+        head.cause = cause;
         let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
         head.venue = connection.venue;
-        let event = match frame.and_then(|bytes| connection.codec.decode(bytes, self.decoded)) {
+        let event = match frame.bytes.and_then(|bytes| connection.codec.decode(bytes, self.decoded)) {
             Ok(event) => event,
             Err(error) => return self.refuse(&head, error),
         };
@@ -267,17 +278,44 @@ impl<C: FeedCodec> Parts<'_, C> {
             Event::Snapshot => {
                 let depth = *self.decoded.depth.depth();
                 stream.sync.on_snapshot(&head, &depth, self.decoded.depth.body(), &mut emitter);
+                *self.rest = stream.sync.is_behind().then_some(Rest::Updates { head });
             }
             Event::Ticker => emitter.emit(Kind::Ticker, &head, self.decoded.ticker.cells()),
             Event::Trades => {
-                for trade in &self.decoded.trades {
+                if let Some(trade) = self.decoded.trades.first() {
                     emitter.emit(Kind::Trade, &head, trade.cells());
-                    head.flags &= !FIRST_OF_FRAME;
                 }
+                let more = self.decoded.trades.len() > 1;
+                let head = Head { flags: head.flags & !FIRST_OF_FRAME, ..head };
+                *self.rest = more.then_some(Rest::Trades { head, next: 1 });
             }
             Event::MarkPrice => emitter.emit(Kind::MarkPrice, &head, self.decoded.mark_price.cells()),
             Event::Kline => emitter.emit(Kind::Kline, &head, self.decoded.kline.cells()),
             Event::Other => {}
+        }
+        self.report.refused += emitter.refused;
+    }
+
+    /// Sends the next message of the last frame.
+    fn go_on<S: Sink>(&mut self, out: &mut S) {
+        let Some(rest) = self.rest.take() else { return };
+        let (Rest::Updates { head } | Rest::Trades { head, .. }) = rest;
+        let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
+        let Some(stream) = self.streams.get_mut(head.instrument.index()) else { return };
+        let codec = &connection.codec;
+        let mut emitter = Emitter { out, codec, log: self.log, seq: &mut stream.seq, refused: 0 };
+        match rest {
+            Rest::Updates { .. } => {
+                stream.sync.catch_up(&mut emitter);
+                *self.rest = stream.sync.is_behind().then_some(rest);
+            }
+            Rest::Trades { next, .. } => {
+                if let Some(trade) = self.decoded.trades.get(next) {
+                    emitter.emit(Kind::Trade, &head, trade.cells());
+                }
+                let more = next + 1 < self.decoded.trades.len();
+                *self.rest = more.then_some(Rest::Trades { head, next: next + 1 });
+            }
         }
         self.report.refused += emitter.refused;
     }

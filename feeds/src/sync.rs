@@ -52,6 +52,8 @@ pub struct Sync {
     live: bool,
     /// A gap was reported and not yet healed.
     broken: bool,
+    /// Head of the snapshot in force.
+    snapshot: Head,
     /// Time of the last whole book, for venues that send nothing else.
     whole_book_ns: u64,
     waiting: Buffer,
@@ -66,6 +68,7 @@ impl Sync {
             state: SyncState::default(),
             live: false,
             broken: false,
+            snapshot: Head::new(Kind::Snapshot),
             whole_book_ns: 0,
             waiting: Buffer::new(buffer_bytes / size_of::<Cell>()),
             counts: SyncCounts::default(),
@@ -95,7 +98,7 @@ impl Sync {
         }
     }
 
-    /// A snapshot arrived.
+    /// A snapshot arrived. Kept updates are replayed on it by `catch_up`, one at a time.
     pub fn on_snapshot(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
         if depth.complete == 1 {
             self.on_whole_book(head, depth, body, sink);
@@ -109,28 +112,35 @@ impl Sync {
         let first_applied = self.live && self.state.first_applied && depth.last_id == self.state.last_id;
         self.state = SyncState { snapshot_id: depth.last_id, last_id: depth.last_id, first_applied };
         self.live = true;
+        self.snapshot = *head;
         sink.emit(Kind::Snapshot, head, body);
-        while self.live {
-            let Some((kept, body)) = self.waiting.pop() else { break };
-            let Some(depth) = depth_of(body) else { break };
-            // The kept update is applied now, as part of this input: its line and cause are its own, its time is not.
-            let kept = Head {
-                recv_ns: head.recv_ns,
-                received: head.received,
-                flags: kept.flags & !FIRST_OF_FRAME,
-                ..kept
-            };
-            match sink.chain(&self.state, &depth) {
-                Chain::Apply => {
-                    Self::advance(&mut self.state, &mut self.counts, &mut self.broken, &kept, &depth, sink);
-                    sink.emit(Kind::Delta, &kept, body);
-                }
-                Chain::Stale => self.counts.dropped_unsynced += 1,
-                Chain::Gap => {
-                    self.waiting.unpop();
-                    self.live = false;
-                    self.break_off(&kept, &depth, sink);
-                }
+    }
+
+    /// Whether kept updates wait to be replayed on a snapshot. Until there is none, `catch_up` comes before
+    /// anything else that arrives.
+    #[inline]
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.live && !self.waiting.is_empty()
+    }
+
+    /// Replays one kept update.
+    pub fn catch_up(&mut self, sink: &mut impl SyncSink) {
+        let Some((kept, body)) = self.waiting.pop() else { return };
+        let Some(depth) = depth_of(body) else { return };
+        // It is applied as part of the snapshot's input: line and cause are its own, the time is not.
+        let (recv_ns, received) = (self.snapshot.recv_ns, self.snapshot.received);
+        let kept = Head { recv_ns, received, flags: kept.flags & !FIRST_OF_FRAME, ..kept };
+        match sink.chain(&self.state, &depth) {
+            Chain::Apply => {
+                Self::advance(&mut self.state, &mut self.counts, &mut self.broken, &kept, &depth, sink);
+                sink.emit(Kind::Delta, &kept, body);
+            }
+            Chain::Stale => self.counts.dropped_unsynced += 1,
+            Chain::Gap => {
+                self.waiting.unpop();
+                self.live = false;
+                self.break_off(&kept, &depth, sink);
             }
         }
     }
@@ -239,6 +249,10 @@ impl Buffer {
         lost
     }
 
+    const fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
     fn pop(&mut self) -> Option<(Head, &[Cell])> {
         if self.start == self.end {
             return None;
@@ -303,6 +317,9 @@ mod tests {
     fn snapshot(sync: &mut Sync, log: &mut Log, line: u32, id: u64) {
         let depth = Depth { first_id: id, last_id: id, ..Depth::default() };
         sync.on_snapshot(&head(line), &depth, depth.cells(), log);
+        while sync.is_behind() {
+            sync.catch_up(log);
+        }
     }
 
     #[test]

@@ -73,18 +73,27 @@ impl Quoter {
         (self.bid, self.ask, self.state, self.seen) = (book.bid, book.ask, book.state, true);
     }
 
-    /// The touch's age. The target to state, when it is another than the last.
+    /// The touch's age.
     #[inline]
-    pub fn on_touch_age(&mut self, age: Nanos) -> Option<Target> {
+    pub fn on_touch_age(&mut self, age: Nanos) {
         self.touch_age = age;
-        self.decide()
     }
 
-    /// The position after a fill, a reject, a cancel. The target to state, when it is another than the last.
+    /// The position after a fill, a reject, a cancel.
     #[inline]
-    pub fn on_position(&mut self, position: Qty) -> Option<Target> {
+    pub fn on_position(&mut self, position: Qty) {
         self.position = position;
-        self.decide()
+    }
+
+    /// The target to state, when it is another than the last.
+    #[inline]
+    pub fn decide(&mut self) -> Option<Target> {
+        let target = self.wanted();
+        if target == self.target {
+            return None;
+        }
+        self.target = target;
+        Some(target)
     }
 
     /// Why it quotes or not.
@@ -94,16 +103,6 @@ impl Quoter {
             .get(usize::try_from(self.target.reason).unwrap_or(0))
             .copied()
             .unwrap_or(QuoteReason::NoData)
-    }
-
-    #[inline]
-    fn decide(&mut self) -> Option<Target> {
-        let target = self.wanted();
-        if target == self.target {
-            return None;
-        }
-        self.target = target;
-        Some(target)
     }
 
     fn wanted(&self) -> Target {
@@ -196,6 +195,16 @@ mod tests {
         Quoter::new(config, instrument)
     }
 
+    fn aged(quoter: &mut Quoter, age_ms: u64) -> Option<Target> {
+        quoter.on_touch_age(Nanos::from_ms(age_ms));
+        quoter.decide()
+    }
+
+    fn holding(quoter: &mut Quoter, position: i64) -> Option<Target> {
+        quoter.on_position(Qty(position));
+        quoter.decide()
+    }
+
     fn level(price: i64, qty: i64) -> Level {
         Level { price: Price(price), qty: Qty(qty) }
     }
@@ -208,13 +217,13 @@ mod tests {
     fn it_quotes_the_touch_in_whole_lots_and_states_a_target_once() {
         let mut quoter = quoter();
         quoter.on_book(&book(level(600_000, 5), level(600_001, 5), 0));
-        let target = quoter.on_touch_age(Nanos(0)).unwrap();
+        let target = aged(&mut quoter, 0).unwrap();
         assert_eq!((target.bid, target.ask), (level(600_000, 10), level(600_001, 10)));
-        assert_eq!(quoter.on_touch_age(Nanos(0)), None);
+        assert_eq!(aged(&mut quoter, 0), None);
         quoter.on_book(&book(level(600_000, 9), level(600_001, 1), 0));
-        assert_eq!(quoter.on_touch_age(Nanos(0)), None, "other quantities at the same prices change nothing");
+        assert_eq!(aged(&mut quoter, 0), None, "other quantities at the same prices change nothing");
         quoter.on_book(&book(level(600_002, 9), level(600_003, 1), 0));
-        assert_eq!(quoter.on_touch_age(Nanos(0)).unwrap().bid, level(600_002, 10));
+        assert_eq!(aged(&mut quoter, 0).unwrap().bid, level(600_002, 10));
         assert_eq!(quoter.reason(), QuoteReason::Quoting);
     }
 
@@ -231,7 +240,7 @@ mod tests {
         ] {
             let mut quoter = quoter();
             quoter.on_book(&book);
-            let target = quoter.on_touch_age(Nanos::from_ms(age_ms)).unwrap();
+            let target = aged(&mut quoter, age_ms).unwrap();
             assert_eq!(quoter.reason(), reason);
             assert_eq!(target.bid.qty.0 == 0, reason != QuoteReason::Quoting);
         }
@@ -241,20 +250,20 @@ mod tests {
     fn a_position_at_the_limit_leaves_the_side_that_reduces_it() {
         let mut quoter = quoter();
         quoter.on_book(&book(level(600_000, 5), level(600_001, 5), 0));
-        quoter.on_touch_age(Nanos(0));
-        assert_eq!(quoter.on_position(Qty(11)), None, "21 lots are 1260, within 1300");
-        let long = quoter.on_position(Qty(12)).unwrap();
+        aged(&mut quoter, 0);
+        assert_eq!(holding(&mut quoter, 11), None, "21 lots are 1260, within 1300");
+        let long = holding(&mut quoter, 12).unwrap();
         assert_eq!(
             (long.bid.qty, long.ask.qty, quoter.reason()),
             (Qty(0), Qty(10), QuoteReason::PositionLong)
         );
-        let short = quoter.on_position(Qty(-12)).unwrap();
+        let short = holding(&mut quoter, -12).unwrap();
         assert_eq!(
             (short.bid.qty, short.ask.qty, quoter.reason()),
             (Qty(10), Qty(0), QuoteReason::PositionShort)
         );
         assert_eq!(
-            quoter.on_position(Qty(i64::MIN)).unwrap_or(short).ask.qty,
+            holding(&mut quoter, i64::MIN).unwrap_or(short).ask.qty,
             Qty(0),
             "a limit nobody can compute is reached"
         );
@@ -265,7 +274,7 @@ mod tests {
         let mut quoter = quoter();
         quoter.config.quote_notional = Decimal::parse("99").unwrap();
         quoter.on_book(&book(level(600_000, 5), level(600_001, 5), 0));
-        quoter.on_touch_age(Nanos(0));
+        aged(&mut quoter, 0);
         assert_eq!(quoter.reason(), QuoteReason::SizeBelowMinimum);
     }
 

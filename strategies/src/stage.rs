@@ -17,6 +17,8 @@ pub struct StrategyStage {
     slots: Vec<Slot>,
     /// Executions from the gateway.
     executions: RingReceiver,
+    /// Some slot has executions that it has not decided on yet.
+    unanswered: bool,
     /// The last input from the market: what a target that an execution leads to is dated and stamped by.
     last: Head,
     settled: bool,
@@ -28,6 +30,8 @@ pub struct Slot {
     quoter: Option<Quoter>,
     /// The one current reason why it is not quoting.
     reason: Option<Counter>,
+    /// The last execution that it has not decided on yet.
+    unanswered: Option<Head>,
 }
 
 /// The only strategy of a run, until there are several.
@@ -51,9 +55,10 @@ impl StrategyStage {
         let slot = |instrument: &engine::instrument::Instrument| Slot {
             quoter: config.map(|config| Quoter::new(config, instrument.clone())),
             reason: reasons.next(),
+            unanswered: None,
         };
         let slots = instruments.iter().map(slot).collect();
-        Self { slots, executions, last: Head::new(Kind::Timer), settled: false, log }
+        Self { slots, executions, unanswered: false, last: Head::new(Kind::Timer), settled: false, log }
     }
 }
 
@@ -79,9 +84,10 @@ impl Stage for StrategyStage {
                 let Some(features) = message.body_as::<Features>() else { return };
                 let Some(slot) = self.slots.get_mut(head.instrument.index()) else { return };
                 self.last = *head;
-                if let Some(target) =
-                    slot.quoter.as_mut().and_then(|quoter| quoter.on_touch_age(features.touch_age))
-                {
+                if let Some(target) = slot.quoter.as_mut().and_then(|quoter| {
+                    quoter.on_touch_age(features.touch_age);
+                    quoter.decide()
+                }) {
                     slot.state(&target, head, &mut self.log, out);
                 }
             }
@@ -96,13 +102,15 @@ impl Stage for StrategyStage {
         }
     }
 
+    /// Executions are always taken, so that the gateway is never kept waiting by a full ring that only this
+    /// stage can empty; what they lead to waits until there is room for it.
     #[inline]
     fn settle<S: Sink>(&mut self, out: &mut S) -> u32 {
-        if self.executions.is_empty() {
+        if self.executions.is_empty() && !self.unanswered {
             return 0;
         }
-        let Self { slots, executions, last, settled, log } = self;
-        executions.take(BATCH_MAX, |message| {
+        let Self { slots, executions, unanswered, last, settled, log } = self;
+        let taken = executions.take(BATCH_MAX, |message| {
             if is_end(message.head) {
                 log.flush_took(last);
                 *settled = true;
@@ -111,13 +119,25 @@ impl Stage for StrategyStage {
             log.took(EXECUTIONS, message.head);
             let slot = slots.get_mut(message.head.instrument.index());
             if let (Some(slot), Some(execution)) = (slot, message.body_as::<Execution>())
-                && let Some(target) =
-                    slot.quoter.as_mut().and_then(|quoter| quoter.on_position(execution.position))
+                && let Some(quoter) = &mut slot.quoter
             {
-                slot.state(&target, message.head, log, out);
+                quoter.on_position(execution.position);
+                slot.unanswered = Some(*message.head);
+                *unanswered = true;
             }
             ControlFlow::Continue(())
-        })
+        });
+        if *unanswered && out.has_room() {
+            *unanswered = false;
+            for slot in slots {
+                if let Some(head) = slot.unanswered.take()
+                    && let Some(target) = slot.quoter.as_mut().and_then(Quoter::decide)
+                {
+                    slot.state(&target, &head, log, out);
+                }
+            }
+        }
+        taken
     }
 
     #[inline]

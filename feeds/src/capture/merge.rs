@@ -120,11 +120,19 @@ impl MergedCaptures {
             self.end();
             return error.map_or(NextLine::End, NextLine::Failed);
         }
-        let stream = &self.streams[index];
-        let Head::Line { clock_fault, json_at } = stream.head else { return NextLine::End };
         self.current = Some(index);
+        self.current().map_or(NextLine::End, NextLine::Line)
+    }
+
+    /// The line that `poll` handed out last. None: it handed out none.
+    #[inline]
+    #[must_use]
+    pub fn current(&self) -> Option<CaptureLine<'_>> {
+        let index = self.current?;
+        let stream = &self.streams[index];
+        let Head::Line { clock_fault, json_at } = stream.head else { return None };
         let line = stream.reader.line();
-        NextLine::Line(CaptureLine {
+        Some(CaptureLine {
             stream: index,
             file_index: stream.file_indices.get(line.file_index).copied().unwrap_or(0),
             line_number: line.line_number,

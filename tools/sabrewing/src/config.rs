@@ -1,0 +1,260 @@
+//! The configuration of a run: one TOML file, checked before anything starts, unknown keys refused.
+
+use crate::doctor::HostRequirements;
+use engine::book::BookConfig;
+use engine::journal::Durability;
+use engine::placement::{Placement, PlacementError};
+use engine::risk::{RiskConfig, RiskLimits};
+use engine::time::Nanos;
+use feeds::stage::FeedConfig;
+use serde::Deserialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use strategies::quoter::QuoterConfig;
+
+/// The file that a replay runs with unless it is given another.
+const REPLAY: &str = include_str!("../configs/replay.toml");
+/// What messages call it.
+const REPLAY_NAME: &str = "replay.toml (shipped)";
+
+/// The file's tables.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    risk: RiskConfig,
+    quoter: Option<QuoterConfig>,
+    feed: FeedTable,
+    book: BookTable,
+    latency: LatencyTable,
+    journal: JournalTable,
+    /// What the host must be like; see `doctor`.
+    host: Option<HostRequirements>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FeedTable {
+    /// Time between timers while nothing comes, ms; 1..=1,000.
+    timer_ms: u64,
+    /// Memory for updates that wait for a snapshot, MiB per instrument; 1..=256.
+    resync_buffer_mib: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BookTable {
+    window_ticks: usize,
+    capacity_per_side: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LatencyTable {
+    /// Whether every hop of every frame is measured.
+    stamps: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JournalTable {
+    /// Size of the feed lane's segments, MiB; 1..=4,096.
+    feed_segment_mib: u64,
+    /// Size of the other lanes' segments, MiB; 1..=4,096.
+    segment_mib: u64,
+    durability: DurabilityKey,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DurabilityKey {
+    Process,
+    MsyncMs(u32),
+}
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The file's name, for summaries.
+    pub(crate) name: String,
+    /// The file's text, for the journal.
+    pub(crate) text: String,
+    pub(crate) limits: RiskLimits,
+    pub(crate) quoter: Option<QuoterConfig>,
+    pub(crate) feed: FeedConfig,
+    pub(crate) book: BookConfig,
+    pub(crate) stamps: bool,
+    pub(crate) feed_segment_bytes: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) durability: Durability,
+    pub(crate) host: Option<HostRequirements>,
+}
+
+/// What is wrong with a configuration, with its file.
+#[derive(Debug)]
+pub(crate) struct ConfigError {
+    file: String,
+    what: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.what)
+    }
+}
+
+impl Config {
+    /// The file at `path`, or the shipped replay configuration.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        match path {
+            None => Self::parse(REPLAY_NAME.into(), REPLAY.into()),
+            Some(path) => {
+                let name = path.display().to_string();
+                match std::fs::read_to_string(path) {
+                    Ok(text) => Self::parse(name, text),
+                    Err(error) => Err(ConfigError { file: name, what: error.to_string() }),
+                }
+            }
+        }
+    }
+
+    fn parse(name: String, text: String) -> Result<Self, ConfigError> {
+        let fail = |what: String| ConfigError { file: name.clone(), what };
+        // The parser's message has line, column, and the line itself with a mark under the key.
+        let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?;
+        let at = |table: &str, what: &str| fail(format!("[{table}] {what}"));
+        let limits = file.risk.check().map_err(|what| at("risk", what))?;
+        if let Some(quoter) = &file.quoter {
+            quoter.check().map_err(|what| at("quoter", what))?;
+        }
+        if !(1..=1000).contains(&file.feed.timer_ms) {
+            return Err(at("feed", "timer_ms must be in 1..=1000"));
+        }
+        if !(1..=256).contains(&file.feed.resync_buffer_mib) {
+            return Err(at("feed", "resync_buffer_mib must be in 1..=256"));
+        }
+        let book = BookConfig::new(file.book.window_ticks, file.book.capacity_per_side)
+            .map_err(|error| at("book", &error.to_string()))?;
+        let mib = |key: &str, value: u64| {
+            let in_range = (1..=4096).contains(&value);
+            if in_range { Ok(value << 20) } else { Err(at("journal", &format!("{key} must be in 1..=4096"))) }
+        };
+        let durability = match file.journal.durability {
+            DurabilityKey::Process => Durability::Process,
+            DurabilityKey::MsyncMs(every_ms @ 1..=60_000) => Durability::Msync { every_ms },
+            DurabilityKey::MsyncMs(_) => return Err(at("journal", "durability.msync_ms must be in 1..=60000")),
+        };
+        Ok(Self {
+            limits,
+            quoter: file.quoter,
+            feed: FeedConfig {
+                timer_ns: Nanos::from_ms(file.feed.timer_ms),
+                resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
+            },
+            book,
+            stamps: file.latency.stamps,
+            feed_segment_bytes: mib("feed_segment_mib", file.journal.feed_segment_mib)?,
+            segment_bytes: mib("segment_mib", file.journal.segment_mib)?,
+            durability,
+            host: file.host,
+            name,
+            text,
+        })
+    }
+}
+
+/// `one`, `two`, `five`, or a placement file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlacementChoice {
+    One,
+    Two,
+    Five,
+    File(PathBuf),
+}
+
+impl From<&str> for PlacementChoice {
+    fn from(text: &str) -> Self {
+        match text {
+            "one" => Self::One,
+            "two" => Self::Two,
+            "five" => Self::Five,
+            path => Self::File(path.into()),
+        }
+    }
+}
+
+impl PlacementChoice {
+    /// The placement on `cores`, those that this process may use.
+    pub(crate) fn load(&self, cores: &[usize]) -> Result<Placement, ConfigError> {
+        let placement = match self {
+            Self::One => Placement::one(cores),
+            Self::Two => Placement::two(cores),
+            Self::Five => Placement::five(cores),
+            Self::File(path) => {
+                let fail = |what: String| ConfigError { file: path.display().to_string(), what };
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    fail(format!("{error}; --placement takes one, two, five, or a placement file"))
+                })?;
+                toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?
+            }
+        };
+        let name = match self {
+            Self::File(path) => path.display().to_string(),
+            _ => "--placement".into(),
+        };
+        placement.check(cores.len()).map_err(|error: PlacementError| ConfigError { file: name, what: error.to_string() })?;
+        Ok(placement)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(change: impl Fn(&str) -> String) -> String {
+        Config::parse("x.toml".into(), change(REPLAY)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_configuration_is_valid_and_names_itself() {
+        let config = Config::load(None).unwrap();
+        assert!(config.quoter.is_some() && config.name.starts_with("replay.toml"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_file_line_and_key() {
+        let unknown = error(|text| text.replace("collar_bps", "collar_bsp"));
+        assert!(unknown.starts_with("x.toml: TOML parse error at line 8") && unknown.contains("collar_bsp"), "{unknown}");
+        let missing = error(|text| text.replace("open_orders_max = 4", ""));
+        assert!(missing.contains("missing field `open_orders_max`"), "{missing}");
+        let float = error(|text| text.replace("\"1000\"", "1000.5"));
+        assert!(float.contains("decimal in quotes"), "{float}");
+        let range = error(|text| text.replace("timer_ms = 10 ", "timer_ms = 0 "));
+        assert_eq!(range, "x.toml: [feed] timer_ms must be in 1..=1000");
+        let limit = error(|text| text.replace("order_notional_max = \"1000\"", "order_notional_max = \"0\""));
+        assert_eq!(limit, "x.toml: [risk] order_notional_max must be above 0");
+        let durability = error(|text| text.replace("durability = \"process\"", "durability = { msync_ms = 0 }"));
+        assert_eq!(durability, "x.toml: [journal] durability.msync_ms must be in 1..=60000");
+    }
+
+    #[test]
+    fn without_a_quoter_there_is_none() {
+        let start = REPLAY.find("[quoter]").unwrap();
+        let end = REPLAY.find("[feed]").unwrap();
+        let text = format!("{}{}", &REPLAY[..start], &REPLAY[end..]);
+        assert!(Config::parse("x".into(), text).unwrap().quoter.is_none());
+    }
+
+    #[test]
+    fn a_placement_file_is_read_and_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.toml");
+        std::fs::write(&path, "[[thread]]\nstages = [\"feed\", \"book\"]\ncore = 0\n\n[[thread]]\nstages = [\"signal\", \"strategy\", \"gateway\"]\nidle = \"park\"\n").unwrap();
+        let placement = PlacementChoice::File(path.clone()).load(&[0, 1]).unwrap();
+        assert_eq!((placement.threads.len(), placement.threads[0].core), (2, Some(0)));
+        std::fs::write(&path, "[[thread]]\nstages = [\"feed\"]\n").unwrap();
+        let error = PlacementChoice::File(path).load(&[0]).unwrap_err().to_string();
+        assert!(error.ends_with("placement: no thread runs stage `book`"), "{error}");
+        let missing = PlacementChoice::from("three").load(&[0]).unwrap_err().to_string();
+        assert!(missing.contains("one, two, five"), "{missing}");
+    }
+}

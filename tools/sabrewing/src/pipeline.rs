@@ -1,0 +1,169 @@
+//! Wiring: which stages become which chains on which threads. The stages nest into one type; where the
+//! placement puts two neighbours on different threads, a ring goes between them.
+
+use engine::book_stage::{BookStage, BookTap};
+use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
+use engine::message::Cell;
+use engine::placement::{Placement, StageId};
+use engine::ring::{RingReceiver, RingSender, ring};
+use engine::runner::{Chain, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
+use engine::stage::{Link, Node, Sink};
+use engine::time::StampClock;
+use feeds::codec::{FeedCodec, LEVELS_MAX};
+use feeds::stage::{FeedStage, FrameSource};
+use gateway::stage::GatewayStage;
+use std::time::{SystemTime, UNIX_EPOCH};
+use strategies::signal::SignalStage;
+use strategies::stage::StrategyStage;
+
+/// The five stages, ready to be put together.
+pub(crate) struct Stages<F, C: FeedCodec, T> {
+    pub(crate) feed: FeedStage<F, C>,
+    pub(crate) book: BookStage<T>,
+    pub(crate) signal: SignalStage,
+    pub(crate) strategy: StrategyStage,
+    pub(crate) gateway: GatewayStage,
+    /// From the gateway back to the strategy; its other end is the strategy's.
+    pub(crate) executions: RingSender,
+}
+
+/// Cells of the largest message: a frame of `LEVELS_MAX` levels with its head.
+const MESSAGE_CELLS_MAX: usize = 2 + LEVELS_MAX / 4;
+/// Cells that one input can lead to behind the book stage: the book, its features, a few targets.
+const SMALL_CELLS_MAX: usize = 64;
+/// Cells of one instrument's features: a timer leads to those of every instrument.
+const FEATURE_CELLS: usize = 2;
+/// Room of the rings behind the book stage.
+const SMALL_RING_CELLS: usize = 4096;
+
+/// The ring from gateway to strategy. It holds everything that one turn of the gateway can answer.
+pub(crate) fn executions_ring(instruments: usize) -> (RingSender, RingReceiver) {
+    // An input of the gateway fills, cancels and places both quotes of every instrument at most.
+    let reserve = SMALL_CELLS_MAX + 2 * 4 * 3 * instruments;
+    ring(4 * reserve, 4, reserve)
+}
+
+/// Puts the stages together as the placement says.
+pub(crate) fn build<F, C, T>(
+    stages: Stages<F, C, T>,
+    placement: &Placement,
+    instruments: usize,
+    clock: &StampClock,
+    counters: &mut Counters,
+) -> Result<Vec<ThreadSpec>, CountersError>
+where
+    F: FrameSource + 'static,
+    C: FeedCodec + Send + 'static,
+    T: BookTap + 'static,
+{
+    let mut wiring = Wiring { placement, instruments, counters, chains: Vec::new() };
+    let executions = wiring.count_sender(stages.executions, "gateway", "executions")?;
+    let gateway = Node::new(stages.gateway, executions, clock.clone(), None);
+    let gateway = wiring.join(gateway, StageId::Gateway)?;
+    let strategy = Node::new(stages.strategy, gateway, clock.clone(), Some(3));
+    let strategy = wiring.join(strategy, StageId::Strategy)?;
+    let signal = Node::new(stages.signal, strategy, clock.clone(), Some(2));
+    let signal = wiring.join(signal, StageId::Signal)?;
+    let book = Node::new(stages.book, signal, clock.clone(), Some(1));
+    let book = wiring.join(book, StageId::Book)?;
+    wiring.chains.push((StageId::Feed, Box::new(SourceChain::new(stages.feed, book))));
+
+    let mut chains = wiring.chains;
+    let mut threads = Vec::new();
+    for plan in &placement.threads {
+        let heads = plan.chains().into_iter().filter_map(|run| run.first().copied());
+        let of_plan = heads.filter_map(|head| {
+            let index = chains.iter().position(|(stage, _)| *stage == head)?;
+            Some(chains.swap_remove(index).1)
+        });
+        let of_plan: Vec<Box<dyn Chain>> = of_plan.collect();
+        let pulse = Box::new(CounterPulse::register(counters, &plan.name())?);
+        threads.push(ThreadSpec { plan: plan.clone(), chains: of_plan, pulse });
+    }
+    Ok(threads)
+}
+
+struct Wiring<'a> {
+    placement: &'a Placement,
+    instruments: usize,
+    counters: &'a mut Counters,
+    /// Chains that begin at a ring or at the source, by their first stage.
+    chains: Vec<(StageId, Box<dyn Chain>)>,
+}
+
+impl Wiring<'_> {
+    /// Joins a stage to the one before it: in place, or by a ring to a chain of its own.
+    fn join<N: Sink + Send + 'static>(&mut self, node: N, stage: StageId) -> Result<Link<N>, CountersError> {
+        let neighbours = |run: Vec<StageId>| run.windows(2).any(|pair| pair[1] == stage);
+        if self.placement.threads.iter().flat_map(|thread| thread.chains()).any(neighbours) {
+            return Ok(Link::Here(node));
+        }
+        let (sender, receiver) = match stage {
+            StageId::Book => ring(4 * MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX + SMALL_CELLS_MAX),
+            _ => ring(SMALL_RING_CELLS, SMALL_CELLS_MAX, SMALL_CELLS_MAX + FEATURE_CELLS * self.instruments),
+        };
+        let name = stage.name();
+        let sender = self.count_sender(sender, name, "input")?;
+        let receiver = self.count_receiver(receiver, name, "input")?;
+        self.chains.push((stage, Box::new(RingChain::new(receiver, node))));
+        Ok(Link::Ring(sender))
+    }
+
+    fn count_sender(&mut self, sender: RingSender, owner: &str, name: &str) -> Result<RingSender, CountersError> {
+        // Owned by the ring, not by a stage: sender and receiver are two threads and must not share a line.
+        let mut register = |name: String, help| {
+            let owner = format!("{owner} ring sender");
+            self.counters.register(&owner, &Desc::counter(&name, Unit::Count, help))
+        };
+        let sent = register(format!("{name}_sent"), "Messages that entered the ring")?;
+        let refused = register(format!("{name}_refused"), "Messages that found the ring full")?;
+        Ok(sender.counting(sent, refused))
+    }
+
+    fn count_receiver(
+        &mut self,
+        receiver: RingReceiver,
+        owner: &str,
+        name: &str,
+    ) -> Result<RingReceiver, CountersError> {
+        let desc_name = format!("{name}_taken");
+        let desc = Desc::counter(&desc_name, Unit::Count, "Messages that left the ring");
+        Ok(receiver.counting(self.counters.register(&format!("{owner} ring receiver"), &desc)?))
+    }
+}
+
+/// A thread's heartbeat and turns, in the counters.
+struct CounterPulse {
+    heartbeat: Counter,
+    turns: Counter,
+    idle_turns: Counter,
+    inputs: Counter,
+    turn_max: Counter,
+}
+
+impl CounterPulse {
+    fn register(counters: &mut Counters, thread: &str) -> Result<Self, CountersError> {
+        let owner = format!("thread {thread}");
+        let mut register = |desc: Desc<'_>| counters.register(&owner, &desc);
+        Ok(Self {
+            heartbeat: register(Desc::heartbeat())?,
+            turns: register(Desc::counter("turns", Unit::Count, "Turns made"))?,
+            idle_turns: register(Desc::counter("idle_turns", Unit::Count, "Turns that found no work"))?,
+            inputs: register(Desc::counter("inputs", Unit::Count, "Inputs taken"))?,
+            turn_max: register(Desc::max("turn_max", Unit::Nanos, "Longest turn, scheduling gaps included"))?,
+        })
+    }
+}
+
+impl Pulse for CounterPulse {
+    fn beat(&mut self, report: &ThreadReport) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.heartbeat.set(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        self.turns.set(report.turns);
+        self.idle_turns.set(report.idle_turns);
+        self.inputs.set(report.inputs);
+        self.turn_max.max(report.longest_turn_ns);
+    }
+}
+
+const _: () = assert!(size_of::<Cell>() == 64 && MESSAGE_CELLS_MAX < u16::MAX as usize);
