@@ -39,7 +39,7 @@ pub(crate) use requirements::HostRequirements;
 /// configuration is not met or cannot be verified, 2 on wrong usage or configuration.
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArgs {
-    /// Configuration whose [host] table states what is required; other tables are not looked at
+    /// Configuration whose `[host]` table states what is required; other tables are not looked at
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Cores that the engine's threads are pinned to, such as 2-5,8 [default: pinned_cores of the
