@@ -1,7 +1,7 @@
 //! What a frame costs to decode, by kind: the codec with its scanners, the general decoder, and `serde_json`
 //! into typed structs, over the same recorded frames in the same run.
 //!
-//! `cargo bench -p feeds --bench decode [-- PASSES]`. Medians over the passes; a pass takes every frame of a
+//! `cargo bench -p feeds --bench decode [-- PASSES [VENUE-KIND]]`, such as `31 binance-spot-ticker`. Medians over the passes; a pass takes every frame of a
 //! kind in its order. Under `cargo test` one pass runs.
 
 use engine::ids::InstrumentId;
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 fn main() {
-    let passes = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let benching = std::env::args().any(|arg| arg == "--bench");
+    let passes = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let passes = passes.unwrap_or(if benching { 31 } else { 1 });
     println!(
         "{:<12} {:<8} {:>7} {:>6} {:>8} {:>8}   median ns a message (a level)",
@@ -57,6 +57,9 @@ fn capture(path: &str, venue: &str, product: Product, instrument: &Instrument, p
         }
     }
     for (event, name, frames) in &kinds {
+        if !format!("{venue}-{name}").contains(&std::env::args().nth(2).unwrap_or_default()) {
+            continue;
+        }
         let levels = if *event == Event::Delta { levels } else { 0 };
         let count = frames.ends.len();
         let (mut scanner, mut general, mut typed) = (Vec::new(), Vec::new(), Vec::new());
@@ -83,7 +86,8 @@ fn capture(path: &str, venue: &str, product: Product, instrument: &Instrument, p
         {
             times.sort_unstable();
             let ns = per(usize::try_from(times[times.len() / 2]).unwrap_or(0), count);
-            print!(" {name} {ns:>8.1}");
+            let least = per(usize::try_from(times[0]).unwrap_or(0), count);
+            print!(" {name} {ns:>7.1} min {least:>7.1}");
             if levels > 0 {
                 print!(" ({:>5.2})", ns * count as f64 / levels as f64);
             }

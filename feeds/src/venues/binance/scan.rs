@@ -169,7 +169,7 @@ impl<'s> Scan<'_, 's> {
         self.ticker_body(update_id, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn ticker_body(&mut self, update_id: u64, out: &mut Decoded) -> Option<Event> {
         self.at.literal(b",\"s\":\"")?;
         let index = self.instrument()?;
@@ -285,7 +285,7 @@ impl<'s> Scan<'_, 's> {
         self.trade(index, trade, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn trade(&self, index: usize, trade: Trade, out: &mut Decoded) -> Option<Event> {
         out.instrument = self.formats.get(index)?.id;
         out.trades.push(trade);
@@ -293,13 +293,13 @@ impl<'s> Scan<'_, 's> {
     }
 
     /// The symbol, as the place of its instrument.
-    #[inline]
+    #[inline(always)]
     fn instrument(&mut self) -> Option<usize> {
         self.instruments.index(self.at.text()?)
     }
 
     /// Keys of futures that nobody uses: the pair, and since 2026 which of the two futures it is.
-    #[inline]
+    #[inline(always)]
     fn pair(&mut self) -> Option<()> {
         if self.futures && self.at.rest().starts_with(b",\"ps\":\"") {
             self.at.literal(b",\"ps\":\"")?;
@@ -312,22 +312,22 @@ impl<'s> Scan<'_, 's> {
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn price(&mut self, index: usize) -> Option<Price> {
         self.at.decimal(&mut self.formats.get_mut(index)?.price).map(Price)
     }
 
-    #[inline]
+    #[inline(always)]
     fn qty(&mut self, index: usize) -> Option<Qty> {
         self.at.decimal(&mut self.formats.get_mut(index)?.qty).map(Qty)
     }
 
-    #[inline]
+    #[inline(always)]
     fn millis(&mut self) -> Option<Nanos> {
         self.at.uint()?.checked_mul(1_000_000).map(Nanos)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bool(&mut self) -> Option<bool> {
         let value = self.at.rest().starts_with(b"true");
         if value {
@@ -338,7 +338,7 @@ impl<'s> Scan<'_, 's> {
         Some(value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self) -> Option<()> {
         if self.wrapped {
             self.at.literal(b"}}")?;
