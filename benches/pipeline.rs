@@ -1,0 +1,265 @@
+//! What a message costs on its way through the stages that trade: the same types, the same wiring, frames in
+//! memory. Whole captures in order; `--quick` makes two passes (the smoke test of `cargo test`).
+//!
+//! ```text
+//! cargo bench -p sabrewing --bench pipeline [-- --quick]
+//! ```
+
+use engine::book::BookConfig;
+use engine::book_stage::BookStage;
+use engine::counters::{Counters, Run};
+use engine::ids::{ConnectionId, InstrumentId, Lane};
+use engine::instrument::InstrumentTable;
+use engine::journal::{Journal, Options, Writer};
+use engine::placement::Placement;
+use engine::runner::{self, Chain, Control, SourceChain, Turn};
+use engine::stage::{Node, Nowhere};
+use engine::stage_log::StageLog;
+use engine::time::{Nanos, StampClock};
+use feeds::capture::{CaptureReader, Next, split_line};
+use feeds::stage::{Connection, FeedStage, Frame, FrameSource, SourcePoll};
+use feeds::venues::AnyCodec;
+use gateway::latency::Latency;
+use gateway::manager::OrderManager;
+use gateway::stage::GatewayStage;
+use sabrewing::config::Config;
+use sabrewing::pipeline::{Stages, build, executions_ring};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+use strategies::signal::SignalStage;
+use strategies::stage::StrategyStage;
+
+const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
+
+/// A capture in memory.
+struct Capture {
+    bytes: Vec<u8>,
+    /// Receive time and place of each message.
+    lines: Vec<(Nanos, std::ops::Range<usize>)>,
+    table: InstrumentTable,
+}
+
+impl Capture {
+    fn load(file: &str, venue: &str) -> Self {
+        let instruments = feeds::instruments::parse(INSTRUMENTS.as_bytes()).expect("shipped instruments");
+        let instrument =
+            instruments.into_iter().find(|i| i.venue == venue).expect("an instrument of the venue");
+        let mut table = InstrumentTable::default();
+        table.add(instrument);
+        let path = format!("{SHARED}{file}");
+        let mut reader = CaptureReader::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let (mut bytes, mut lines) = (Vec::new(), Vec::new());
+        while let Next::Line(line) = reader.wait() {
+            let (recv_ns, json) = split_line(line.bytes).expect("a receive time");
+            lines.push((recv_ns, bytes.len()..bytes.len() + json.len()));
+            bytes.extend_from_slice(json);
+        }
+        Self { bytes, lines, table }
+    }
+}
+
+const INSTRUMENTS: &str = include_str!("../tools/sabrewing/configs/instruments.toml");
+
+/// Its frames, from the first to the last.
+struct InMemory {
+    capture: Arc<Capture>,
+    next: usize,
+}
+
+impl FrameSource for InMemory {
+    #[inline]
+    fn poll(&mut self) -> SourcePoll<'_> {
+        let Some((recv_ns, range)) = self.capture.lines.get(self.next) else { return SourcePoll::End };
+        SourcePoll::Ready(Frame {
+            connection: ConnectionId(0),
+            line: self.next as u32 + 1,
+            recv_ns: *recv_ns,
+            clock_fault: false,
+            bytes: Ok(&self.capture.bytes[range.clone()]),
+        })
+    }
+
+    #[inline]
+    fn consume(&mut self) {
+        self.next += 1;
+    }
+}
+
+struct Bench {
+    capture: Arc<Capture>,
+    config: Config,
+    clock: StampClock,
+    passes: usize,
+}
+
+/// A journal in a temporary directory, or none.
+struct Kept {
+    journal: Option<Journal>,
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Kept {
+    fn new(on: bool) -> Self {
+        if !on {
+            return Self { journal: None, dir: None };
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let journal =
+            Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).expect("a journal");
+        // The helper writes segments ahead; a run that has just started would measure the helper.
+        journal.room().wait(1 << 20).expect("segments");
+        Self { journal: Some(journal), dir: Some(dir) }
+    }
+
+    fn log(&mut self, lane: Lane, control: &Arc<Control>) -> StageLog {
+        let writer =
+            self.journal.as_mut().map_or_else(|| Writer::off(lane), |j| j.writer(lane).expect("a lane"));
+        StageLog::new(writer, Arc::clone(control), 1 << 20)
+    }
+
+    fn end(self) {
+        if let Some(journal) = self.journal {
+            journal.close().expect("a closed journal");
+        }
+        drop(self.dir);
+    }
+}
+
+impl Bench {
+    fn feed(&self, log: StageLog) -> FeedStage<InMemory, AnyCodec> {
+        let table = &self.capture.table;
+        let instrument = table.get(InstrumentId(0)).expect("the instrument");
+        let codec = AnyCodec::new(&instrument.venue, &[(instrument.id, instrument)]).expect("a codec");
+        let connections = vec![Connection { codec, venue: instrument.venue_id }];
+        let source = InMemory { capture: Arc::clone(&self.capture), next: 0 };
+        let (tx, _) = sync_channel(1);
+        FeedStage::new(source, connections, table, self.config.feed, log, self.clock.clone(), tx)
+    }
+
+    fn book(&self) -> BookStage<Option<NoTap>> {
+        let (tx, _) = sync_channel(1);
+        BookStage::new(&self.capture.table, self.config.book, None, tx)
+    }
+
+    /// Nanoseconds a message of each pass of feed and book, one thread.
+    fn feed_and_book(&self, journal: bool) -> Vec<f64> {
+        let pass = |_| {
+            let control = Arc::new(Control::default());
+            let mut kept = Kept::new(journal);
+            let feed = self.feed(kept.log(Lane::Feed, &control));
+            let book = Node::new(self.book(), Nowhere, self.clock.clone(), Some(1));
+            let elapsed = timed(&mut SourceChain::new(feed, book));
+            kept.end();
+            self.per_message(elapsed)
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    /// Nanoseconds a message of each pass of all five stages, as the runner runs them.
+    fn five_stages(&self, journal: bool, placement: &Placement) -> Vec<f64> {
+        let pass = |_| {
+            let control = Arc::new(Control::default());
+            let mut kept = Kept::new(journal);
+            let table = &self.capture.table;
+            let (executions, executed) = executions_ring(table.len());
+            let mut log = |lane| kept.log(lane, &control);
+            let (feed_log, strategy_log, gateway_log) =
+                (log(Lane::Feed), log(Lane::Strategy), log(Lane::Gateway));
+            let strategy = StrategyStage::new(table, self.config.quoter, None, executed, strategy_log);
+            let latency = Latency::new(self.clock.clone());
+            let manager =
+                OrderManager::new(table, self.config.limits, gateway_log, latency, Arc::clone(&control));
+            let (tx, _) = sync_channel(1);
+            let stages = Stages {
+                feed: self.feed(feed_log),
+                book: self.book(),
+                signal: SignalStage::new(table),
+                strategy,
+                gateway: GatewayStage::new(manager, Arc::clone(&control), tx),
+                executions,
+            };
+            let mut counters =
+                Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).expect("counters");
+            let threads =
+                build(stages, placement, table.len(), &self.clock, &mut counters).expect("a pipeline");
+            let start = Instant::now();
+            runner::run(threads, &control, || ()).expect("threads");
+            let elapsed = start.elapsed();
+            assert_eq!(control.stopped(), None, "{:?}", control.detail());
+            kept.end();
+            self.per_message(elapsed)
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    fn per_message(&self, elapsed: Duration) -> f64 {
+        elapsed.as_nanos() as f64 / self.capture.lines.len() as f64
+    }
+}
+
+/// No rows are wanted.
+enum NoTap {}
+
+impl engine::book_stage::BookTap for NoTap {
+    fn applied(&mut self, _: &engine::message::Head, _: &engine::message::Depth, _: &engine::book::Book) {}
+    fn replacing(&mut self, _: InstrumentId, _: &engine::book::Book) {}
+    fn ended(&mut self, _: InstrumentId, _: &engine::book::Book) {}
+}
+
+fn timed(chain: &mut impl Chain) -> Duration {
+    let start = Instant::now();
+    while chain.turn() != Turn::Finished {}
+    start.elapsed()
+}
+
+fn print(what: &str, mut passes: Vec<f64>) {
+    passes.sort_by(f64::total_cmp);
+    let (min, median) = (passes[0], passes[passes.len() / 2]);
+    let rate = 1000.0 / median;
+    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let quick = arguments.iter().any(|a| a == "--quick" || a == "--test");
+    let passes = if quick { 2 } else { 15 };
+    let config = Config::load(None).expect("the shipped configuration");
+    let cores = engine::thread_facts::allowed_cores();
+    println!(
+        "{:<58} {:>8} {:>8} {:>10}",
+        "ns a message (whole capture, one pass after another)", "min", "median", "M msg/s"
+    );
+    let captures = [
+        ("usdm", "usdm/btcusdt_20240808.gz", "binance-usdm"),
+        ("spot", "spot/btcusdt_20240808.gz", "binance-spot"),
+        ("coinm", "cm/btcusd_perp_20240808.gz", "binance-coinm"),
+    ];
+    assert!(Path::new(SHARED).exists(), "{SHARED} is missing");
+    for (name, file, venue) in captures {
+        let capture = Arc::new(Capture::load(file, venue));
+        let bench = |stamps| Bench {
+            capture: Arc::clone(&capture),
+            config: Config { book: BookConfig::default(), ..config.clone() },
+            clock: if stamps { StampClock::on() } else { StampClock::off() },
+            passes,
+        };
+        let (plain, stamped) = (bench(false), bench(true));
+        print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false));
+        print(&format!("{name}: the same, journal on"), plain.feed_and_book(true));
+        print(&format!("{name}: five stages, one thread"), plain.five_stages(false, &Placement::one(&cores)));
+        print(
+            &format!("{name}: five stages, one thread, journal on"),
+            plain.five_stages(true, &Placement::one(&cores)),
+        );
+        print(
+            &format!("{name}: five stages, one thread, journal and stamps on"),
+            stamped.five_stages(true, &Placement::one(&cores)),
+        );
+        print(
+            &format!("{name}: five stages, two threads, journal on"),
+            plain.five_stages(true, &Placement::two(&cores)),
+        );
+    }
+}
