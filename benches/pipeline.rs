@@ -12,24 +12,19 @@ use engine::ids::{ConnectionId, InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::{Journal, Options, Writer};
 use engine::placement::Placement;
-use engine::runner::{self, Chain, Control, SourceChain, Turn};
+use engine::runner::{self, Chain, Control, SourceChain, ThreadSpec, Turn};
 use engine::stage::{Node, Nowhere};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureReader, Next, split_line};
 use feeds::stage::{Connection, FeedStage, Frame, FrameSource, SourcePoll};
 use feeds::venues::AnyCodec;
-use gateway::latency::Latency;
-use gateway::manager::OrderManager;
-use gateway::stage::GatewayStage;
 use sabrewing::config::Config;
-use sabrewing::pipeline::{Stages, build, executions_ring};
+use sabrewing::pipeline::{Setup, assemble, build};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
-use strategies::signal::SignalStage;
-use strategies::stage::StrategyStage;
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
 
@@ -74,7 +69,7 @@ impl FrameSource for InMemory {
         let Some((recv_ns, range)) = self.capture.lines.get(self.next) else { return SourcePoll::End };
         SourcePoll::Ready(Frame {
             connection: ConnectionId(0),
-            line: self.next as u32 + 1,
+            line: u32::try_from(self.next).unwrap_or(u32::MAX),
             recv_ns: *recv_ns,
             clock_fault: false,
             bytes: Ok(&self.capture.bytes[range.clone()]),
@@ -128,27 +123,30 @@ impl Kept {
 }
 
 impl Bench {
-    fn feed(&self, log: StageLog) -> FeedStage<InMemory, AnyCodec> {
+    fn source(&self) -> InMemory {
+        InMemory { capture: Arc::clone(&self.capture), next: 0 }
+    }
+
+    fn feed(&self, kept: &mut Kept) -> FeedStage<InMemory, AnyCodec> {
+        let log = StageLog::new(kept.writer(Lane::Feed), Arc::default(), 1 << 20);
         let table = &self.capture.table;
         let instrument = table.get(InstrumentId(0)).expect("the instrument");
         let codec = AnyCodec::new(&instrument.venue, &[(instrument.id, instrument)]).expect("a codec");
         let connections = vec![Connection { codec, venue: instrument.venue_id }];
-        let source = InMemory { capture: Arc::clone(&self.capture), next: 0 };
         let (tx, _) = sync_channel(1);
-        FeedStage::new(source, connections, table, self.config.feed, log, self.clock.clone(), tx)
+        FeedStage::new(self.source(), connections, table, self.config.feed, log, self.clock.clone(), tx)
     }
 
     fn book(&self) -> BookStage<Option<NoTap>> {
         let (tx, _) = sync_channel(1);
-        BookStage::new(&self.capture.table, self.config.book, None, tx)
+        BookStage::new(&self.capture.table, self.config.book, NO_TAP, tx)
     }
 
     /// Nanoseconds a message of each pass of feed and book, one thread.
     fn feed_and_book(&self, journal: bool) -> Vec<f64> {
         let pass = |_| {
-            let control = Arc::new(Control::default());
             let mut kept = Kept::new(journal);
-            let feed = self.feed(kept.log(Lane::Feed, &control));
+            let feed = self.feed(&mut kept);
             let book = Node::new(self.book(), Nowhere, self.clock.clone(), Some(1));
             let elapsed = timed(&mut SourceChain::new(feed, book));
             kept.end();
@@ -162,28 +160,7 @@ impl Bench {
         let pass = |_| {
             let control = Arc::new(Control::default());
             let mut kept = Kept::new(journal);
-            let table = &self.capture.table;
-            let (executions, executed) = executions_ring(table.len());
-            let mut log = |lane| kept.log(lane, &control);
-            let (feed_log, strategy_log, gateway_log) =
-                (log(Lane::Feed), log(Lane::Strategy), log(Lane::Gateway));
-            let strategy = StrategyStage::new(table, self.config.quoter, None, executed, strategy_log);
-            let latency = Latency::new(self.clock.clone());
-            let manager =
-                OrderManager::new(table, self.config.limits, gateway_log, latency, Arc::clone(&control));
-            let (tx, _) = sync_channel(1);
-            let stages = Stages {
-                feed: self.feed(feed_log),
-                book: self.book(),
-                signal: SignalStage::new(table),
-                strategy,
-                gateway: GatewayStage::new(manager, Arc::clone(&control), tx),
-                executions,
-            };
-            let mut counters =
-                Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).expect("counters");
-            let threads =
-                build(stages, placement, table.len(), &self.clock, &mut counters).expect("a pipeline");
+            let threads = self.threads(&mut kept, &control, placement);
             let start = Instant::now();
             runner::run(threads, &control, || ()).expect("threads");
             let elapsed = start.elapsed();
@@ -194,6 +171,23 @@ impl Bench {
         (0..self.passes).map(pass).collect()
     }
 
+    /// All five stages, put together as the placement says.
+    fn threads(&self, kept: &mut Kept, control: &Arc<Control>, placement: &Placement) -> Vec<ThreadSpec> {
+        let table = &self.capture.table;
+        let setup = Setup {
+            config: &self.config,
+            table,
+            of_connection: &[InstrumentId(0)],
+            clock: &self.clock,
+            control,
+        };
+        let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).expect("counters");
+        let (stages, _) =
+            assemble(&setup, self.source(), NO_TAP, &mut counters, |lane| Ok(kept.writer(lane)))
+                .expect("stages");
+        build(stages, placement, table.len(), &self.clock, &mut counters).expect("a pipeline")
+    }
+
     fn per_message(&self, elapsed: Duration) -> f64 {
         elapsed.as_nanos() as f64 / self.capture.lines.len() as f64
     }
@@ -202,10 +196,36 @@ impl Bench {
 /// No rows are wanted.
 enum NoTap {}
 
+const NO_TAP: Option<NoTap> = None;
+
 impl engine::book_stage::BookTap for NoTap {
     fn applied(&mut self, _: &engine::message::Head, _: &engine::message::Depth, _: &engine::book::Book) {}
     fn replacing(&mut self, _: InstrumentId, _: &engine::book::Book) {}
     fn ended(&mut self, _: InstrumentId, _: &engine::book::Book) {}
+}
+
+/// What `scripts/instructions` counts: the calls of `work`, and nothing around them.
+#[inline(never)]
+#[unsafe(export_name = "counted")]
+fn counted(work: &mut dyn FnMut()) {
+    work();
+}
+
+/// One pass of a case on one thread, without the runner: its instructions are the stages'.
+fn count(case: &str, bench: &Bench) {
+    let journal = case.ends_with("_journal");
+    let control = Arc::new(Control::default());
+    let mut kept = Kept::new(journal);
+    let mut chain: Box<dyn Chain> = if case.starts_with("five") {
+        let mut threads = bench.threads(&mut kept, &control, &Placement::one(&[]));
+        threads.remove(0).chains.remove(0)
+    } else {
+        let feed = bench.feed(&mut kept);
+        Box::new(SourceChain::new(feed, Node::new(bench.book(), Nowhere, bench.clock.clone(), Some(1))))
+    };
+    counted(&mut || while chain.turn() != Turn::Finished {});
+    drop(chain);
+    kept.end();
 }
 
 fn timed(chain: &mut impl Chain) -> Duration {
@@ -226,6 +246,11 @@ fn main() {
     let quick = arguments.iter().any(|a| a == "--quick" || a == "--test");
     let passes = if quick { 2 } else { 15 };
     let config = Config::load(None).expect("the shipped configuration");
+    if let Some(at) = arguments.iter().position(|a| a == "--count") {
+        let capture = Arc::new(Capture::load("usdm/btcusdt_20240808.gz", "binance-usdm"));
+        let bench = Bench { capture, config, clock: StampClock::off(), passes: 1 };
+        return count(arguments.get(at + 1).expect("--count CASE"), &bench);
+    }
     let cores = engine::thread_facts::allowed_cores();
     println!(
         "{:<58} {:>8} {:>8} {:>10}",
