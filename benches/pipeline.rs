@@ -108,10 +108,10 @@ impl Kept {
         Self { journal: Some(journal), dir: Some(dir) }
     }
 
-    fn log(&mut self, lane: Lane, control: &Arc<Control>) -> StageLog {
-        let writer =
-            self.journal.as_mut().map_or_else(|| Writer::off(lane), |j| j.writer(lane).expect("a lane"));
-        StageLog::new(writer, Arc::clone(control), 1 << 20)
+    fn writer(&mut self, lane: Lane) -> Writer {
+        self.journal
+            .as_mut()
+            .map_or_else(|| Writer::off(lane), |journal| journal.writer(lane).expect("a lane"))
     }
 
     fn end(self) {
