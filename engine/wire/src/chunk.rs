@@ -175,9 +175,9 @@ pub(crate) mod scalar {
         /// The decimal in the last `len` bytes, in the layout's places. None: it is laid out otherwise.
         pub(crate) fn decimal(self, layout: &Layout, len: usize) -> Option<u64> {
             let mut digits = [0; CHUNK];
-            for place in CHUNK.checked_sub(len)?..CHUNK {
-                digits[place] = self.0[place] ^ layout.xor[place];
-                if digits[place] > layout.limit[place] {
+            for (place, digit) in digits.iter_mut().enumerate().skip(CHUNK.checked_sub(len)?) {
+                *digit = self.0[place] ^ layout.xor[place];
+                if *digit > layout.limit[place] {
                     return None;
                 }
             }
