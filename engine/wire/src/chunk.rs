@@ -91,6 +91,22 @@ mod vector {
             quotes.trailing_zeros() as usize
         }
 
+        /// The number at the front, when it has exactly `len` digits, 1..=15.
+        #[inline(always)]
+        pub(crate) fn leading_digits_if(self, len: u8) -> Option<u64> {
+            // SAFETY: see the type.
+            let (digits, marks) = unsafe {
+                let digits = _mm_sub_epi8(self.0, _mm_set1_epi8(b'0'.cast_signed()));
+                let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+                (Self(digits), _mm_movemask_epi8(is_digit))
+            };
+            let len = len & 15;
+            if marks & ((2 << len) - 1) != (1 << len) - 1 {
+                return None;
+            }
+            Some(digits.slid(usize::from(len))?.sixteen_digits())
+        }
+
         /// The whole number at the front: its length and value. None: 16 digits and more.
         #[inline(always)]
         pub(crate) fn leading_digits(self) -> Option<(usize, u64)> {
@@ -166,6 +182,12 @@ pub(crate) mod scalar {
             self.0.iter().position(|byte| *byte == b'"').unwrap_or(32)
         }
 
+        /// The number at the front, when it has exactly `len` digits, 1..=15.
+        pub(crate) fn leading_digits_if(self, len: u8) -> Option<u64> {
+            let (found, value) = self.leading_digits()?;
+            (found == usize::from(len & 15)).then_some(value)
+        }
+
         /// The whole number at the front: its length and value. None: 16 digits and more.
         pub(crate) fn leading_digits(self) -> Option<(usize, u64)> {
             let len = self.0.iter().position(|byte| !byte.is_ascii_digit())?;
@@ -201,6 +223,9 @@ mod tests {
             let (fast, slow) = (Chunk::new(bytes), scalar::Chunk::new(bytes));
             prop_assert_eq!(fast.quote(), slow.quote());
             prop_assert_eq!(fast.leading_digits(), slow.leading_digits());
+            for len in 0..16 {
+                prop_assert_eq!(fast.leading_digits_if(len), slow.leading_digits_if(len));
+            }
             match (fast.without_first(count), slow.without_first(count)) {
                 (Some(fast), Some(slow)) => {
                     prop_assert_eq!(fast.quote(), slow.quote());
