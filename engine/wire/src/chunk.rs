@@ -9,19 +9,17 @@ pub(crate) use scalar::Chunk;
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
 pub(crate) use vector::Chunk;
 
-/// 16 times one value, then 16 times another: the 16 from `len` on mark the last `len` bytes of a chunk.
-const fn halves(low: u8, high: u8) -> [u8; 2 * CHUNK] {
-    let mut bytes = [high; 2 * CHUNK];
+/// The 16 from `len` on keep the last `len` bytes of a chunk.
+#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+pub(crate) static KEEP: [u8; 2 * CHUNK] = {
+    let mut keep = [0xFF; 2 * CHUNK];
     let mut place = 0;
     while place < CHUNK {
-        bytes[place] = low;
+        keep[place] = 0;
         place += 1;
     }
-    bytes
-}
-
-/// The 16 from `len` on keep the last `len` bytes of a chunk.
-pub(crate) static KEEP: [u8; 2 * CHUNK] = halves(0, 0xFF);
+    keep
+};
 
 /// What a decimal's bytes are held against; see `DecimalFormat`.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +47,8 @@ mod vector {
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Chunk(__m128i);
 
-    /// Sliding shuffle: the 16 from `16 - n` on move the last `n` bytes to the front, the 16 from `16 + len`
-    /// back move the first `len` bytes to the end; zeros come in.
+    /// Sliding shuffle: the 16 from `len` on move the first `len` bytes to the end, the 16 from `16 + count` on
+    /// move what follows the first `count` bytes to the front; zeros come in.
     static SLIDE: [u8; 3 * CHUNK] = {
         let mut shuffle = [0x80; 3 * CHUNK];
         let mut place = 0;
@@ -68,7 +66,7 @@ mod vector {
             Self(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
         }
 
-        /// Moves the bytes `by` places to the front (or to the end, below zero); zeros come in.
+        /// Every byte to the place that the 16 of `SLIDE` from `from` on say.
         #[inline(always)]
         fn slid(self, from: usize) -> Option<Self> {
             let shuffle = Self::new(SLIDE.get(from..)?.first_chunk()?);
