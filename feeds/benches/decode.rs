@@ -19,7 +19,7 @@ fn main() {
     let passes = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let passes = passes.unwrap_or(if benching { 31 } else { 1 });
     println!(
-        "{:<12} {:<8} {:>7} {:>6} {:>8} {:>8}   median ns a message (a level)",
+        "{:<12} {:<8} {:>7} {:>6} {:>8} {:>8}   ns a message: median, fastest pass, (median a level)",
         "capture", "kind", "frames", "bytes", "levels", ""
     );
     let captures = [

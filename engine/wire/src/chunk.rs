@@ -9,19 +9,17 @@ pub(crate) use scalar::Chunk;
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
 pub(crate) use vector::Chunk;
 
-/// 16 times one value, then 16 times another: the 16 from `len` on mark the last `len` bytes of a chunk.
-const fn halves(low: u8, high: u8) -> [u8; 2 * CHUNK] {
-    let mut bytes = [high; 2 * CHUNK];
+/// The 16 from `len` on keep the last `len` bytes of a chunk.
+#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+pub(crate) static KEEP: [u8; 2 * CHUNK] = {
+    let mut keep = [0xFF; 2 * CHUNK];
     let mut place = 0;
     while place < CHUNK {
-        bytes[place] = low;
+        keep[place] = 0;
         place += 1;
     }
-    bytes
-}
-
-/// The 16 from `len` on keep the last `len` bytes of a chunk.
-pub(crate) static KEEP: [u8; 2 * CHUNK] = halves(0, 0xFF);
+    keep
+};
 
 /// What a decimal's bytes are held against; see `DecimalFormat`.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +47,8 @@ mod vector {
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Chunk(__m128i);
 
-    /// Sliding shuffle: the 16 from `16 - n` on move the last `n` bytes to the front, the 16 from `16 + len`
-    /// back move the first `len` bytes to the end; zeros come in.
+    /// Sliding shuffle: the 16 from `len` on move the first `len` bytes to the end, the 16 from `16 + count` on
+    /// move what follows the first `count` bytes to the front; zeros come in.
     static SLIDE: [u8; 3 * CHUNK] = {
         let mut shuffle = [0x80; 3 * CHUNK];
         let mut place = 0;
@@ -68,7 +66,7 @@ mod vector {
             Self(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
         }
 
-        /// Moves the bytes `by` places to the front (or to the end, below zero); zeros come in.
+        /// Every byte to the place that the 16 of `SLIDE` from `from` on say.
         #[inline(always)]
         fn slid(self, from: usize) -> Option<Self> {
             let shuffle = Self::new(SLIDE.get(from..)?.first_chunk()?);
@@ -89,6 +87,22 @@ mod vector {
             let quotes =
                 unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(self.0, _mm_set1_epi8(b'"'.cast_signed()))) };
             quotes.trailing_zeros() as usize
+        }
+
+        /// The number at the front, when it has exactly `len` digits, 1..=15.
+        #[inline(always)]
+        pub(crate) fn leading_digits_if(self, len: u8) -> Option<u64> {
+            // SAFETY: see the type.
+            let (digits, marks) = unsafe {
+                let digits = _mm_sub_epi8(self.0, _mm_set1_epi8(b'0'.cast_signed()));
+                let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+                (Self(digits), _mm_movemask_epi8(is_digit))
+            };
+            let len = len & 15;
+            if marks & ((2 << len) - 1) != (1 << len) - 1 {
+                return None;
+            }
+            Some(digits.slid(usize::from(len))?.sixteen_digits())
         }
 
         /// The whole number at the front: its length and value. None: 16 digits and more.
@@ -166,6 +180,12 @@ pub(crate) mod scalar {
             self.0.iter().position(|byte| *byte == b'"').unwrap_or(32)
         }
 
+        /// The number at the front, when it has exactly `len` digits, 1..=15.
+        pub(crate) fn leading_digits_if(self, len: u8) -> Option<u64> {
+            let (found, value) = self.leading_digits()?;
+            (found == usize::from(len & 15)).then_some(value)
+        }
+
         /// The whole number at the front: its length and value. None: 16 digits and more.
         pub(crate) fn leading_digits(self) -> Option<(usize, u64)> {
             let len = self.0.iter().position(|byte| !byte.is_ascii_digit())?;
@@ -175,9 +195,9 @@ pub(crate) mod scalar {
         /// The decimal in the last `len` bytes, in the layout's places. None: it is laid out otherwise.
         pub(crate) fn decimal(self, layout: &Layout, len: usize) -> Option<u64> {
             let mut digits = [0; CHUNK];
-            for place in CHUNK.checked_sub(len)?..CHUNK {
-                digits[place] = self.0[place] ^ layout.xor[place];
-                if digits[place] > layout.limit[place] {
+            for (place, digit) in digits.iter_mut().enumerate().skip(CHUNK.checked_sub(len)?) {
+                *digit = self.0[place] ^ layout.xor[place];
+                if *digit > layout.limit[place] {
                     return None;
                 }
             }
@@ -201,6 +221,9 @@ mod tests {
             let (fast, slow) = (Chunk::new(bytes), scalar::Chunk::new(bytes));
             prop_assert_eq!(fast.quote(), slow.quote());
             prop_assert_eq!(fast.leading_digits(), slow.leading_digits());
+            for len in 0..16 {
+                prop_assert_eq!(fast.leading_digits_if(len), slow.leading_digits_if(len));
+            }
             match (fast.without_first(count), slow.without_first(count)) {
                 (Some(fast), Some(slow)) => {
                     prop_assert_eq!(fast.quote(), slow.quote());

@@ -73,6 +73,25 @@ impl<'f> Cursor<'f> {
         (len == 1 || (len > 1 && *first != b'0')).then_some(value)
     }
 
+    /// As [`Self::uint`], for a number that mostly has `len` digits. Where the number ends is then known before
+    /// it has been looked at, and what follows need not wait for it. Another length becomes the usual one.
+    #[inline(always)]
+    pub fn usual_uint(&mut self, len: &mut u8) -> Option<u64> {
+        let chunk = self.ahead()?;
+        let first = *self.frame.get(self.at)?;
+        let Some(value) = chunk.leading_digits_if(*len) else { return self.unusual_uint(len) };
+        self.at += usize::from(*len);
+        (first != b'0' || *len == 1).then_some(value)
+    }
+
+    #[cold]
+    fn unusual_uint(&mut self, len: &mut u8) -> Option<u64> {
+        let from = self.at;
+        let value = self.uint()?;
+        *len = u8::try_from(self.at - from).unwrap_or(1).min(15);
+        Some(value)
+    }
+
     /// Reads the text up to the next quote and passes over the quote. The text is plain: ASCII, no escape, no
     /// control character; and at most 32 bytes.
     #[inline(always)]
@@ -198,6 +217,22 @@ mod tests {
             }
         }
         assert_eq!(Cursor::new(b"12").uint(), None, "a frame shorter than any message");
+    }
+
+    #[test]
+    fn a_number_of_unusual_length_is_read_and_becomes_the_usual_one() {
+        let frame = b"{\"n\":12345,\"n\":12346,\"n\":0,\"n\":0,\"n\":05,\"n\":123456789012345678,\"n\":x}";
+        let (mut at, mut len) = (Cursor::new(frame), 4);
+        let values = [(Some(12_345), 5), (Some(12_346), 5), (Some(0), 1), (Some(0), 1), (None, 1)];
+        for (value, usual) in values {
+            at.go_to(at.at() + 5);
+            assert_eq!((at.usual_uint(&mut len), len), (value, usual));
+        }
+        at.go_to(frame.len() - 25);
+        assert_eq!((at.usual_uint(&mut len), len), (Some(123_456_789_012_345_678), 15));
+        at.go_to(frame.len() - 2);
+        assert_eq!((at.usual_uint(&mut len), len), (None, 15));
+        assert_eq!(Cursor::new(b"{}").usual_uint(&mut len), None);
     }
 
     #[test]
