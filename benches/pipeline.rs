@@ -9,11 +9,13 @@ use engine::book::BookConfig;
 use engine::book_stage::BookStage;
 use engine::counters::{Counters, Run};
 use engine::ids::{ConnectionId, InstrumentId, Lane};
-use engine::instrument::InstrumentTable;
+use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::{Journal, Options, Writer};
-use engine::placement::Placement;
-use engine::runner::{self, Chain, Control, SourceChain, ThreadSpec, Turn};
-use engine::stage::{Node, Nowhere};
+use engine::num::{Price, Qty};
+use engine::placement::{Idle, Placement, StageId, ThreadPlan};
+use engine::ring::ring;
+use engine::runner::{self, Chain, Control, RingChain, Source, SourceChain, Step, ThreadSpec, Turn};
+use engine::stage::{Node, Nowhere, Sink};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureReader, Next, split_line};
@@ -21,6 +23,7 @@ use feeds::stage::{Connection, FeedStage, Frame, FrameSource, SourcePoll};
 use feeds::venues::AnyCodec;
 use sabrewing::config::Config;
 use sabrewing::pipeline::{Setup, assemble, build};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -34,10 +37,11 @@ struct Capture {
     /// Receive time and place of each message.
     lines: Vec<(Nanos, std::ops::Range<usize>)>,
     table: InstrumentTable,
+    venue: &'static str,
 }
 
 impl Capture {
-    fn load(file: &str, venue: &str) -> Self {
+    fn load(file: &str, venue: &'static str) -> Self {
         let instruments = feeds::instruments::parse(INSTRUMENTS.as_bytes()).expect("shipped instruments");
         let instrument =
             instruments.into_iter().find(|i| i.venue == venue).expect("an instrument of the venue");
@@ -51,7 +55,60 @@ impl Capture {
             lines.push((recv_ns, bytes.len()..bytes.len() + json.len()));
             bytes.extend_from_slice(json);
         }
-        Self { bytes, lines, table }
+        Self { bytes, lines, table, venue }
+    }
+}
+
+impl Capture {
+    fn is_depth(&self, range: &std::ops::Range<usize>) -> bool {
+        self.bytes[range.clone()].windows(13).take(80).any(|part| part == b"\"depthUpdate\"")
+    }
+
+    fn depth_messages(&self) -> Vec<&[u8]> {
+        let depth = self.lines.iter().filter(|(_, range)| self.is_depth(range));
+        depth.map(|(_, range)| &self.bytes[range.clone()]).collect()
+    }
+
+    fn depth_only(&self) -> Self {
+        let is_snapshot =
+            |range: &std::ops::Range<usize>| self.bytes[range.clone()].starts_with(b"{\"lastUpdateId\"");
+        let wanted =
+            |(_, range): &&(Nanos, std::ops::Range<usize>)| self.is_depth(range) || is_snapshot(range);
+        let lines = self.lines.iter().filter(wanted).cloned().collect();
+        Self { bytes: self.bytes.clone(), lines, table: self.table.clone(), venue: self.venue }
+    }
+
+    /// The first messages on `copies` instruments, each message on all of them in turn.
+    fn interleaved(&self, copies: u32, messages: usize) -> Self {
+        let original = self.table.get(InstrumentId(0)).expect("the instrument");
+        let mut table = InstrumentTable::default();
+        for n in 0..copies {
+            table.add(Instrument { venue: format!("{}#{n}", self.venue), ..original.clone() });
+        }
+        Self { bytes: self.bytes.clone(), lines: self.lines[..messages].to_vec(), table, venue: self.venue }
+    }
+}
+
+/// Cells of the ring between feed and book, as the pipeline has it.
+const MESSAGE_CELLS: usize = 2 + feeds::codec::LEVELS_MAX / 4 + 64;
+const RING_CELLS: usize = 4 * MESSAGE_CELLS;
+
+/// Lets one step through a turn, so that single messages can be timed.
+struct Single<F> {
+    inner: F,
+    stepped: bool,
+}
+
+impl<F: Source> Source for Single<F> {
+    fn step<S: Sink>(&mut self, out: &mut S) -> Step {
+        self.stepped = !self.stepped;
+        if self.stepped { self.inner.step(out) } else { Step::Idle }
+    }
+    fn has_room(&mut self) -> bool {
+        self.inner.has_room()
+    }
+    fn stop_reading(&mut self) {
+        self.inner.stop_reading();
     }
 }
 
@@ -61,6 +118,8 @@ const INSTRUMENTS: &str = include_str!("../tools/sabrewing/configs/instruments.t
 struct InMemory {
     capture: Arc<Capture>,
     next: usize,
+    /// Which instrument's copy of the line is next.
+    copy: u16,
 }
 
 impl FrameSource for InMemory {
@@ -68,7 +127,7 @@ impl FrameSource for InMemory {
     fn poll(&mut self) -> SourcePoll<'_> {
         let Some((recv_ns, range)) = self.capture.lines.get(self.next) else { return SourcePoll::End };
         SourcePoll::Ready(Frame {
-            connection: ConnectionId(0),
+            connection: ConnectionId(self.copy),
             line: u32::try_from(self.next).unwrap_or(u32::MAX),
             recv_ns: *recv_ns,
             clock_fault: false,
@@ -78,7 +137,10 @@ impl FrameSource for InMemory {
 
     #[inline]
     fn consume(&mut self) {
-        self.next += 1;
+        self.copy += 1;
+        if usize::from(self.copy) == self.capture.table.len() {
+            (self.copy, self.next) = (0, self.next + 1);
+        }
     }
 }
 
@@ -123,16 +185,27 @@ impl Kept {
 }
 
 impl Bench {
+    fn again(&self) -> Self {
+        Self {
+            capture: Arc::clone(&self.capture),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            passes: self.passes.min(5),
+        }
+    }
+
     fn source(&self) -> InMemory {
-        InMemory { capture: Arc::clone(&self.capture), next: 0 }
+        InMemory { capture: Arc::clone(&self.capture), next: 0, copy: 0 }
     }
 
     fn feed(&self, kept: &mut Kept) -> FeedStage<InMemory, AnyCodec> {
         let log = StageLog::new(kept.writer(Lane::Feed), Arc::default(), 1 << 20);
         let table = &self.capture.table;
-        let instrument = table.get(InstrumentId(0)).expect("the instrument");
-        let codec = AnyCodec::new(&instrument.venue, &[(instrument.id, instrument)]).expect("a codec");
-        let connections = vec![Connection { codec, venue: instrument.venue_id }];
+        let connection = |instrument: &Instrument| {
+            let codec = AnyCodec::new(self.capture.venue, &[(instrument.id, instrument)]).expect("a codec");
+            Connection { codec, venue: instrument.venue_id }
+        };
+        let connections = table.iter().map(connection).collect();
         let (tx, _) = sync_channel(1);
         FeedStage::new(self.source(), connections, table, self.config.feed, log, self.clock.clone(), tx)
     }
@@ -153,6 +226,99 @@ impl Bench {
             self.per_message(elapsed)
         };
         (0..self.passes).map(pass).collect()
+    }
+
+    /// The same with the ring between two threads, as the runner runs them.
+    fn feed_ring_book(&self, cores: &[usize]) -> Vec<f64> {
+        let pass = |_| {
+            let feed = self.feed(&mut Kept::new(false));
+            let (tx, rx) = ring(RING_CELLS, MESSAGE_CELLS, MESSAGE_CELLS);
+            let source = SourceChain::new(feed, tx);
+            let book = RingChain::new(rx, Node::new(self.book(), Nowhere, self.clock.clone(), Some(1)));
+            let thread = |index: usize, stage, chain: Box<dyn Chain>| {
+                let core = (cores.len() > 1).then(|| cores[index % cores.len()]);
+                let idle = if cores.len() > 1 { Idle::Spin } else { Idle::SpinThenYield };
+                let plan = ThreadPlan { stages: vec![stage], core, idle };
+                ThreadSpec { plan, chains: vec![chain], pulse: Box::new(()) }
+            };
+            let threads =
+                vec![thread(0, StageId::Feed, Box::new(source)), thread(1, StageId::Book, Box::new(book))];
+            let start = Instant::now();
+            runner::run(threads, &Arc::default(), || ()).expect("threads");
+            self.per_message(start.elapsed())
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    /// Nanoseconds of each of the first messages on one thread that idles for `pause` before each.
+    fn after_a_pause(&self, pause: Duration, messages: usize) -> Vec<f64> {
+        let feed = self.feed(&mut Kept::new(false));
+        let book = Node::new(self.book(), Nowhere, self.clock.clone(), Some(1));
+        let mut chain = SourceChain::new(Single { inner: feed, stepped: false }, book);
+        let mut times = Vec::with_capacity(messages);
+        for _ in 0..messages {
+            let start = Instant::now();
+            while start.elapsed() < pause {
+                std::hint::spin_loop();
+            }
+            let start = Instant::now();
+            if chain.turn() == Turn::Finished {
+                break;
+            }
+            times.push(start.elapsed().as_nanos() as f64);
+        }
+        times
+    }
+
+    /// Nanoseconds a depth message of what a plain program does: serde_json into maps.
+    fn plain_depth(&self) -> Vec<f64> {
+        #[derive(serde::Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            b: Vec<[&'a str; 2]>,
+            #[serde(borrow)]
+            a: Vec<[&'a str; 2]>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Wrapped<'a> {
+            #[serde(borrow)]
+            data: Data<'a>,
+        }
+        let instrument = self.capture.table.get(InstrumentId(0)).expect("the instrument");
+        let depth = self.capture.depth_messages();
+        let pass = |_| {
+            let mut sides = [BTreeMap::new(), BTreeMap::new()];
+            let start = Instant::now();
+            for json in &depth {
+                let message: Wrapped<'_> = serde_json::from_slice(json).expect("a depth message");
+                for (side, levels) in sides.iter_mut().zip([&message.data.b, &message.data.a]) {
+                    for [price, qty] in levels {
+                        let price =
+                            Price::parse(price.as_bytes(), instrument.price_rule.tick).expect("a price");
+                        let qty = Qty::parse(qty.as_bytes(), instrument.qty_unit).expect("a quantity");
+                        if qty.0 == 0 {
+                            side.remove(&price);
+                        } else {
+                            side.insert(price, qty);
+                        }
+                    }
+                }
+            }
+            std::hint::black_box(&sides);
+            start.elapsed().as_nanos() as f64 / depth.len() as f64
+        };
+        (0..self.passes.min(5)).map(pass).collect()
+    }
+
+    /// Nanoseconds a depth message through decode, sync and book: only the snapshot and depth messages are there.
+    fn depth_only(&self) -> Vec<f64> {
+        let only = Self {
+            capture: Arc::new(self.capture.depth_only()),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            passes: self.passes,
+        };
+        only.feed_and_book(false)
     }
 
     /// Nanoseconds a message of each pass of all five stages, as the runner runs them.
@@ -189,7 +355,7 @@ impl Bench {
     }
 
     fn per_message(&self, elapsed: Duration) -> f64 {
-        elapsed.as_nanos() as f64 / self.capture.lines.len() as f64
+        elapsed.as_nanos() as f64 / (self.capture.lines.len() * self.capture.table.len()) as f64
     }
 }
 
@@ -272,6 +438,7 @@ fn main() {
         };
         let (plain, stamped) = (bench(false), bench(true));
         print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false));
+        print(&format!("{name}: the same, a ring between two threads"), plain.feed_ring_book(&cores));
         print(&format!("{name}: the same, journal on"), plain.feed_and_book(true));
         print(&format!("{name}: five stages, one thread"), plain.five_stages(false, &Placement::one(&cores)));
         print(
@@ -285,6 +452,22 @@ fn main() {
         print(
             &format!("{name}: five stages, two threads, journal on"),
             plain.five_stages(true, &Placement::two(&cores)),
+        );
+        print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only());
+        print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth());
+        let many = Bench {
+            capture: Arc::new(capture.interleaved(50, if quick { 200 } else { 10_000 })),
+            ..plain.again()
+        };
+        print(
+            &format!("{name}: 50 instruments interleaved, decode + sync + book"),
+            many.feed_and_book(false),
+        );
+        print(&format!("{name}: single messages, back to back"), plain.after_a_pause(Duration::ZERO, 3000));
+        let pause = Duration::from_millis(u64::from(!quick));
+        print(
+            &format!("{name}: single messages, each after {pause:?} idle"),
+            plain.after_a_pause(pause, 3000),
         );
     }
 }
