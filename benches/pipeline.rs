@@ -19,7 +19,7 @@ use engine::stage::{Node, Nowhere, Sink};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureReader, Next, split_line};
-use feeds::stage::{Connection, FeedStage, Frame, FrameSource, SourcePoll};
+use feeds::stage::{Connection, FeedConfig, FeedStage, Frame, FrameSource, SourcePoll};
 use feeds::venues::AnyCodec;
 use sabrewing::config::Config;
 use sabrewing::pipeline::{Setup, assemble, build};
@@ -314,7 +314,11 @@ impl Bench {
     fn depth_only(&self) -> Vec<f64> {
         let only = Self {
             capture: Arc::new(self.capture.depth_only()),
-            config: self.config.clone(),
+            // Without the other messages the market would seem silent, and be told so by timers.
+            config: Config {
+                feed: FeedConfig { timer_ns: Nanos(0), ..self.config.feed },
+                ..self.config.clone()
+            },
             clock: self.clock.clone(),
             passes: self.passes,
         };

@@ -79,19 +79,21 @@ impl Sink for RingSender {
             }
             return false;
         };
-        let mut head = *message.head;
-        // `message_cells` of every ring fits 16 bits; the feed stage refuses larger frames.
-        head.body_cells = u16::try_from(body_cells).unwrap_or(u16::MAX);
-        let head: Cell = zerocopy::transmute!(head);
         let (first, second) = chunk.as_mut_slices();
         let (head_slot, first, second) = match first.split_first_mut() {
             Some((slot, first)) => (slot, first, second),
             None => return false,
         };
-        head_slot.write(head);
-        let (here, there) = message.body.split_at(first.len().min(body_cells));
-        first.write_copy_of_slice(here);
-        second.write_copy_of_slice(there);
+        // Copied first and completed in place: a small store into a copy would hold up the wide load after it.
+        let written: &mut Head =
+            zerocopy::transmute_mut!(head_slot.write(zerocopy::transmute!(*message.head)));
+        // `message_cells` of every ring fits 16 bits; the feed stage refuses larger frames.
+        written.body_cells = u16::try_from(body_cells).unwrap_or(u16::MAX);
+        if body_cells > 0 {
+            let (here, there) = message.body.split_at(first.len().min(body_cells));
+            first.write_copy_of_slice(here);
+            second.write_copy_of_slice(there);
+        }
         // SAFETY: the head slot and both slices, together the whole chunk, were written above.
         unsafe { chunk.commit_all() };
         self.sent += 1;
