@@ -1,6 +1,9 @@
 //! Running `sabrewing replay` as its users do, and the captures to run it on.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod journal;
+pub(crate) mod market;
+
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
