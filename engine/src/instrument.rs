@@ -254,36 +254,6 @@ impl InstrumentTable {
         self.instruments.iter()
     }
 
-    /// The table as text (TOML), with the ids that the run's records use: what the journal keeps.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        use std::fmt::Write;
-        let mut text = String::new();
-        for i in &self.instruments {
-            // Writing into a string cannot fail.
-            let _ = write!(
-                text,
-                "[[instrument]]\nid = {}\nvenue = {:?}\nsymbol = {:?}\nbase = {:?}\nquote = {:?}\nkind = {:?}\n\
-                 tick = \"{}\"\nqty_unit = \"{}\"\nlot = \"{}\"\nmin_qty = \"{}\"\nmin_notional = \"{}\"\n\
-                 contract_size = \"{}\"\nsource = {:?}\n\n",
-                i.id,
-                i.venue,
-                i.symbol,
-                i.base,
-                i.quote,
-                i.kind.name(),
-                i.price_rule.tick,
-                i.qty_unit,
-                i.lot.display(i.qty_unit),
-                i.qty_min.display(i.qty_unit),
-                i.notional_min,
-                i.contract_size,
-                i.source,
-            );
-        }
-        text
-    }
-
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -10,12 +10,11 @@ use engine::message::{Body, Execution, Head, Kind, Message, Target, words_of};
 use engine::num::{Level, Qty, Side};
 use engine::order::{BadTransition, Order, OrderEvent, OrderState, Tif};
 use engine::position::Position;
-use engine::risk::{Approved, Exposure, Market, Refusal, RiskLimits, RiskRule, approve};
+use engine::risk::{Approved, Exposure, Market, RiskLimits, RiskRule, approve};
 use engine::runner::{Control, StopReason};
 use engine::stage::Sink;
 use engine::stage_log::StageLog;
 use engine::time::Stamp;
-use std::io::Write;
 use std::sync::Arc;
 
 /// What became of orders.
@@ -181,7 +180,7 @@ impl OrderManager {
             Err(refusal) => {
                 slot.refused[side as usize] = Some(wanted);
                 self.counts.refused[refusal.rule as usize] += 1;
-                self.journal_refusal(head, &order, &refusal);
+                self.log.record(RecordKind::GateRefused, head, &GateRefusal::new(&order, &refusal));
                 self.tell(
                     head,
                     &Order { state: OrderState::Rejected, ..order },
@@ -295,27 +294,6 @@ impl OrderManager {
         if !out.send(Message { head: &head, body: execution.cells() }) {
             self.control.stop(StopReason::RingFull);
         }
-    }
-
-    fn journal_refusal(&mut self, head: &Head, order: &Order, refusal: &Refusal) {
-        let body = GateRefusal {
-            price: order.level.price,
-            qty: order.level.qty,
-            rule: refusal.rule as u16,
-            side: order.side as u16,
-            strategy: order.strategy.0,
-            reserved: 0,
-        };
-        let mut text = [0; 160];
-        let unused = {
-            let mut rest = &mut text[..];
-            // Cut off when it does not fit; rule, price and quantity are in the body in any case.
-            let _ = write!(rest, "{refusal}");
-            rest.len()
-        };
-        let length = text.len() - unused;
-        let prefix: [u8; 24] = zerocopy::transmute!(body);
-        self.log.bytes(RecordKind::GateRefused, head, prefix, text.get(..length).unwrap_or_default());
     }
 
     /// Ends everything that is open. True: nothing is open any more.

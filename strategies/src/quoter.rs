@@ -44,8 +44,10 @@ pub struct Quoter {
     bid: Level,
     ask: Level,
     state: u32,
-    touch_age: Nanos,
+    is_old: bool,
     seen: bool,
+    /// Something that a decision rests on is another than at the last one.
+    changed: bool,
     position: Qty,
     target: Target,
 }
@@ -60,8 +62,9 @@ impl Quoter {
             bid: Level::default(),
             ask: Level::default(),
             state: 0,
-            touch_age: Nanos::default(),
+            is_old: false,
             seen: false,
+            changed: true,
             position: Qty(0),
             target: Target::new(Level::default(), Level::default(), QuoteReason::NoData),
         }
@@ -70,24 +73,35 @@ impl Quoter {
     /// The book after a message.
     #[inline]
     pub fn on_book(&mut self, book: &BookChanged) {
+        // Quantities at the touch change nothing but whether there are any.
+        let basis =
+            |bid: Level, ask: Level, state| (bid.price, bid.qty.0 > 0, ask.price, ask.qty.0 > 0, state);
+        self.changed |=
+            !self.seen || basis(book.bid, book.ask, book.state) != basis(self.bid, self.ask, self.state);
         (self.bid, self.ask, self.state, self.seen) = (book.bid, book.ask, book.state, true);
     }
 
     /// The touch's age.
     #[inline]
     pub fn on_touch_age(&mut self, age: Nanos) {
-        self.touch_age = age;
+        let is_old = age.as_ms() > self.config.touch_age_ms_max;
+        self.changed |= is_old != self.is_old;
+        self.is_old = is_old;
     }
 
     /// The position after a fill, a reject, a cancel.
     #[inline]
     pub fn on_position(&mut self, position: Qty) {
+        self.changed |= position != self.position;
         self.position = position;
     }
 
     /// The target to state, when it is another than the last.
     #[inline]
     pub fn decide(&mut self) -> Option<Target> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
         let target = self.wanted();
         if target == self.target {
             return None;
@@ -113,7 +127,7 @@ impl Quoter {
         if self.state != 0 || self.bid.qty.0 <= 0 || self.ask.qty.0 <= 0 || self.bid.price >= self.ask.price {
             return none(QuoteReason::BookInvalid);
         }
-        if self.touch_age.as_ms() > self.config.touch_age_ms_max {
+        if self.is_old {
             return none(QuoteReason::BookOld);
         }
         let rule = self.instrument.price_rule;

@@ -1,8 +1,10 @@
 //! What the records of a run's journal hold. Bodies are plain little-endian data, declared here once for the
 //! stages that write them and the tools that read them. Texts (configuration, instruments, reasons) are UTF-8.
 
-use crate::message::Execution;
-use crate::num::{Level, Price, Qty};
+use crate::message::{Execution, i128_of, words_of};
+use crate::num::{Decimal, Level, Price, Qty};
+use crate::order::Order;
+use crate::risk::{Refusal, RiskRule};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What a record is. The numbers are stored: they are never given a second meaning.
@@ -33,7 +35,7 @@ pub enum RecordKind {
     Took = 20,
     /// Strategy: the quotes it wants. Body: [`TargetBody`].
     Target = 21,
-    /// Gateway: the risk gate refused an order. Body: [`GateRefusal`], then the reason as text.
+    /// Gateway: the risk gate refused an order. Body: [`GateRefusal`].
     GateRefused = 30,
     /// Gateway: the risk gate approved an order; it leaves next. Body: [`OrderBody`].
     Order = 31,
@@ -184,7 +186,7 @@ pub struct OrderBody {
     pub reserved: u16,
 }
 
-/// First bytes of a `GateRefused` body.
+/// Body of `GateRefused`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct GateRefusal {
@@ -192,14 +194,48 @@ pub struct GateRefusal {
     pub price: Price,
     /// Its quantity.
     pub qty: Qty,
+    /// What the rule allows: the mantissa's two words.
+    pub limit: [u64; 2],
+    /// What the order would be, likewise.
+    pub value: [u64; 2],
+    /// Powers of ten that `limit` and `value` are scaled by.
+    pub exponents: [u8; 2],
     /// `RiskRule`.
     pub rule: u16,
     /// `Side`.
     pub side: u16,
     /// Whose order it was.
     pub strategy: u16,
-    /// Zero.
-    pub reserved: u16,
+}
+
+impl GateRefusal {
+    /// The refusal of an order.
+    #[must_use]
+    pub fn new(order: &Order, refusal: &Refusal) -> Self {
+        Self {
+            price: order.level.price,
+            qty: order.level.qty,
+            limit: words_of(refusal.limit.mantissa),
+            value: words_of(refusal.value.mantissa),
+            exponents: [refusal.limit.exponent, refusal.value.exponent],
+            rule: refusal.rule as u16,
+            side: order.side as u16,
+            strategy: order.strategy.0,
+        }
+    }
+
+    /// Rule, limit and value. None: a rule of a later version.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let rule = RiskRule::ALL.into_iter().find(|rule| *rule as u16 == self.rule)?;
+        let decimal = |words, exponent| Decimal { mantissa: i128_of(words), exponent, digits: 0 };
+        let [limit_exponent, value_exponent] = self.exponents;
+        Some(Refusal {
+            rule,
+            limit: decimal(self.limit, limit_exponent),
+            value: decimal(self.value, value_exponent),
+        })
+    }
 }
 
 /// Body of `Stamps`: the CPU counter's ticks from the frame's receipt to the end of each step; 0: it did not

@@ -422,4 +422,40 @@ proptest! {
             prop_assert_eq!(cursor.step(), Ok(if close { Stand::Closed } else { Stand::Tail }));
         }
     }
+
+    #[test]
+    fn random_bytes_anywhere_yield_no_record_that_was_not_written(
+        close: bool,
+        changes in prop::collection::vec((any::<u32>(), prop::collection::vec(any::<u8>(), 1..80)), 1..6),
+        length in prop::option::of(any::<u32>()),
+    ) {
+        let run = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(run.path(), small()).unwrap();
+        let mut writer = journal.writer(Lane::Feed).unwrap();
+        let room = journal.room();
+        for seq in 1..=60 {
+            append(&mut writer, &room, entry(1, Cause::NONE, seq), &body_of(seq));
+        }
+        drop(writer);
+        if close { journal.close().unwrap() } else { drop(journal) }
+        let path = run.path().join("feed-000001.seg");
+        let mut bytes = fs::read(&path).unwrap();
+        for (at, change) in changes {
+            let at = at as usize % bytes.len();
+            let end = bytes.len().min(at + change.len());
+            bytes[at..end].copy_from_slice(&change[..end - at]);
+        }
+        if let Some(length) = length {
+            bytes.truncate(length as usize % (bytes.len() + 1));
+        }
+        fs::write(&path, bytes).unwrap();
+        let reader = Reader::open(run.path()).unwrap();
+        let (last, _) = read_back(&reader, Lane::Feed);
+        prop_assert!(last <= 60);
+        prop_assert_eq!(verify(&reader, |_| ())[0].last_seq, last);
+        let mut merged = Merged::new(&reader, Lane::ALL);
+        let mut shown = 0;
+        while merged.next().is_some() { shown += 1 }
+        prop_assert_eq!(shown, last);
+    }
 }

@@ -1,7 +1,8 @@
 //! A place in a frame whose shape is known: what should come next either comes, or the frame is of another
 //! shape.
 
-use crate::decimal::{DecimalFormat, WINDOW, leading_digits, leading_digits_scalar, quote_in};
+use crate::chunk::Chunk;
+use crate::decimal::{DecimalFormat, WINDOW, leading_digits};
 
 /// A place in a frame. Every step returns None when something else is there, and the cursor is of no use then.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ impl<'f> Cursor<'f> {
     }
 
     /// Passes over exactly this text.
-    #[inline]
+    #[inline(always)]
     pub fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
         let found: &[u8; N] = self.frame.get(self.at..)?.first_chunk()?;
         self.at += N;
@@ -61,31 +62,39 @@ impl<'f> Cursor<'f> {
     }
 
     /// Reads a whole number as JSON writes it: 1 to 18 digits, no leading zero.
-    #[inline]
+    #[inline(always)]
     pub fn uint(&mut self) -> Option<u64> {
-        let rest = self.frame.get(self.at..)?;
-        let first = *rest.first()?;
-        let near_the_end;
-        let window = match rest.first_chunk::<WINDOW>() {
-            Some(window) => window,
-            None => {
-                // The last bytes of the frame, shifted to begin here; zeros come in behind them.
-                let last = u128::from_le_bytes(*self.frame.last_chunk()?);
-                near_the_end = (last >> (8 * (WINDOW - rest.len()))).to_le_bytes();
-                &near_the_end
-            }
-        };
-        let (len, value) = match leading_digits(window) {
+        let (len, value) = match self.ahead()?.leading_digits() {
             Some(found) => found,
-            None => leading_digits_scalar(rest)?,
+            None => leading_digits(self.rest())?,
         };
+        let first = self.frame.get(self.at)?;
         self.at += len;
-        (len == 1 || (len > 1 && first != b'0')).then_some(value)
+        (len == 1 || (len > 1 && *first != b'0')).then_some(value)
+    }
+
+    /// As [`Self::uint`], for a number that mostly has `len` digits. Where the number ends is then known before
+    /// it has been looked at, and what follows need not wait for it. Another length becomes the usual one.
+    #[inline(always)]
+    pub fn usual_uint(&mut self, len: &mut u8) -> Option<u64> {
+        let chunk = self.ahead()?;
+        let first = *self.frame.get(self.at)?;
+        let Some(value) = chunk.leading_digits_if(*len) else { return self.unusual_uint(len) };
+        self.at += usize::from(*len);
+        (first != b'0' || *len == 1).then_some(value)
+    }
+
+    #[cold]
+    fn unusual_uint(&mut self, len: &mut u8) -> Option<u64> {
+        let from = self.at;
+        let value = self.uint()?;
+        *len = u8::try_from(self.at - from).unwrap_or(1).min(15);
+        Some(value)
     }
 
     /// Reads the text up to the next quote and passes over the quote. The text is plain: ASCII, no escape, no
     /// control character; and at most 32 bytes.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self) -> Option<&'f [u8]> {
         let rest = self.frame.get(self.at..)?;
         let len = plain_text_len(rest)?;
@@ -95,13 +104,12 @@ impl<'f> Cursor<'f> {
 
     /// Reads a quoted decimal whose opening quote was passed, and passes over the closing quote. A number of
     /// another format is still read exactly, and the format follows it.
-    #[inline]
+    #[inline(always)]
     pub fn decimal(&mut self, format: &mut DecimalFormat) -> Option<i64> {
-        let rest = self.frame.get(self.at..)?;
-        let len = rest.first_chunk::<WINDOW>().and_then(quote_in).unwrap_or(WINDOW);
+        let len = self.ahead()?.quote();
         let end = self.at + len;
         let window = end.checked_sub(WINDOW).and_then(|from| self.frame.get(from..end)?.first_chunk());
-        match window.filter(|_| len < WINDOW).and_then(|window| format.read(window, len)) {
+        match window.filter(|_| len <= WINDOW).and_then(|window| format.read(window, len)) {
             Some(value) => {
                 self.at = end + 1;
                 Some(value)
@@ -110,7 +118,18 @@ impl<'f> Cursor<'f> {
         }
     }
 
-    /// A decimal of any length and format, or at the very end of a frame.
+    /// The next 16 bytes; at the end of the frame fewer, and zeros behind them. None: nothing, or the frame is
+    /// shorter than that.
+    #[inline(always)]
+    fn ahead(&self) -> Option<Chunk> {
+        let rest = self.frame.get(self.at..).filter(|rest| !rest.is_empty())?;
+        match rest.first_chunk() {
+            Some(bytes) => Some(Chunk::new(bytes)),
+            None => Chunk::new(self.frame.last_chunk()?).without_first(WINDOW - rest.len()),
+        }
+    }
+
+    /// A decimal of any length and format.
     #[cold]
     fn long_decimal(&mut self, format: &mut DecimalFormat) -> Option<i64> {
         let rest = self.frame.get(self.at..)?;
@@ -198,6 +217,22 @@ mod tests {
             }
         }
         assert_eq!(Cursor::new(b"12").uint(), None, "a frame shorter than any message");
+    }
+
+    #[test]
+    fn a_number_of_unusual_length_is_read_and_becomes_the_usual_one() {
+        let frame = b"{\"n\":12345,\"n\":12346,\"n\":0,\"n\":0,\"n\":05,\"n\":123456789012345678,\"n\":x}";
+        let (mut at, mut len) = (Cursor::new(frame), 4);
+        let values = [(Some(12_345), 5), (Some(12_346), 5), (Some(0), 1), (Some(0), 1), (None, 1)];
+        for (value, usual) in values {
+            at.go_to(at.at() + 5);
+            assert_eq!((at.usual_uint(&mut len), len), (value, usual));
+        }
+        at.go_to(frame.len() - 25);
+        assert_eq!((at.usual_uint(&mut len), len), (Some(123_456_789_012_345_678), 15));
+        at.go_to(frame.len() - 2);
+        assert_eq!((at.usual_uint(&mut len), len), (None, 15));
+        assert_eq!(Cursor::new(b"{}").usual_uint(&mut len), None);
     }
 
     #[test]

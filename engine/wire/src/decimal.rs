@@ -12,18 +12,13 @@
 //!
 //! A text of any other form is refused, never rounded.
 
+use crate::chunk::{CHUNK, Chunk, Layout};
 use engine::num::Step;
 
 /// How one kind of number of one instrument is printed, and what it counts.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
 pub struct DecimalFormat {
-    /// Turns the bytes that must be there into zeros, and digits into their values.
-    pub(crate) xor: [u8; WINDOW],
-    /// The greatest value each byte may have then.
-    pub(crate) limit: [u8; WINDOW],
-    /// Which byte goes to each of 16 decimal places, most significant first; 128 and more: none.
-    pub(crate) shuffle: [u8; WINDOW],
+    pub(crate) layout: Layout,
     step: Step,
     /// Digits behind the point.
     digits: u8,
@@ -34,7 +29,7 @@ pub struct DecimalFormat {
 }
 
 /// Bytes looked at; a longer number is refused.
-pub const WINDOW: usize = 16;
+pub const WINDOW: usize = CHUNK;
 
 impl DecimalFormat {
     /// Numbers printed with `digits` digits behind the point (no point for none) and counted in `step`.
@@ -65,7 +60,8 @@ impl DecimalFormat {
             }
         }
         let len_min = if digits > 0 { u32::from(digits) + 2 } else { 1 };
-        Self { xor, limit, shuffle, step, digits, len_min, divisor: step.mantissa() }
+        let layout = Layout { xor, limit, shuffle };
+        Self { layout, step, digits, len_min, divisor: step.mantissa() }
     }
 
     /// Digits behind the point.
@@ -81,34 +77,14 @@ impl DecimalFormat {
     }
 
     /// The number in the last `len` bytes of `window`. None: another form, or not a whole number of steps.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn read(&self, window: &[u8; WINDOW], len: usize) -> Option<i64> {
-        #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
-        // SAFETY: the build's target has AVX2, and with it SSE4.1.
-        let value = unsafe { simd::read(self, window, len) }?;
-        #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
-        let value = self.read_scalar(window, len)?;
-        divide(value, self.divisor)
-    }
-
-    /// As [`Self::read`] before the division, one digit after the other: for other processors, and the truth
-    /// in tests.
-    #[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "avx2"))))]
-    pub(crate) fn read_scalar(&self, window: &[u8; WINDOW], len: usize) -> Option<i64> {
-        if len < self.len_min as usize || len > WINDOW {
+        if len < self.len_min as usize {
             return None;
         }
-        let mut digits = [0; WINDOW];
-        for place in WINDOW - len..WINDOW {
-            digits[place] = window[place] ^ self.xor[place];
-            if digits[place] > self.limit[place] {
-                return None;
-            }
-        }
-        Some(self.shuffle.iter().fold(0, |value, from| {
-            value * 10 + digits.get(usize::from(*from)).map_or(0, |digit| i64::from(*digit))
-        }))
+        let value = Chunk::new(window).decimal(&self.layout, len)?;
+        divide(value.cast_signed(), self.divisor)
     }
 
     /// The format for numbers that look like `text`.
@@ -129,125 +105,9 @@ pub(crate) fn divide(value: i64, divisor: i64) -> Option<i64> {
     (value % divisor == 0).then(|| value / divisor)
 }
 
-/// 16 bytes of zeros, then 16 of ones: the 16 from `len` on keep the last `len` bytes of a window.
-pub(crate) static KEEP: [u8; 2 * WINDOW] = {
-    let mut keep = [0xFF; 2 * WINDOW];
-    let mut place = 0;
-    while place < WINDOW {
-        keep[place] = 0;
-        place += 1;
-    }
-    keep
-};
-
-#[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
-mod simd {
-    use super::{DecimalFormat, KEEP, WINDOW};
-    use std::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_madd_epi16, _mm_maddubs_epi16,
-        _mm_packus_epi32, _mm_set1_epi16, _mm_set1_epi32, _mm_setr_epi16, _mm_shuffle_epi8, _mm_subs_epu8,
-        _mm_testz_si128, _mm_xor_si128,
-    };
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn load(bytes: &[u8; WINDOW]) -> __m128i {
-        // SAFETY: a reference to 16 bytes; the load needs no alignment.
-        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn read(format: &DecimalFormat, window: &[u8; WINDOW], len: usize) -> Option<i64> {
-        if len < format.len_min as usize {
-            return None;
-        }
-        let keep = load(KEEP.get(len..)?.first_chunk()?);
-        let digits = _mm_and_si128(_mm_xor_si128(load(window), load(&format.xor)), keep);
-        let over = _mm_subs_epu8(digits, load(&format.limit));
-        if _mm_testz_si128(over, over) == 0 {
-            return None;
-        }
-        Some(sixteen(_mm_shuffle_epi8(digits, load(&format.shuffle))))
-    }
-
-    /// The number of 16 digits, the first the most significant.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn sixteen(digits: __m128i) -> i64 {
-        let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A)); // x10, x1
-        let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064)); // x100, x1
-        let fours = _mm_packus_epi32(fours, fours);
-        let eights = _mm_madd_epi16(fours, _mm_setr_epi16(10_000, 1, 10_000, 1, 10_000, 1, 10_000, 1));
-        let both = _mm_cvtsi128_si64(eights);
-        (both & 0xFFFF_FFFF) * 100_000_000 + (both >> 32)
-    }
-
-    /// Where the first quote is; at least 16 when there is none.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(crate) fn first_quote(bytes: &[u8; WINDOW]) -> usize {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
-        let quote = _mm_cmpeq_epi8(load(bytes), _mm_set1_epi8(b'"'.cast_signed()));
-        _mm_movemask_epi8(quote).trailing_zeros() as usize
-    }
-
-    /// Sliding shuffle: the 16 from `len` on move the first `len` of 16 bytes to the end.
-    static TO_THE_RIGHT: [u8; 2 * WINDOW] = {
-        let mut shuffle = [0x80; 2 * WINDOW];
-        let mut place = 0;
-        while place < 0x10 {
-            shuffle[WINDOW + place as usize] = place;
-            place += 1;
-        }
-        shuffle
-    };
-
-    /// The digits at the front of `bytes`: how many, and their number. None: 16 of them.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(crate) fn leading(bytes: &[u8; WINDOW]) -> Option<(usize, u64)> {
-        use std::arch::x86_64::{
-            _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8, _mm_sub_epi8,
-        };
-        let digits = _mm_sub_epi8(load(bytes), _mm_set1_epi8(b'0'.cast_signed()));
-        let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
-        let len = (!_mm_movemask_epi8(is_digit)).trailing_zeros() as usize;
-        let shuffle = load(TO_THE_RIGHT.get(len..)?.first_chunk()?);
-        if len == WINDOW {
-            return None;
-        }
-        // Bytes behind the digits go nowhere: only `len` places are filled.
-        Some((len, sixteen(_mm_shuffle_epi8(digits, shuffle)).cast_unsigned()))
-    }
-}
-
-/// Where the first quote is. None: there is none.
-#[inline]
-pub(crate) fn quote_in(bytes: &[u8; WINDOW]) -> Option<usize> {
-    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
-    {
-        // SAFETY: the build's target has AVX2.
-        let place = unsafe { simd::first_quote(bytes) };
-        (place < WINDOW).then_some(place)
-    }
-    #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
-    bytes.iter().position(|byte| *byte == b'"')
-}
-
-/// The whole number at the front of `bytes`: its length and value. None: 16 digits and more.
-#[inline]
-pub(crate) fn leading_digits(bytes: &[u8; WINDOW]) -> Option<(usize, u64)> {
-    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
-    // SAFETY: the build's target has AVX2, and with it SSE4.1.
-    return unsafe { simd::leading(bytes) };
-    #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
-    leading_digits_scalar(bytes)
-}
-
-/// As [`leading_digits`], one digit after the other; for slices of any length up to 18 digits.
-#[inline]
-pub(crate) fn leading_digits_scalar(bytes: &[u8]) -> Option<(usize, u64)> {
+/// The digits at the front of `bytes`: how many, and their number. None: more than 18.
+#[cold]
+pub(crate) fn leading_digits(bytes: &[u8]) -> Option<(usize, u64)> {
     let (mut len, mut value) = (0, 0_u64);
     for byte in bytes {
         let digit = byte.wrapping_sub(b'0');
@@ -276,10 +136,7 @@ mod tests {
         let mut window = *b"9.9\"],[\"9.\",\"999";
         let room = WINDOW - text.len();
         window[room..].copy_from_slice(text);
-        let value = format.read(&window, text.len());
-        let scalar = format.read_scalar(&window, text.len()).and_then(|v| divide(v, format.divisor));
-        assert_eq!(value, scalar, "{text:?}");
-        value
+        format.read(&window, text.len())
     }
 
     #[test]
@@ -353,13 +210,6 @@ mod tests {
                     },
                 }
             }
-        }
-
-        #[test]
-        fn leading_digits_are_read_the_same_both_ways(text in "[0-9]{0,17}[^0-9]{0,3}.{16}") {
-            let bytes: &[u8; 16] = text.as_bytes().first_chunk().unwrap();
-            let scalar = leading_digits_scalar(bytes).filter(|(len, _)| *len < 16);
-            prop_assert_eq!(leading_digits(bytes), scalar);
         }
     }
 }

@@ -6,6 +6,7 @@
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod chunk;
 pub mod cursor;
 pub mod decimal;
 pub mod pairs;

@@ -110,9 +110,9 @@ impl PairFormat {
     #[must_use]
     pub fn new(price: DecimalFormat, qty: DecimalFormat) -> Self {
         Self {
-            xor: [price.xor, qty.xor],
-            limit: [price.limit, qty.limit],
-            shuffle: [price.shuffle, qty.shuffle],
+            xor: [price.layout.xor, qty.layout.xor],
+            limit: [price.layout.limit, qty.layout.limit],
+            shuffle: [price.layout.shuffle, qty.layout.shuffle],
             price,
             qty,
         }
@@ -174,7 +174,8 @@ impl PairFormat {
     ) -> Option<(usize, usize)> {
         let number = |format: &DecimalFormat, start: usize, end: usize| {
             let window = frame.get(end.checked_sub(WINDOW)?..end)?.first_chunk()?;
-            format.read_scalar(window, end.checked_sub(start)?)
+            let len = end.checked_sub(start).filter(|len| *len >= format.len_min as usize)?;
+            crate::chunk::scalar::Chunk::new(window).decimal(&format.layout, len).map(u64::cast_signed)
         };
         for (index, pair) in ends.as_chunks::<2>().0.iter().enumerate() {
             let [price_end, qty_end] = pair.map(|end| end as usize);
@@ -207,7 +208,7 @@ const LAST: &[u8; 3] = b"\"]]";
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
 mod simd {
     use super::{BETWEEN, BLOCK, LAST, Level, NEXT, PairFormat, WINDOW};
-    use crate::decimal::KEEP;
+    use crate::chunk::KEEP;
     use std::arch::x86_64::{
         __m256i, _mm_storeu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128,
         _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_loadu2_m128i, _mm256_madd_epi16, _mm256_maddubs_epi16,

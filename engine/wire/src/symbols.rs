@@ -1,5 +1,5 @@
 //! From a symbol's text to a small number, without a comparison per known symbol: an open-addressing table,
-//! built at start and at most a quarter full, of names padded to 32 bytes.
+//! built at start and at most a quarter full, of names of up to 32 bytes.
 
 /// Names and the numbers they stand for.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ type Words = [u64; NAME_BYTES_MAX / 8];
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    name: Words,
+    words: Words,
     /// 0: the slot is empty.
     len: u32,
     value: u32,
@@ -30,10 +30,10 @@ impl SymbolTable {
         let slots = vec![Slot::default(); (names.len() * 4).next_power_of_two().max(4)];
         let mut table = Self { slots: slots.into_boxed_slice(), long: Vec::new() };
         for (name, value) in names {
-            if let Some(words) = padded(name.as_bytes()) {
+            if let Some(words) = words(name.as_bytes()) {
                 let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
                 let index = table.probe(&words, len);
-                table.slots[index] = Slot { name: words, len, value };
+                table.slots[index] = Slot { words, len, value };
             } else {
                 table.long.retain(|(known, _)| **known != *name.as_bytes());
                 table.long.push((name.as_bytes().into(), value));
@@ -49,7 +49,7 @@ impl SymbolTable {
         if name.is_empty() {
             return None;
         }
-        let Some(words) = padded(name) else {
+        let Some(words) = words(name) else {
             return self.long.iter().find(|(known, _)| **known == *name).map(|(_, value)| *value);
         };
         #[expect(clippy::cast_possible_truncation, reason = "at most 32")]
@@ -64,7 +64,7 @@ impl SymbolTable {
         let mut index = hash(words) & mask;
         loop {
             let slot = &self.slots[index];
-            if slot.len == 0 || (slot.len == len && slot.name == *words) {
+            if slot.len == 0 || (slot.len == len && slot.words == *words) {
                 return index;
             }
             index = (index + 1) & mask;
@@ -72,16 +72,27 @@ impl SymbolTable {
     }
 }
 
-/// The name with zeros behind it. None: longer than 32 bytes.
+/// The name's bytes as words: its first and its last, which overlap in the middle. With the length they say
+/// the whole name, without a copy of so many bytes. None: longer than 32 bytes.
 #[inline]
-fn padded(name: &[u8]) -> Option<Words> {
-    let mut bytes = [0_u8; NAME_BYTES_MAX];
-    bytes.get_mut(..name.len())?.copy_from_slice(name);
-    let mut words = Words::default();
-    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-        *word = chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    }
-    Some(words)
+fn words(name: &[u8]) -> Option<Words> {
+    let quarter = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    let half = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    Some(match name.len() {
+        0..4 => [name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0, 0],
+        4..8 => [quarter(name.first_chunk()), quarter(name.last_chunk()), 0, 0],
+        8..17 => [half(name.first_chunk()), half(name.last_chunk()), 0, 0],
+        17..=NAME_BYTES_MAX => {
+            let (front, back) = (name.first_chunk::<16>()?, name.last_chunk::<16>()?);
+            [
+                half(front.first_chunk()),
+                half(front.last_chunk()),
+                half(back.first_chunk()),
+                half(back.last_chunk()),
+            ]
+        }
+        _ => return None,
+    })
 }
 
 /// Spreads the words over the table's index bits (the high half of a product knows every bit below it).

@@ -37,6 +37,9 @@ pub struct CaptureReader {
     full: Option<Receiver<Block>>,
     empty: Option<Sender<Buffer>>,
     thread: Option<JoinHandle<()>>,
+    /// Used buffers that the thread, having ended, did not take back: memory is given back at the end.
+    spent: Vec<Buffer>,
+    ended: bool,
     buffer: Buffer,
     /// Lines of `buffer` that were handed out, the current one included.
     taken: usize,
@@ -107,6 +110,8 @@ impl CaptureReader {
             full: Some(full_out),
             empty: Some(empty),
             thread: Some(thread),
+            spent: Vec::with_capacity(BUFFERS),
+            ended: false,
             buffer: Buffer::new(),
             taken: 0,
             start: 0,
@@ -173,19 +178,20 @@ impl CaptureReader {
 
     /// `Line`: there is another buffer, in place of the one before.
     fn next_buffer(&mut self) -> Polled {
-        let Some(full) = &self.full else { return Polled::End };
+        let Some(full) = self.full.as_ref().filter(|_| !self.ended) else { return Polled::End };
         match full.try_recv() {
             Ok(Block::Lines(buffer)) => {
                 let used = std::mem::replace(&mut self.buffer, buffer);
                 self.taken = 0;
-                if let Some(empty) = &self.empty {
-                    // There is room: the channel holds them all. A thread that has gone needs none.
-                    let _ = empty.try_send(used);
+                if let Some(empty) = &self.empty
+                    && let Err(unsent) = empty.try_send(used)
+                {
+                    self.spent.push(unsent.into_inner());
                 }
                 Polled::Line
             }
             Ok(Block::End) => {
-                self.full = None;
+                self.ended = true;
                 Polled::End
             }
             Ok(Block::Failed { file_index, kind }) => self.fail(file_index, kind),
@@ -196,7 +202,7 @@ impl CaptureReader {
 
     #[cold]
     fn fail(&mut self, file_index: usize, kind: CaptureErrorKind) -> Polled {
-        self.full = None;
+        self.ended = true;
         Polled::Failed(CaptureError { path: self.paths.get(file_index).cloned().unwrap_or_default(), kind })
     }
 }

@@ -130,15 +130,16 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             ])
         }
         RecordKind::GateRefused => {
-            let (refusal, reason) = GateRefusal::read_from_prefix(bytes).ok()?;
-            let rule = RiskRule::ALL.into_iter().find(|rule| *rule as u16 == refusal.rule)?;
+            let body = GateRefusal::read_from_bytes(bytes).ok()?;
+            let refusal = body.refusal()?;
             fields([
-                ("side", side(refusal.side)?),
-                ("price", context.price(id, refusal.price).into()),
-                ("qty", context.qty(id, refusal.qty).into()),
-                ("rule", rule.name().into()),
-                ("strategy", refusal.strategy.into()),
-                ("reason", text_of(reason)?),
+                ("side", side(body.side)?),
+                ("price", context.price(id, body.price).into()),
+                ("qty", context.qty(id, body.qty).into()),
+                ("rule", refusal.rule.name().into()),
+                ("limit", refusal.limit.to_string().into()),
+                ("value", refusal.value.to_string().into()),
+                ("strategy", body.strategy.into()),
             ])
         }
         RecordKind::Order | RecordKind::Cancel => {

@@ -1,17 +1,27 @@
 //! Wiring: which stages become which chains on which threads. The stages nest into one type; where the
 //! placement puts two neighbours on different threads, a ring goes between them.
 
-use engine::book_stage::{BookStage, BookTap};
+use crate::config::Config;
+use engine::book_stage::{BookReport, BookStage, BookTap};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
-use engine::message::Cell;
+use engine::ids::{InstrumentId, Lane};
+use engine::instrument::{Instrument, InstrumentTable};
+use engine::journal::Writer;
+use engine::message::{Cell, QuoteReason};
 use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::ring::{RingReceiver, RingSender, ring};
-use engine::runner::{Chain, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
+use engine::runner::{Chain, Control, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
 use engine::stage::{Link, Node, Sink};
+use engine::stage_log::StageLog;
 use engine::time::StampClock;
 use feeds::codec::{FeedCodec, LEVELS_MAX};
-use feeds::stage::{FeedStage, FrameSource};
+use feeds::stage::{Connection, FeedReport, FeedStage, FrameSource};
+use feeds::venues::AnyCodec;
+use gateway::latency::Latency;
+use gateway::manager::{GatewayReport, OrderManager};
 use gateway::stage::GatewayStage;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 use strategies::signal::SignalStage;
 use strategies::stage::StrategyStage;
@@ -30,6 +40,92 @@ pub struct Stages<F, C: FeedCodec, T> {
     pub gateway: GatewayStage,
     /// From the gateway back to the strategy; its other end is the strategy's.
     pub executions: RingSender,
+}
+
+/// What the stages of a run are made from.
+pub struct Setup<'a> {
+    /// Limits, sizes, the quoter.
+    pub config: &'a Config,
+    /// The instruments of the run.
+    pub table: &'a InstrumentTable,
+    /// The instrument that each connection carries.
+    pub of_connection: &'a [InstrumentId],
+    /// What latency is measured with.
+    pub clock: &'a StampClock,
+    /// What the threads share.
+    pub control: &'a Arc<Control>,
+}
+
+/// Where the stages' reports arrive when they have ended.
+pub struct Reports {
+    /// From the feed stage.
+    pub feed: Receiver<FeedReport>,
+    /// From the book stage.
+    pub book: Receiver<BookReport>,
+    /// From the gateway.
+    pub gateway: Receiver<GatewayReport>,
+}
+
+/// Makes the five stages over `source`. `writer` hands out the journal's lanes.
+/// Err: a connection without a decoder; what `writer` or the counters said.
+pub fn assemble<F: FrameSource, T: BookTap>(
+    setup: &Setup<'_>,
+    source: F,
+    tap: T,
+    counters: &mut Counters,
+    mut writer: impl FnMut(Lane) -> Result<Writer, String>,
+) -> Result<(Stages<F, AnyCodec, T>, Reports), String> {
+    let Setup { config, table, of_connection, clock, control } = *setup;
+    let connection = |id: &InstrumentId| {
+        let instrument = table.get(*id)?;
+        let codec = AnyCodec::new(&instrument.venue, &[(*id, instrument)])?;
+        Some(Connection { codec, venue: instrument.venue_id })
+    };
+    let connections = of_connection.iter().map(connection).collect::<Option<Vec<_>>>();
+    let connections = connections.ok_or("a venue without a decoder")?;
+    let mut log =
+        |lane| Ok::<_, String>(StageLog::new(writer(lane)?, Arc::clone(control), LANE_RESERVE_BYTES));
+    let (feed_log, strategy_log, gateway_log) = (log(Lane::Feed)?, log(Lane::Strategy)?, log(Lane::Gateway)?);
+    // Each holds its one report, so that a stage that ends never waits for whoever wants it.
+    let ((feed_tx, feed), (book_tx, book), (gateway_tx, gateway)) =
+        (sync_channel(1), sync_channel(1), sync_channel(1));
+    let full = |error: CountersError| error.to_string();
+    let (executions, executed) = executions_ring(table.len());
+    let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
+    let reasons = reason_counters(counters, table).map_err(full)?;
+    let manager = OrderManager::new(
+        table,
+        config.limits,
+        gateway_log,
+        Latency::new(clock.clone()),
+        Arc::clone(control),
+    );
+    let stages = Stages {
+        feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
+            .counting(counters)
+            .map_err(full)?,
+        book: BookStage::new(table, config.book, tap, book_tx),
+        signal: SignalStage::new(table),
+        strategy: StrategyStage::new(table, config.quoter, reasons, executed, strategy_log),
+        gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
+        executions,
+    };
+    Ok((stages, Reports { feed, book, gateway }))
+}
+
+/// Bytes of journal that one input may take: the longest frame and everything it leads to.
+const LANE_RESERVE_BYTES: usize = 1 << 20;
+
+fn reason_counters(counters: &mut Counters, table: &InstrumentTable) -> Result<Vec<Counter>, CountersError> {
+    let reasons = QuoteReason::ALL.map(QuoteReason::name);
+    let counter = |instrument: &Instrument| {
+        let name = instrument.full_name();
+        let desc = Desc::reason("not_quoting", "Why it is not quoting", &reasons).of_strategy("quoter");
+        let mut counter = counters.register("strategy", &desc.on_instrument(&name))?;
+        counter.set(QuoteReason::NoData as u64);
+        Ok(counter)
+    };
+    table.iter().map(counter).collect()
 }
 
 /// Cells of the largest message: a frame of `LEVELS_MAX` levels with its head.
@@ -112,7 +208,7 @@ impl Wiring<'_> {
         };
         let name = stage.name();
         let sender = self.count_sender(sender, name, "input")?;
-        let receiver = self.count_receiver(receiver, name, "input")?;
+        let receiver = count_receiver(self.counters, receiver, name, "input")?;
         self.chains.push((stage, Box::new(RingChain::new(receiver, node))));
         Ok(Link::Ring(sender))
     }
@@ -132,17 +228,17 @@ impl Wiring<'_> {
         let refused = register(format!("{name}_refused"), "Messages that found the ring full")?;
         Ok(sender.counting(sent, refused))
     }
+}
 
-    fn count_receiver(
-        &mut self,
-        receiver: RingReceiver,
-        owner: &str,
-        name: &str,
-    ) -> Result<RingReceiver, CountersError> {
-        let desc_name = format!("{name}_taken");
-        let desc = Desc::counter(&desc_name, Unit::Count, "Messages that left the ring");
-        Ok(receiver.counting(self.counters.register(&format!("{owner} ring receiver"), &desc)?))
-    }
+fn count_receiver(
+    counters: &mut Counters,
+    receiver: RingReceiver,
+    owner: &str,
+    name: &str,
+) -> Result<RingReceiver, CountersError> {
+    let name = format!("{name}_taken");
+    let desc = Desc::counter(&name, Unit::Count, "Messages that left the ring");
+    Ok(receiver.counting(counters.register(&format!("{owner} ring receiver"), &desc)?))
 }
 
 /// A thread's heartbeat and turns, in the counters.

@@ -5,7 +5,7 @@ use engine::counters::{Counters, Run};
 use engine::ids::{InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{ClockAnchor, RecordKind};
-use engine::journal::{AppendError, Entry, Journal, Options, Writer};
+use engine::journal::{AppendError, Entry, Journal, Options, Writer, instruments_text};
 use engine::time::{Nanos, StampClock};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -59,23 +59,25 @@ impl RunFiles {
         let mut files = Self { journal: Some(journal), runner, counters, clock: StampClock::on() };
         let build = format!("version = \"{}\"\n", env!("CARGO_PKG_VERSION"));
         files.record(RecordKind::Config, config.text.as_bytes())?;
-        files.record(RecordKind::Instruments, table.to_toml().as_bytes())?;
+        files.record(RecordKind::Instruments, instruments_text(table).as_bytes())?;
         files.record(RecordKind::Build, build.as_bytes())?;
         files.anchor();
         Ok(files)
     }
 
-    /// The writer of a lane; one that keeps nothing where there is no journal.
-    pub(crate) fn writer(&mut self, lane: Lane) -> Result<Writer, String> {
-        match &mut self.journal {
+    /// The counters, and what hands out the writers of lanes: ones that keep nothing where there is no journal.
+    pub(crate) fn split(&mut self) -> (&mut Counters, impl FnMut(Lane) -> Result<Writer, String>) {
+        let journal = &mut self.journal;
+        let writer = |lane| match journal {
             Some(journal) => journal.writer(lane).map_err(|e| e.to_string()),
             None => Ok(Writer::off(lane)),
-        }
+        };
+        (&mut self.counters, writer)
     }
 
     /// The run's counters.
-    pub(crate) fn counters(&mut self) -> &mut Counters {
-        &mut self.counters
+    pub(crate) const fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Wall clock and the CPU's counter at one moment.

@@ -21,6 +21,15 @@ pub(super) struct Scanner {
     /// In the order of the instruments carried.
     formats: Box<[Formats]>,
     ends: NumberEnds,
+    lens: Lens,
+}
+
+/// Usual lengths of whole numbers.
+#[derive(Clone, Copy, Debug)]
+struct Lens {
+    millis: u8,
+    update_id: u8,
+    trade_id: u8,
 }
 
 /// How an instrument's numbers are printed: at first as its steps suggest, then as they were seen.
@@ -48,7 +57,12 @@ impl Scanner {
     pub(super) fn new(product: Product, instruments: &CarriedTable) -> Self {
         let formats = instruments.all().iter().map(|carried| Formats::new(product, carried));
         let ends = NumberEnds::new(LEVELS_MAX);
-        Self { futures: product.is_futures(), formats: formats.collect(), ends }
+        Self {
+            futures: product.is_futures(),
+            formats: formats.collect(),
+            ends,
+            lens: Lens { millis: 13, update_id: 13, trade_id: 10 },
+        }
     }
 
     /// Decodes `frame`. None: not one of the shapes known here, or not a frame that decodes.
@@ -69,7 +83,14 @@ impl Scanner {
             at.go_to(0);
             at.literal(b"{")?;
         }
-        let mut scan = Scan { at, wrapped, futures: self.futures, instruments, formats: &mut self.formats };
+        let mut scan = Scan {
+            at,
+            wrapped,
+            futures: self.futures,
+            instruments,
+            formats: &mut self.formats,
+            lens: &mut self.lens,
+        };
         match scan.at.rest().get(..6)? {
             b"\"e\":\"d" if is_changes(stream) => scan.depth(&mut self.ends, out),
             b"\"e\":\"b" if self.futures => scan.futures_ticker(out),
@@ -98,6 +119,7 @@ struct Scan<'f, 's> {
     futures: bool,
     instruments: &'s CarriedTable,
     formats: &'s mut [Formats],
+    lens: &'s mut Lens,
 }
 
 impl<'s> Scan<'_, 's> {
@@ -114,13 +136,13 @@ impl<'s> Scan<'_, 's> {
         let index = self.instrument()?;
         self.pair()?;
         self.at.literal(b",\"U\":")?;
-        let first_id = self.at.uint()?;
+        let first_id = self.at.usual_uint(&mut self.lens.update_id)?;
         self.at.literal(b",\"u\":")?;
-        let last_id = self.at.uint()?;
+        let last_id = self.at.usual_uint(&mut self.lens.update_id)?;
         let mut prev_id = 0;
         if self.futures {
             self.at.literal(b",\"pu\":")?;
-            prev_id = self.at.uint()?;
+            prev_id = self.at.usual_uint(&mut self.lens.update_id)?;
         }
         self.at.literal(b",\"b\":[")?;
 
@@ -154,7 +176,7 @@ impl<'s> Scan<'_, 's> {
     #[inline]
     fn futures_ticker(&mut self, out: &mut Decoded) -> Option<Event> {
         self.at.literal(b"\"e\":\"bookTicker\",\"u\":")?;
-        let update_id = self.at.uint()?;
+        let update_id = self.at.usual_uint(&mut self.lens.update_id)?;
         self.ticker_body(update_id, out)
     }
 
@@ -162,14 +184,14 @@ impl<'s> Scan<'_, 's> {
     #[inline]
     fn ticker(&mut self, out: &mut Decoded) -> Option<Event> {
         self.at.literal(b"\"u\":")?;
-        let update_id = self.at.uint()?;
+        let update_id = self.at.usual_uint(&mut self.lens.update_id)?;
         if self.futures {
             self.at.literal(b",\"e\":\"bookTicker\"")?;
         }
         self.ticker_body(update_id, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn ticker_body(&mut self, update_id: u64, out: &mut Decoded) -> Option<Event> {
         self.at.literal(b",\"s\":\"")?;
         let index = self.instrument()?;
@@ -211,7 +233,7 @@ impl<'s> Scan<'_, 's> {
         self.at.literal(b",\"s\":\"")?;
         let index = self.instrument()?;
         self.at.literal(b",\"t\":")?;
-        let id = self.at.uint()?;
+        let id = self.at.usual_uint(&mut self.lens.trade_id)?;
         self.at.literal(b",\"p\":\"")?;
         let price = self.price(index)?;
         self.at.literal(b",\"q\":\"")?;
@@ -230,7 +252,7 @@ impl<'s> Scan<'_, 's> {
         self.at.literal(b",\"s\":\"")?;
         let index = self.instrument()?;
         self.at.literal(b",\"t\":")?;
-        let id = self.at.uint()?;
+        let id = self.at.usual_uint(&mut self.lens.trade_id)?;
         self.at.literal(b",\"p\":\"")?;
         let price = self.price(index)?;
         self.at.literal(b",\"q\":\"")?;
@@ -268,9 +290,9 @@ impl<'s> Scan<'_, 's> {
         self.at.literal(b",\"q\":\"")?;
         let qty = self.qty(index)?;
         self.at.literal(b",\"f\":")?;
-        let first_id = self.at.uint()?;
+        let first_id = self.at.usual_uint(&mut self.lens.update_id)?;
         self.at.literal(b",\"l\":")?;
-        let last_id = self.at.uint()?;
+        let last_id = self.at.usual_uint(&mut self.lens.update_id)?;
         self.at.literal(b",\"T\":")?;
         let trade_ns = self.millis()?;
         self.at.literal(b",\"m\":")?;
@@ -285,7 +307,7 @@ impl<'s> Scan<'_, 's> {
         self.trade(index, trade, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn trade(&self, index: usize, trade: Trade, out: &mut Decoded) -> Option<Event> {
         out.instrument = self.formats.get(index)?.id;
         out.trades.push(trade);
@@ -293,13 +315,13 @@ impl<'s> Scan<'_, 's> {
     }
 
     /// The symbol, as the place of its instrument.
-    #[inline]
+    #[inline(always)]
     fn instrument(&mut self) -> Option<usize> {
         self.instruments.index(self.at.text()?)
     }
 
     /// Keys of futures that nobody uses: the pair, and since 2026 which of the two futures it is.
-    #[inline]
+    #[inline(always)]
     fn pair(&mut self) -> Option<()> {
         if self.futures && self.at.rest().starts_with(b",\"ps\":\"") {
             self.at.literal(b",\"ps\":\"")?;
@@ -312,22 +334,22 @@ impl<'s> Scan<'_, 's> {
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn price(&mut self, index: usize) -> Option<Price> {
         self.at.decimal(&mut self.formats.get_mut(index)?.price).map(Price)
     }
 
-    #[inline]
+    #[inline(always)]
     fn qty(&mut self, index: usize) -> Option<Qty> {
         self.at.decimal(&mut self.formats.get_mut(index)?.qty).map(Qty)
     }
 
-    #[inline]
+    #[inline(always)]
     fn millis(&mut self) -> Option<Nanos> {
-        self.at.uint()?.checked_mul(1_000_000).map(Nanos)
+        self.at.usual_uint(&mut self.lens.millis)?.checked_mul(1_000_000).map(Nanos)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bool(&mut self) -> Option<bool> {
         let value = self.at.rest().starts_with(b"true");
         if value {
@@ -338,7 +360,7 @@ impl<'s> Scan<'_, 's> {
         Some(value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self) -> Option<()> {
         if self.wrapped {
             self.at.literal(b"}}")?;

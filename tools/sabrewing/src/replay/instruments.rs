@@ -3,7 +3,6 @@
 use super::ReplayArgs;
 use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
-use feeds::capture::{CaptureReader, Next, split_line};
 use feeds::detect::{DetectError, Detected, detect};
 use feeds::instruments::{Description, parse};
 use std::path::Path;
@@ -91,7 +90,7 @@ fn find(
                 lot,
                 qty_unit: args.qty_unit.as_deref(),
                 contract_size: args.contract_size.as_deref(),
-                qty_digits: printed_digits(path),
+                qty_digits: found.qty_digits,
             };
             let (instrument, lines) = description.instrument().map_err(|e| fail(e.to_string()))?;
             assumed.extend(lines.into_iter().map(|line| format!("{name}: {line}")));
@@ -107,44 +106,6 @@ fn find(
                 ))
             })
         }
-    }
-}
-
-/// The most digits behind the point of any quantity in the first messages of a capture: on every venue here
-/// quantities stand in quotes behind a `"q"`, `"B"`, `"A"` or `"sz"` key, or second in a level.
-fn printed_digits(path: &Path) -> Option<u8> {
-    let mut reader = CaptureReader::open(path).ok()?;
-    let mut most = None;
-    for _ in 0..LINES_LOOKED_AT {
-        let Next::Line(line) = reader.wait() else { break };
-        let Ok((_, json)) = split_line(line.bytes) else { continue };
-        let Ok(message) = serde_json::from_slice::<serde_json::Value>(json) else { continue };
-        quantities(&message, &mut |text| {
-            let digits = text.find('.').map_or(0, |point| text.len() - point - 1);
-            most = most.max(u8::try_from(digits).ok());
-        });
-    }
-    most
-}
-
-const LINES_LOOKED_AT: u32 = 200;
-
-fn quantities(value: &serde_json::Value, seen: &mut impl FnMut(&str)) {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                match (key.as_str(), value) {
-                    ("q" | "B" | "A" | "sz", Value::String(text)) => seen(text),
-                    _ => quantities(value, seen),
-                }
-            }
-        }
-        Value::Array(items) => match items.as_slice() {
-            [Value::String(_), Value::String(qty)] => seen(qty),
-            _ => items.iter().for_each(|item| quantities(item, seen)),
-        },
-        _ => {}
     }
 }
 

@@ -6,24 +6,15 @@ mod pace;
 mod summary;
 
 use crate::config::{Config, PlacementChoice};
-use crate::pipeline::{Stages, build, executions_ring};
+use crate::pipeline::{Setup, assemble, build};
 use crate::run_files::RunFiles;
 use books::{BooksTap, Output};
 use clap::Args;
-use engine::book_stage::{BookReport, BookStage};
-use engine::counters::{Counters, Desc};
-use engine::ids::{ConnectionId, Lane};
+use engine::ids::ConnectionId;
 use engine::instrument::InstrumentTable;
-use engine::message::QuoteReason;
 use engine::runner::{self, Control};
-use engine::stage_log::StageLog;
 use engine::time::StampClock;
 use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
-use feeds::stage::{Connection, FeedReport, FeedStage};
-use feeds::venues::AnyCodec;
-use gateway::latency::Latency;
-use gateway::manager::{GatewayReport, OrderManager};
-use gateway::stage::GatewayStage;
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
 use std::io::{IsTerminal, Write};
@@ -34,9 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
-use strategies::signal::SignalStage;
-use strategies::stage::StrategyStage;
-use summary::{Reports, Summary};
+use summary::{StageReports, Summary};
 
 /// Replays captures through all five stages.
 ///
@@ -189,8 +178,6 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let started = Instant::now();
     let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
 
-    let connections = of_file.iter().map(|id| connection(&table, *id)).collect::<Option<Vec<_>>>();
-    let connections = connections.ok_or_else(|| usage("a venue without a decoder"))?;
     let captures: Vec<CaptureFile> = args
         .files
         .iter()
@@ -201,45 +188,26 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let opened = MergedCaptures::open(&captures).map_err(input)?;
     let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
 
-    let mut lane = |lane: Lane| -> Result<StageLog, Refused> {
-        Ok(StageLog::new(files.writer(lane).map_err(usage)?, Arc::clone(&control), LANE_RESERVE_BYTES))
+    let setup =
+        Setup { config: &config, table: &table, of_connection: &of_file, clock: &clock, control: &control };
+    let (threads, ended) = {
+        let (counters, writer) = files.split();
+        let (stages, ended) = assemble(&setup, source, tap, counters, writer).map_err(usage)?;
+        (build(stages, &placement, table.len(), &clock, counters).map_err(usage)?, ended)
     };
-    let (feed_tx, feed_report) = sync_channel(1);
-    let (book_tx, book_report) = sync_channel(1);
-    let (gateway_tx, gateway_report) = sync_channel(1);
-    let feed_log = lane(Lane::Feed)?;
-    let strategy_log = lane(Lane::Strategy)?;
-    let gateway_log = lane(Lane::Gateway)?;
-    let feed = FeedStage::new(source, connections, &table, config.feed, feed_log, clock.clone(), feed_tx)
-        .counting(files.counters())
-        .map_err(usage)?;
-    let book = BookStage::new(&table, config.book, tap, book_tx);
-    let (executions, executed) = executions_ring(table.len());
-    let reasons = reason_counters(files.counters(), &table).map_err(usage)?;
-    let strategy = StrategyStage::new(&table, config.quoter, reasons, executed, strategy_log);
-    let latency = Latency::new(clock.clone());
-    let manager = OrderManager::new(&table, config.limits, gateway_log, latency, Arc::clone(&control));
-    let gateway = GatewayStage::new(manager, Arc::clone(&control), gateway_tx);
-    let stages = Stages { feed, book, signal: SignalStage::new(&table), strategy, gateway, executions };
-    let threads = build(stages, &placement, table.len(), &clock, files.counters()).map_err(usage)?;
 
     let mut supervisor = Supervisor::new(&mut files, &control, &interrupted, args.json);
-    let reports = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
+    let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
     let anonymous_bytes = supervisor.finish();
     let elapsed = started.elapsed();
 
-    let reports = Ended {
-        feed: received(&feed_report)?,
-        book: received(&book_report)?,
-        gateway: received(&gateway_report)?,
-        threads: reports,
-    };
-    let mut summary = Summary::of(&Reports {
+    let feed = received(&ended.feed)?;
+    let mut summary = Summary::of(&StageReports {
         table: &table,
-        feed: &reports.feed,
-        book: &reports.book,
-        gateway: &reports.gateway,
-        threads: &reports.threads,
+        feed: &feed,
+        book: &received(&ended.book)?,
+        gateway: &received(&ended.gateway)?,
+        threads: &threads,
     });
     summary.files = args.files.iter().map(|path| path.display().to_string()).collect();
     summary.config.clone_from(&config.name);
@@ -247,10 +215,9 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     summary.memory_bytes.anonymous = anonymous_bytes;
     summary.elapsed_s = elapsed.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let lines = reports.feed.frames as f64;
+    let lines = feed.frames as f64;
     summary.messages_per_s = lines / elapsed.as_secs_f64();
-    summary.first_errors = reports
-        .feed
+    summary.first_errors = feed
         .first_errors
         .iter()
         .map(|(ConnectionId(file), line, error)| {
@@ -271,7 +238,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     if let Ok(error) = capture_failed.try_recv() {
         failures.push(CaptureError::to_string(&error));
         code = 1;
-    } else if reports.feed.frames == 0 && !control.is_interrupted() {
+    } else if feed.frames == 0 && !control.is_interrupted() {
         failures.push("no line was read".into());
         code = 1;
     }
@@ -307,25 +274,9 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     Ok(ExitCode::from(code))
 }
 
-/// Bytes of journal that one input may take: the longest frame and everything it leads to.
-const LANE_RESERVE_BYTES: usize = 1 << 20;
-
-struct Ended {
-    feed: FeedReport,
-    book: BookReport,
-    gateway: GatewayReport,
-    threads: Vec<runner::ThreadReport>,
-}
-
 /// A stage's report: it sends one whatever ended it.
 fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
     report.recv().map_err(|_| Refused(3, "a stage ended without its report".into()))
-}
-
-fn connection(table: &InstrumentTable, id: engine::ids::InstrumentId) -> Option<Connection<AnyCodec>> {
-    let instrument = table.get(id)?;
-    let codec = AnyCodec::new(&instrument.venue, &[(id, instrument)])?;
-    Some(Connection { codec, venue: instrument.venue_id })
 }
 
 /// Which file of its own stream each file is.
@@ -362,21 +313,6 @@ fn tapped(args: &ReplayArgs, table: &InstrumentTable) -> Result<engine::instrume
             Err(usage(format!("the files are of {}: choose the one for --books with --instrument", names())))
         }
     }
-}
-
-fn reason_counters(
-    counters: &mut Counters,
-    table: &InstrumentTable,
-) -> Result<Vec<engine::counters::Counter>, engine::counters::CountersError> {
-    let reasons = QuoteReason::ALL.map(QuoteReason::name);
-    let counter = |instrument: &engine::instrument::Instrument| {
-        let name = instrument.full_name();
-        let desc = Desc::reason("not_quoting", "Why it is not quoting", &reasons).of_strategy("quoter");
-        let mut counter = counters.register("strategy", &desc.on_instrument(&name))?;
-        counter.set(QuoteReason::NoData as u64);
-        Ok(counter)
-    };
-    table.iter().map(counter).collect()
 }
 
 fn refuse_unfit_host(host: &crate::doctor::HostRequirements) -> Result<(), Refused> {

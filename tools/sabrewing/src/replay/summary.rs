@@ -95,7 +95,7 @@ pub(crate) struct Memory {
 }
 
 /// The reports of a run's stages and threads.
-pub(crate) struct Reports<'a> {
+pub(crate) struct StageReports<'a> {
     pub(crate) table: &'a InstrumentTable,
     pub(crate) feed: &'a FeedReport,
     pub(crate) book: &'a BookReport,
@@ -105,8 +105,8 @@ pub(crate) struct Reports<'a> {
 
 impl Summary {
     /// Fills in what the stages and threads reported.
-    pub(crate) fn of(reports: &Reports<'_>) -> Self {
-        let Reports { table, feed, book, gateway, threads } = reports;
+    pub(crate) fn of(reports: &StageReports<'_>) -> Self {
+        let StageReports { table, feed, book, gateway, threads } = reports;
         let sum = |of: fn(&feeds::sync::SyncCounts) -> u64| feed.sync.iter().map(of).sum();
         let names = ["depth", "snapshot", "book_ticker", "trade", "mark_price", "kline", "other"];
         let mut venues: Vec<&str> = table.iter().map(|instrument| instrument.venue.as_str()).collect();

@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
-#[path = "../tests/book_capture/mod.rs"]
+#[path = "../engine/tests/book_capture/mod.rs"]
 mod book_capture;
 
 use std::collections::BTreeMap;

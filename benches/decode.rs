@@ -1,7 +1,7 @@
 //! What a frame costs to decode, by kind: the codec with its scanners, the general decoder, and `serde_json`
 //! into typed structs, over the same recorded frames in the same run.
 //!
-//! `cargo bench -p feeds --bench decode [-- PASSES]`. Medians over the passes; a pass takes every frame of a
+//! `cargo bench -p feeds --bench decode [-- PASSES [VENUE-KIND]]`, such as `31 binance-spot-ticker`. Medians over the passes; a pass takes every frame of a
 //! kind in its order. Under `cargo test` one pass runs.
 
 use engine::ids::InstrumentId;
@@ -15,11 +15,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 fn main() {
-    let passes = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let benching = std::env::args().any(|arg| arg == "--bench");
+    let passes = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let passes = passes.unwrap_or(if benching { 31 } else { 1 });
     println!(
-        "{:<12} {:<8} {:>7} {:>6} {:>8} {:>8}   median ns a message (a level)",
+        "{:<12} {:<8} {:>7} {:>6} {:>8} {:>8}   ns a message: median, fastest pass, (median a level)",
         "capture", "kind", "frames", "bytes", "levels", ""
     );
     let captures = [
@@ -27,7 +27,7 @@ fn main() {
         ("spot/btcusdt_20240808.gz", "binance-spot", Product::Spot),
         ("cm/btcusd_perp_20240808.gz", "binance-coinm", Product::CoinM),
     ];
-    let shipped = feeds::instruments::parse(include_bytes!("../../tools/sabrewing/configs/instruments.toml"))
+    let shipped = feeds::instruments::parse(include_bytes!("../tools/sabrewing/configs/instruments.toml"))
         .expect("the shipped instruments");
     for (path, venue, product) in captures {
         let instrument = shipped.iter().find(|i| i.venue == venue).expect("an instrument of each venue");
@@ -57,6 +57,9 @@ fn capture(path: &str, venue: &str, product: Product, instrument: &Instrument, p
         }
     }
     for (event, name, frames) in &kinds {
+        if !format!("{venue}-{name}").contains(&std::env::args().nth(2).unwrap_or_default()) {
+            continue;
+        }
         let levels = if *event == Event::Delta { levels } else { 0 };
         let count = frames.ends.len();
         let (mut scanner, mut general, mut typed) = (Vec::new(), Vec::new(), Vec::new());
@@ -83,7 +86,8 @@ fn capture(path: &str, venue: &str, product: Product, instrument: &Instrument, p
         {
             times.sort_unstable();
             let ns = per(usize::try_from(times[times.len() / 2]).unwrap_or(0), count);
-            print!(" {name} {ns:>8.1}");
+            let least = per(usize::try_from(times[0]).unwrap_or(0), count);
+            print!(" {name} {ns:>7.1} min {least:>7.1}");
             if levels > 0 {
                 print!(" ({:>5.2})", ns * count as f64 / levels as f64);
             }
@@ -111,6 +115,7 @@ impl Frames {
 
     /// Nanoseconds that all frames take.
     fn time(&self, mut decode: impl FnMut(&[u8])) -> u128 {
+        #[expect(clippy::disallowed_methods, reason = "a bench reads the clock, stages do not")]
         let start = Instant::now();
         let mut from = 0;
         for &end in &self.ends {

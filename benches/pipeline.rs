@@ -1,0 +1,473 @@
+//! What a message costs on its way through the stages that trade: the same types, the same wiring, frames in
+//! memory. Whole captures in order; `--quick` makes two passes (the smoke test of `cargo test`).
+//!
+//! ```text
+//! cargo bench -p sabrewing --bench pipeline [-- --quick]
+//! ```
+
+use engine::book::BookConfig;
+use engine::book_stage::BookStage;
+use engine::counters::{Counters, Run};
+use engine::ids::{ConnectionId, InstrumentId, Lane};
+use engine::instrument::{Instrument, InstrumentTable};
+use engine::journal::{Journal, Options, Writer};
+use engine::num::{Price, Qty};
+use engine::placement::{Idle, Placement, StageId, ThreadPlan};
+use engine::ring::ring;
+use engine::runner::{self, Chain, Control, RingChain, Source, SourceChain, Step, ThreadSpec, Turn};
+use engine::stage::{Node, Nowhere, Sink};
+use engine::stage_log::StageLog;
+use engine::time::{Nanos, StampClock};
+use feeds::capture::{CaptureReader, Next, split_line};
+use feeds::stage::{Connection, FeedStage, Frame, FrameSource, SourcePoll};
+use feeds::venues::AnyCodec;
+use sabrewing::config::Config;
+use sabrewing::pipeline::{Setup, assemble, build};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
+
+/// A capture in memory.
+struct Capture {
+    bytes: Vec<u8>,
+    /// Receive time and place of each message.
+    lines: Vec<(Nanos, std::ops::Range<usize>)>,
+    table: InstrumentTable,
+    venue: &'static str,
+}
+
+impl Capture {
+    fn load(file: &str, venue: &'static str) -> Self {
+        let instruments = feeds::instruments::parse(INSTRUMENTS.as_bytes()).expect("shipped instruments");
+        let instrument =
+            instruments.into_iter().find(|i| i.venue == venue).expect("an instrument of the venue");
+        let mut table = InstrumentTable::default();
+        table.add(instrument);
+        let path = format!("{SHARED}{file}");
+        let mut reader = CaptureReader::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let (mut bytes, mut lines) = (Vec::new(), Vec::new());
+        while let Next::Line(line) = reader.wait() {
+            let (recv_ns, json) = split_line(line.bytes).expect("a receive time");
+            lines.push((recv_ns, bytes.len()..bytes.len() + json.len()));
+            bytes.extend_from_slice(json);
+        }
+        Self { bytes, lines, table, venue }
+    }
+}
+
+impl Capture {
+    fn is_depth(&self, range: &std::ops::Range<usize>) -> bool {
+        self.bytes[range.clone()].windows(13).take(80).any(|part| part == b"\"depthUpdate\"")
+    }
+
+    fn depth_messages(&self) -> Vec<&[u8]> {
+        let depth = self.lines.iter().filter(|(_, range)| self.is_depth(range));
+        depth.map(|(_, range)| &self.bytes[range.clone()]).collect()
+    }
+
+    fn depth_only(&self) -> Self {
+        let is_snapshot =
+            |range: &std::ops::Range<usize>| self.bytes[range.clone()].starts_with(b"{\"lastUpdateId\"");
+        let wanted =
+            |(_, range): &&(Nanos, std::ops::Range<usize>)| self.is_depth(range) || is_snapshot(range);
+        let lines = self.lines.iter().filter(wanted).cloned().collect();
+        Self { bytes: self.bytes.clone(), lines, table: self.table.clone(), venue: self.venue }
+    }
+
+    /// The first messages on `copies` instruments, each message on all of them in turn.
+    fn interleaved(&self, copies: u32, messages: usize) -> Self {
+        let original = self.table.get(InstrumentId(0)).expect("the instrument");
+        let mut table = InstrumentTable::default();
+        for n in 0..copies {
+            table.add(Instrument { venue: format!("{}#{n}", self.venue), ..original.clone() });
+        }
+        Self { bytes: self.bytes.clone(), lines: self.lines[..messages].to_vec(), table, venue: self.venue }
+    }
+}
+
+/// Cells of the ring between feed and book, as the pipeline has it.
+const MESSAGE_CELLS: usize = 2 + feeds::codec::LEVELS_MAX / 4 + 64;
+const RING_CELLS: usize = 4 * MESSAGE_CELLS;
+
+/// Lets one step through a turn, so that single messages can be timed.
+struct Single<F> {
+    inner: F,
+    stepped: bool,
+}
+
+impl<F: Source> Source for Single<F> {
+    fn step<S: Sink>(&mut self, out: &mut S) -> Step {
+        self.stepped = !self.stepped;
+        if self.stepped { self.inner.step(out) } else { Step::Idle }
+    }
+    fn has_room(&mut self) -> bool {
+        self.inner.has_room()
+    }
+    fn stop_reading(&mut self) {
+        self.inner.stop_reading();
+    }
+}
+
+const INSTRUMENTS: &str = include_str!("../tools/sabrewing/configs/instruments.toml");
+
+/// Its frames, from the first to the last.
+struct InMemory {
+    capture: Arc<Capture>,
+    next: usize,
+    /// Which instrument's copy of the line is next.
+    copy: u16,
+}
+
+impl FrameSource for InMemory {
+    #[inline]
+    fn poll(&mut self) -> SourcePoll<'_> {
+        let Some((recv_ns, range)) = self.capture.lines.get(self.next) else { return SourcePoll::End };
+        SourcePoll::Ready(Frame {
+            connection: ConnectionId(self.copy),
+            line: u32::try_from(self.next).unwrap_or(u32::MAX),
+            recv_ns: *recv_ns,
+            clock_fault: false,
+            bytes: Ok(&self.capture.bytes[range.clone()]),
+        })
+    }
+
+    #[inline]
+    fn consume(&mut self) {
+        self.copy += 1;
+        if usize::from(self.copy) == self.capture.table.len() {
+            (self.copy, self.next) = (0, self.next + 1);
+        }
+    }
+}
+
+struct Bench {
+    capture: Arc<Capture>,
+    config: Config,
+    clock: StampClock,
+    passes: usize,
+}
+
+/// A journal in a temporary directory, or none.
+struct Kept {
+    journal: Option<Journal>,
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Kept {
+    fn new(on: bool) -> Self {
+        if !on {
+            return Self { journal: None, dir: None };
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let journal =
+            Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).expect("a journal");
+        // The helper writes segments ahead; a run that has just started would measure the helper.
+        journal.room().wait(1 << 20).expect("segments");
+        Self { journal: Some(journal), dir: Some(dir) }
+    }
+
+    fn writer(&mut self, lane: Lane) -> Writer {
+        self.journal
+            .as_mut()
+            .map_or_else(|| Writer::off(lane), |journal| journal.writer(lane).expect("a lane"))
+    }
+
+    fn end(self) {
+        if let Some(journal) = self.journal {
+            journal.close().expect("a closed journal");
+        }
+        drop(self.dir);
+    }
+}
+
+impl Bench {
+    fn again(&self) -> Self {
+        Self {
+            capture: Arc::clone(&self.capture),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            passes: self.passes.min(5),
+        }
+    }
+
+    fn source(&self) -> InMemory {
+        InMemory { capture: Arc::clone(&self.capture), next: 0, copy: 0 }
+    }
+
+    fn feed(&self, kept: &mut Kept) -> FeedStage<InMemory, AnyCodec> {
+        let log = StageLog::new(kept.writer(Lane::Feed), Arc::default(), 1 << 20);
+        let table = &self.capture.table;
+        let connection = |instrument: &Instrument| {
+            let codec = AnyCodec::new(self.capture.venue, &[(instrument.id, instrument)]).expect("a codec");
+            Connection { codec, venue: instrument.venue_id }
+        };
+        let connections = table.iter().map(connection).collect();
+        let (tx, _) = sync_channel(1);
+        FeedStage::new(self.source(), connections, table, self.config.feed, log, self.clock.clone(), tx)
+    }
+
+    fn book(&self) -> BookStage<Option<NoTap>> {
+        let (tx, _) = sync_channel(1);
+        BookStage::new(&self.capture.table, self.config.book, NO_TAP, tx)
+    }
+
+    /// Nanoseconds a message of each pass of feed and book, one thread.
+    fn feed_and_book(&self, journal: bool) -> Vec<f64> {
+        let pass = |_| {
+            let mut kept = Kept::new(journal);
+            let feed = self.feed(&mut kept);
+            let book = Node::new(self.book(), Nowhere, self.clock.clone(), Some(1));
+            let elapsed = timed(&mut SourceChain::new(feed, book));
+            kept.end();
+            self.per_message(elapsed)
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    /// The same with the ring between two threads, as the runner runs them.
+    fn feed_ring_book(&self, cores: &[usize]) -> Vec<f64> {
+        let pass = |_| {
+            let feed = self.feed(&mut Kept::new(false));
+            let (tx, rx) = ring(RING_CELLS, MESSAGE_CELLS, MESSAGE_CELLS);
+            let source = SourceChain::new(feed, tx);
+            let book = RingChain::new(rx, Node::new(self.book(), Nowhere, self.clock.clone(), Some(1)));
+            let thread = |index: usize, stage, chain: Box<dyn Chain>| {
+                let core = (cores.len() > 1).then(|| cores[index % cores.len()]);
+                let idle = if cores.len() > 1 { Idle::Spin } else { Idle::SpinThenYield };
+                let plan = ThreadPlan { stages: vec![stage], core, idle };
+                ThreadSpec { plan, chains: vec![chain], pulse: Box::new(()) }
+            };
+            let threads =
+                vec![thread(0, StageId::Feed, Box::new(source)), thread(1, StageId::Book, Box::new(book))];
+            let start = Instant::now();
+            runner::run(threads, &Arc::default(), || ()).expect("threads");
+            self.per_message(start.elapsed())
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    /// Nanoseconds of each of the first messages on one thread that idles for `pause` before each.
+    fn after_a_pause(&self, pause: Duration, messages: usize) -> Vec<f64> {
+        let feed = self.feed(&mut Kept::new(false));
+        let book = Node::new(self.book(), Nowhere, self.clock.clone(), Some(1));
+        let mut chain = SourceChain::new(Single { inner: feed, stepped: false }, book);
+        let mut times = Vec::with_capacity(messages);
+        for _ in 0..messages {
+            let start = Instant::now();
+            while start.elapsed() < pause {
+                std::hint::spin_loop();
+            }
+            let start = Instant::now();
+            if chain.turn() == Turn::Finished {
+                break;
+            }
+            times.push(start.elapsed().as_nanos() as f64);
+        }
+        times
+    }
+
+    /// Nanoseconds a depth message of what a plain program does: serde_json into maps.
+    fn plain_depth(&self) -> Vec<f64> {
+        #[derive(serde::Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            b: Vec<[&'a str; 2]>,
+            #[serde(borrow)]
+            a: Vec<[&'a str; 2]>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Wrapped<'a> {
+            #[serde(borrow)]
+            data: Data<'a>,
+        }
+        let instrument = self.capture.table.get(InstrumentId(0)).expect("the instrument");
+        let depth = self.capture.depth_messages();
+        let pass = |_| {
+            let mut sides = [BTreeMap::new(), BTreeMap::new()];
+            let start = Instant::now();
+            for json in &depth {
+                let message: Wrapped<'_> = serde_json::from_slice(json).expect("a depth message");
+                for (side, levels) in sides.iter_mut().zip([&message.data.b, &message.data.a]) {
+                    for [price, qty] in levels {
+                        let price =
+                            Price::parse(price.as_bytes(), instrument.price_rule.tick).expect("a price");
+                        let qty = Qty::parse(qty.as_bytes(), instrument.qty_unit).expect("a quantity");
+                        if qty.0 == 0 {
+                            side.remove(&price);
+                        } else {
+                            side.insert(price, qty);
+                        }
+                    }
+                }
+            }
+            std::hint::black_box(&sides);
+            start.elapsed().as_nanos() as f64 / depth.len() as f64
+        };
+        (0..self.passes.min(5)).map(pass).collect()
+    }
+
+    /// Nanoseconds a depth message through decode, sync and book: only the snapshot and depth messages are there.
+    fn depth_only(&self) -> Vec<f64> {
+        let only = Self {
+            capture: Arc::new(self.capture.depth_only()),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            passes: self.passes,
+        };
+        only.feed_and_book(false)
+    }
+
+    /// Nanoseconds a message of each pass of all five stages, as the runner runs them.
+    fn five_stages(&self, journal: bool, placement: &Placement) -> Vec<f64> {
+        let pass = |_| {
+            let control = Arc::new(Control::default());
+            let mut kept = Kept::new(journal);
+            let threads = self.threads(&mut kept, &control, placement);
+            let start = Instant::now();
+            runner::run(threads, &control, || ()).expect("threads");
+            let elapsed = start.elapsed();
+            assert_eq!(control.stopped(), None, "{:?}", control.detail());
+            kept.end();
+            self.per_message(elapsed)
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    /// All five stages, put together as the placement says.
+    fn threads(&self, kept: &mut Kept, control: &Arc<Control>, placement: &Placement) -> Vec<ThreadSpec> {
+        let table = &self.capture.table;
+        let setup = Setup {
+            config: &self.config,
+            table,
+            of_connection: &[InstrumentId(0)],
+            clock: &self.clock,
+            control,
+        };
+        let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).expect("counters");
+        let (stages, _) =
+            assemble(&setup, self.source(), NO_TAP, &mut counters, |lane| Ok(kept.writer(lane)))
+                .expect("stages");
+        build(stages, placement, table.len(), &self.clock, &mut counters).expect("a pipeline")
+    }
+
+    fn per_message(&self, elapsed: Duration) -> f64 {
+        elapsed.as_nanos() as f64 / (self.capture.lines.len() * self.capture.table.len()) as f64
+    }
+}
+
+/// No rows are wanted.
+enum NoTap {}
+
+const NO_TAP: Option<NoTap> = None;
+
+impl engine::book_stage::BookTap for NoTap {
+    fn applied(&mut self, _: &engine::message::Head, _: &engine::message::Depth, _: &engine::book::Book) {}
+    fn replacing(&mut self, _: InstrumentId, _: &engine::book::Book) {}
+    fn ended(&mut self, _: InstrumentId, _: &engine::book::Book) {}
+}
+
+/// What `scripts/instructions` counts: the calls of `work`, and nothing around them.
+#[inline(never)]
+#[unsafe(export_name = "counted")]
+fn counted(work: &mut dyn FnMut()) {
+    work();
+}
+
+/// One pass of a case on one thread, without the runner: its instructions are the stages'.
+fn count(case: &str, bench: &Bench) {
+    let journal = case.ends_with("_journal");
+    let control = Arc::new(Control::default());
+    let mut kept = Kept::new(journal);
+    let mut chain: Box<dyn Chain> = if case.starts_with("five") {
+        let mut threads = bench.threads(&mut kept, &control, &Placement::one(&[]));
+        threads.remove(0).chains.remove(0)
+    } else {
+        let feed = bench.feed(&mut kept);
+        Box::new(SourceChain::new(feed, Node::new(bench.book(), Nowhere, bench.clock.clone(), Some(1))))
+    };
+    counted(&mut || while chain.turn() != Turn::Finished {});
+    drop(chain);
+    kept.end();
+}
+
+fn timed(chain: &mut impl Chain) -> Duration {
+    let start = Instant::now();
+    while chain.turn() != Turn::Finished {}
+    start.elapsed()
+}
+
+fn print(what: &str, mut passes: Vec<f64>) {
+    passes.sort_by(f64::total_cmp);
+    let (min, median) = (passes[0], passes[passes.len() / 2]);
+    let rate = 1000.0 / median;
+    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let quick = arguments.iter().any(|a| a == "--quick" || a == "--test");
+    let passes = if quick { 2 } else { 15 };
+    let config = Config::load(None).expect("the shipped configuration");
+    if let Some(at) = arguments.iter().position(|a| a == "--count") {
+        let capture = Arc::new(Capture::load("usdm/btcusdt_20240808.gz", "binance-usdm"));
+        let bench = Bench { capture, config, clock: StampClock::off(), passes: 1 };
+        return count(arguments.get(at + 1).expect("--count CASE"), &bench);
+    }
+    let cores = engine::thread_facts::allowed_cores();
+    println!(
+        "{:<58} {:>8} {:>8} {:>10}",
+        "ns a message (whole capture, one pass after another)", "min", "median", "M msg/s"
+    );
+    let captures = [
+        ("usdm", "usdm/btcusdt_20240808.gz", "binance-usdm"),
+        ("spot", "spot/btcusdt_20240808.gz", "binance-spot"),
+        ("coinm", "cm/btcusd_perp_20240808.gz", "binance-coinm"),
+    ];
+    assert!(Path::new(SHARED).exists(), "{SHARED} is missing");
+    for (name, file, venue) in captures {
+        let capture = Arc::new(Capture::load(file, venue));
+        let bench = |stamps| Bench {
+            capture: Arc::clone(&capture),
+            config: Config { book: BookConfig::default(), ..config.clone() },
+            clock: if stamps { StampClock::on() } else { StampClock::off() },
+            passes,
+        };
+        let (plain, stamped) = (bench(false), bench(true));
+        print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false));
+        print(&format!("{name}: the same, a ring between two threads"), plain.feed_ring_book(&cores));
+        print(&format!("{name}: the same, journal on"), plain.feed_and_book(true));
+        print(&format!("{name}: five stages, one thread"), plain.five_stages(false, &Placement::one(&cores)));
+        print(
+            &format!("{name}: five stages, one thread, journal on"),
+            plain.five_stages(true, &Placement::one(&cores)),
+        );
+        print(
+            &format!("{name}: five stages, one thread, journal and stamps on"),
+            stamped.five_stages(true, &Placement::one(&cores)),
+        );
+        print(
+            &format!("{name}: five stages, two threads, journal on"),
+            plain.five_stages(true, &Placement::two(&cores)),
+        );
+        print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only());
+        print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth());
+        let many = Bench {
+            capture: Arc::new(capture.interleaved(50, if quick { 200 } else { 10_000 })),
+            ..plain.again()
+        };
+        print(
+            &format!("{name}: 50 instruments interleaved, decode + sync + book"),
+            many.feed_and_book(false),
+        );
+        print(&format!("{name}: single messages, back to back"), plain.after_a_pause(Duration::ZERO, 3000));
+        let pause = Duration::from_millis(u64::from(!quick));
+        print(
+            &format!("{name}: single messages, each after {pause:?} idle"),
+            plain.after_a_pause(pause, 3000),
+        );
+    }
+}

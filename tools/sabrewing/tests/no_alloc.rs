@@ -1,0 +1,109 @@
+//! No stage allocates or frees after the start: the first pass over a whole capture, its snapshot, a forced
+//! resynchronisation, orders and fills, the largest message and changes of the journal's segments leave the
+//! counter of every stage's thread where it was, in each placement.
+
+mod pipeline;
+
+use engine::runner::{self, Pulse, ThreadReport};
+use engine::time::StampClock;
+use pipeline::{Market, NoTap, journal, placements, prepare};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is being torn down has no counter any more.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Notes, on a stage's own thread, how often it allocated between the first beat and the last: the first comes
+/// before the first frame, the last before anything is dropped.
+struct Armed {
+    start: Option<u64>,
+    seen: Arc<Mutex<Vec<(String, u64)>>>,
+    slot: Option<usize>,
+}
+
+impl Pulse for Armed {
+    fn beat(&mut self, report: &ThreadReport) {
+        let now = CALLS.with(Cell::get);
+        match (self.start, self.slot) {
+            (None, _) | (_, None) => {
+                let mut seen = self.seen.lock().unwrap();
+                self.slot = Some(seen.len());
+                seen.push((report.name.clone(), 0));
+                drop(seen);
+                self.start = Some(CALLS.with(Cell::get));
+            }
+            (Some(start), Some(slot)) => self.seen.lock().unwrap()[slot].1 = now - start,
+        }
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = CALLS.with(Cell::get);
+    drop(std::hint::black_box(vec![1_u8; 100]));
+    assert_eq!(CALLS.with(Cell::get) - before, 2);
+}
+
+#[test]
+fn no_stage_allocates_after_the_start_in_any_placement() {
+    let market = Arc::new(Market::usdm(usize::MAX).with_a_forced_resync());
+    for (name, placement) in placements() {
+        let dir = tempfile::tempdir().unwrap();
+        // Small segments, so that every lane that is written changes them on the way.
+        let mut journal = Some(journal(&dir.path().join("journal"), 8 << 20, 4 << 20));
+        let tap = None::<NoTap>;
+        let mut run = prepare(&market, &placement, tap, &mut journal, &StampClock::on());
+        let seen = Arc::default();
+        for thread in &mut run.threads {
+            thread.pulse = Box::new(Armed { start: None, seen: Arc::clone(&seen), slot: None });
+        }
+        let threads = run.threads.len();
+        runner::run(run.threads, &run.control, || ()).unwrap();
+        assert_eq!(run.control.stopped(), None, "{name}: {:?}", run.control.detail());
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), threads);
+        for (thread, calls) in seen.iter() {
+            assert_eq!(*calls, 0, "placement {name}: thread {thread} allocated or freed");
+        }
+        let (feed, gateway) = (run.reports.feed.recv().unwrap(), run.reports.gateway.recv().unwrap());
+        assert_eq!((feed.sync[0].gaps, feed.sync[0].resyncs), (1, 1), "{name}");
+        assert!(gateway.orders.placed > 100 && gateway.orders.filled > 10, "{name}: {:?}", gateway.orders);
+        journal.take().unwrap().close().unwrap();
+        let segments = std::fs::read_dir(dir.path().join("journal")).unwrap();
+        let feed_segments = segments
+            .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("feed"))
+            .count();
+        assert!(feed_segments >= 3, "{name}: {feed_segments} feed segments");
+    }
+}
