@@ -39,8 +39,8 @@ pub enum DetectError {
     Undecided {
         /// Lines looked at.
         lines: u64,
-        /// What is still missing: `venue` or `symbol`.
-        missing: &'static str,
+        /// The venue, where they tell that much: then it is the symbol that is missing.
+        venue: Option<&'static str>,
     },
 }
 
@@ -51,11 +51,17 @@ impl fmt::Display for DetectError {
             Self::Contradiction { line_number, value, before } => {
                 write!(f, "line {line_number} is of {value}, the lines before it are of {before}")
             }
-            Self::Undecided { lines, missing: "symbol" } => {
-                write!(f, "none of the first {lines} lines names a symbol: name it with --instrument")
+            Self::Undecided { lines, venue: Some(venue) } => {
+                write!(
+                    f,
+                    "none of its first {lines} lines names a symbol of {venue}: name it with --instrument"
+                )
             }
-            Self::Undecided { lines, .. } => {
-                write!(f, "none of the first {lines} lines tells the venue: name it with --venue")
+            Self::Undecided { lines, venue: None } => {
+                write!(
+                    f,
+                    "none of its first {lines} lines tells the venue: no capture, or name it with --venue"
+                )
             }
         }
     }
@@ -88,8 +94,7 @@ pub fn detect(path: impl AsRef<Path>, venue: Option<&'static str>) -> Result<Det
             Next::NotYet | Next::End => break,
         }
     }
-    let missing = if finding.product(finding.products).is_some() { "symbol" } else { "venue" };
-    Err(DetectError::Undecided { lines, missing })
+    Err(DetectError::Undecided { lines, venue: finding.product(finding.products) })
 }
 
 /// Sets of products, as bits in the order of `venues::VENUES`.

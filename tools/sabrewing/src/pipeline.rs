@@ -91,6 +91,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         (sync_channel(1), sync_channel(1), sync_channel(1));
     let full = |error: CountersError| error.to_string();
     let (executions, executed) = executions_ring(table.len());
+    let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
     let reasons = reason_counters(counters, table).map_err(full)?;
     let manager = OrderManager::new(
         table,
@@ -207,7 +208,7 @@ impl Wiring<'_> {
         };
         let name = stage.name();
         let sender = self.count_sender(sender, name, "input")?;
-        let receiver = self.count_receiver(receiver, name, "input")?;
+        let receiver = count_receiver(self.counters, receiver, name, "input")?;
         self.chains.push((stage, Box::new(RingChain::new(receiver, node))));
         Ok(Link::Ring(sender))
     }
@@ -227,17 +228,17 @@ impl Wiring<'_> {
         let refused = register(format!("{name}_refused"), "Messages that found the ring full")?;
         Ok(sender.counting(sent, refused))
     }
+}
 
-    fn count_receiver(
-        &mut self,
-        receiver: RingReceiver,
-        owner: &str,
-        name: &str,
-    ) -> Result<RingReceiver, CountersError> {
-        let desc_name = format!("{name}_taken");
-        let desc = Desc::counter(&desc_name, Unit::Count, "Messages that left the ring");
-        Ok(receiver.counting(self.counters.register(&format!("{owner} ring receiver"), &desc)?))
-    }
+fn count_receiver(
+    counters: &mut Counters,
+    receiver: RingReceiver,
+    owner: &str,
+    name: &str,
+) -> Result<RingReceiver, CountersError> {
+    let name = format!("{name}_taken");
+    let desc = Desc::counter(&name, Unit::Count, "Messages that left the ring");
+    Ok(receiver.counting(counters.register(&format!("{owner} ring receiver"), &desc)?))
 }
 
 /// A thread's heartbeat and turns, in the counters.

@@ -29,29 +29,44 @@ pub(crate) struct BooksTap {
     failed: SyncSender<io::Error>,
 }
 
-enum Output {
+/// The file that rows go to.
+pub(crate) enum Output {
     Plain(BufWriter<File>),
     Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
-impl BooksTap {
+impl Output {
     /// Makes the file, compressed when its name ends in `.gz`.
-    pub(crate) fn create(
-        path: &Path,
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(1 << 16, File::create(path)?);
+        Ok(match path.extension() {
+            Some(extension) if extension == "gz" => {
+                Self::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
+            }
+            _ => Self::Plain(file),
+        })
+    }
+
+    /// Writes what is held back, and what ends a compressed file.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(mut out) => out.flush(),
+            Self::Gzip(out) => out.finish()?.flush(),
+        }
+    }
+}
+
+impl BooksTap {
+    /// Rows of `instrument` into `out`. What goes wrong with the file later goes to `failed`.
+    pub(crate) fn new(
+        out: Output,
         instrument: Instrument,
         every: u64,
         file_of_connection: Vec<usize>,
         failed: SyncSender<io::Error>,
-    ) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(1 << 16, File::create(path)?);
-        let out = match path.extension() {
-            Some(extension) if extension == "gz" => {
-                Output::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
-            }
-            _ => Output::Plain(file),
-        };
+    ) -> Self {
         let (unwritten, row_before_snapshot) = (None, None);
-        Ok(Self {
+        Self {
             out: Some(out),
             instrument,
             every,
@@ -60,7 +75,7 @@ impl BooksTap {
             unwritten,
             row_before_snapshot,
             failed,
-        })
+        }
     }
 
     fn write(&mut self, row: &str) {
@@ -150,12 +165,8 @@ impl BookTap for BooksTap {
 
 impl Drop for BooksTap {
     fn drop(&mut self) {
-        let finished = match self.out.take() {
-            Some(Output::Plain(mut out)) => out.flush(),
-            Some(Output::Gzip(out)) => out.finish().and_then(|mut out| out.flush()),
-            None => Ok(()),
-        };
-        if let Err(error) = finished {
+        if let Some(Err(error)) = self.out.take().map(Output::finish) {
+            // The receiver is gone only when nobody wants to know.
             let _ = self.failed.send(error);
         }
     }

@@ -3,7 +3,7 @@
 use super::ReplayArgs;
 use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
-use feeds::detect::{Detected, detect};
+use feeds::detect::{DetectError, Detected, detect};
 use feeds::instruments::{Description, parse};
 use std::path::Path;
 
@@ -37,16 +37,38 @@ pub(crate) fn resolve(args: &ReplayArgs) -> Result<Resolved, ResolveError> {
     }
     let (mut table, mut of_file, mut assumed) = (InstrumentTable::default(), Vec::new(), Vec::new());
     for path in &args.files {
-        let found = detect(path, args.venue.map(VenueArg::name)).map_err(|e| match e {
-            // A capture's own error names the file already.
-            feeds::detect::DetectError::Capture(error) => ResolveError::Input(error.to_string()),
-            other => ResolveError::Input(format!("{}: {other}", path.display())),
-        })?;
+        let found = look_into(args, path)?;
+        if let Some(listed) = table.find(found.venue, &found.symbol) {
+            of_file.push(listed.id);
+            continue;
+        }
         let instrument = find(args, path, &found, &known, &mut assumed)?;
-        let listed = table.find(&instrument.venue, &instrument.symbol).map(|listed| listed.id);
-        of_file.push(listed.unwrap_or_else(|| table.add(instrument)));
+        of_file.push(table.add(instrument));
+    }
+    if args.tick.is_some() && table.len() > 1 {
+        let names: Vec<String> = table.iter().map(Instrument::full_name).collect();
+        let what = format!(
+            "--tick and --lot describe one instrument, the files are of {}: give --instruments FILE",
+            names.join(", ")
+        );
+        return Err(ResolveError::Usage(what));
     }
     Ok(Resolved { table, of_file, assumed })
+}
+
+/// What a file is of. A capture that never names its symbol is of the one that `--instrument` names.
+fn look_into(args: &ReplayArgs, path: &Path) -> Result<Detected, ResolveError> {
+    let fail = |what: &dyn std::fmt::Display| ResolveError::Input(format!("{}: {what}", path.display()));
+    match (detect(path, args.venue.map(VenueArg::name)), &args.instrument) {
+        (Ok(found), _) => Ok(found),
+        (Err(DetectError::Undecided { lines: line_number @ 1.., venue: Some(venue) }), Some(name)) => {
+            let symbol = name.strip_prefix(venue).and_then(|rest| rest.strip_prefix(':')).unwrap_or(name);
+            Ok(Detected { venue, symbol: symbol.to_owned(), qty_digits: None, line_number })
+        }
+        // A capture's own error names the file already.
+        (Err(DetectError::Capture(error)), _) => Err(ResolveError::Input(error.to_string())),
+        (Err(other), _) => Err(fail(&other)),
+    }
 }
 
 fn find(

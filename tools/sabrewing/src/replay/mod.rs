@@ -8,7 +8,7 @@ mod summary;
 use crate::config::{Config, PlacementChoice};
 use crate::pipeline::{Setup, assemble, build};
 use crate::run_files::RunFiles;
-use books::BooksTap;
+use books::{BooksTap, Output};
 use clap::Args;
 use engine::ids::ConnectionId;
 use engine::instrument::InstrumentTable;
@@ -18,7 +18,8 @@ use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +78,7 @@ pub(crate) struct ReplayArgs {
     /// A row for the first update, every N-th, and the last.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     books_every: u64,
-    /// The instrument of --books, where the files are of several.
+    /// The instrument of --books, where the files are of several; the symbol, where no message names it.
     #[arg(long)]
     instrument: Option<String>,
     /// max, recorded, N/s messages, or Nx the recorded speed.
@@ -119,10 +120,15 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     match replay(args) {
         Ok(code) => code,
         Err(Refused(code, what)) => {
-            eprintln!("sabrewing replay: {what}");
+            say(&format!("sabrewing replay: {what}"));
             ExitCode::from(code)
         }
     }
+}
+
+/// A line for whoever watches; nobody need.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
@@ -132,12 +138,28 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     if let Some(host) = config.host.as_ref().filter(|host| host.strict_host) {
         refuse_unfit_host(host)?;
     }
-    let Resolved { table, of_file, assumed } = resolve(args).map_err(|error| match error {
-        ResolveError::Input(what) => input(what),
-        ResolveError::Usage(what) => usage(what),
-    })?;
+    refuse_overwriting_inputs(args)?;
+    let rows_failed = |error: std::io::Error| {
+        let path = args.books.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        usage(format!("{path}: {error}"))
+    };
+    let Resolved { table, of_file, assumed } = match resolve(args) {
+        Ok(resolved) => resolved,
+        Err(ResolveError::Usage(what)) => return Err(usage(what)),
+        Err(ResolveError::Input(what)) => {
+            // The rows of an input without one: whoever reads them finds the file of this run.
+            if let Some(path) = &args.books {
+                Output::create(path).and_then(Output::finish).map_err(rows_failed)?;
+            }
+            return Err(input(what));
+        }
+    };
+    let tapped = match (&args.instrument, &args.books) {
+        (None, None) => None,
+        _ => Some(tapped(args, &table)?),
+    };
     for line in assumed {
-        eprintln!("assumed {line}");
+        say(&format!("assumed {line}"));
     }
     let clock = if config.stamps { StampClock::on() } else { StampClock::off() };
     let control = Arc::new(Control::default());
@@ -146,15 +168,12 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
     }
     let (books_failed_tx, books_failed) = sync_channel(2);
-    let tap = match &args.books {
-        Some(path) => {
-            let instrument = tapped(args, &table)?;
-            let files = file_numbers(&of_file);
-            let fail = |error| usage(format!("{}: {error}", path.display()));
-            let tap = BooksTap::create(path, instrument, args.books_every, files, books_failed_tx);
-            Some(tap.map_err(fail)?)
+    let tap = match (&args.books, tapped) {
+        (Some(path), Some(instrument)) => {
+            let out = Output::create(path).map_err(rows_failed)?;
+            Some(BooksTap::new(out, instrument, args.books_every, file_numbers(&of_file), books_failed_tx))
         }
-        None => None,
+        _ => None,
     };
     let started = Instant::now();
     let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
@@ -242,10 +261,15 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     }
     let page =
         if args.json { serde_json::to_string(&summary).map_err(usage)? + "\n" } else { summary.text() };
-    // A reader that closed the pipe has seen what it wanted.
-    let _ = std::io::stdout().write_all(page.as_bytes());
+    if let Err(error) = std::io::stdout().write_all(page.as_bytes())
+        // A reader that closed the pipe has seen what it wanted.
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        failures.push(format!("the summary could not be written: {error}"));
+        code = code.max(1);
+    }
     for failure in failures {
-        eprintln!("sabrewing replay: {failure}");
+        say(&format!("sabrewing replay: {failure}"));
     }
     Ok(ExitCode::from(code))
 }
@@ -259,6 +283,20 @@ fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
 fn file_numbers(of_file: &[engine::ids::InstrumentId]) -> Vec<usize> {
     let before = |index: usize| of_file[..index].iter().filter(|id| **id == of_file[index]).count();
     (0..of_file.len()).map(before).collect()
+}
+
+/// Rows written over a capture would destroy what is replayed. Err: the file of rows is one of the inputs.
+fn refuse_overwriting_inputs(args: &ReplayArgs) -> Result<(), Refused> {
+    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let Some(rows) = args.books.as_deref() else { return Ok(()) };
+    let inputs = args.files.iter().chain(&args.config).chain(&args.instruments);
+    match inputs
+        .map(PathBuf::as_path)
+        .find(|path| identity(path).is_some_and(|id| identity(rows) == Some(id)))
+    {
+        Some(path) => Err(usage(format!("{}: --books would overwrite {}", rows.display(), path.display()))),
+        None => Ok(()),
+    }
 }
 
 fn tapped(args: &ReplayArgs, table: &InstrumentTable) -> Result<engine::instrument::Instrument, Refused> {
@@ -342,14 +380,14 @@ impl<'a> Supervisor<'a> {
             let frames = self.files.counters().snapshot().ok();
             let frames =
                 frames.and_then(|all| all.find("feed", "frames").map(|entry| entry.value)).unwrap_or(0);
-            eprint!("\r{frames} messages, {} s ", self.started.elapsed().as_secs());
+            let _ = write!(std::io::stderr(), "\r{frames} messages, {} s ", self.started.elapsed().as_secs());
         }
     }
 
     /// The most anonymous memory seen, bytes.
     fn finish(self) -> u64 {
         if self.shown {
-            eprintln!();
+            say("");
         }
         self.anonymous_bytes
     }
