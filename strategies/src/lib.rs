@@ -1,1 +1,3 @@
 //! Signals, indicators and strategies.
+
+pub mod indicators;

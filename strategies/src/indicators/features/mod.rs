@@ -1,0 +1,5 @@
+//! Features for models.
+
+use super::registry::Entry;
+
+pub(crate) const TABLES: &[&[Entry]] = &[];

@@ -1,0 +1,13 @@
+//! Volatility: how wide the price moves.
+
+mod bands;
+mod ranges;
+mod spread;
+
+pub use bands::{Bollinger, Donchian, Keltner, KeltnerClose};
+pub use ranges::{Atr, Natr};
+pub use spread::{StandardDeviation, ZScore};
+
+use super::registry::Entry;
+
+pub(crate) const TABLES: &[&[Entry]] = &[bands::TABLE, ranges::TABLE, spread::TABLE];

@@ -1,0 +1,13 @@
+//! Volume: what is traded while the price moves.
+
+mod accumulation;
+mod flow;
+mod vwap;
+
+pub use accumulation::{AccumulationDistribution, ChaikinOscillator, OnBalanceVolume};
+pub use flow::{ChaikinMoneyFlow, MoneyFlowIndex};
+pub use vwap::{CumulativeVwap, SessionVwap};
+
+use super::registry::Entry;
+
+pub(crate) const TABLES: &[&[Entry]] = &[accumulation::TABLE, flow::TABLE, vwap::TABLE];
