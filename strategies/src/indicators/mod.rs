@@ -15,12 +15,14 @@
 mod answer;
 mod bar;
 pub mod blocks;
+mod catalogue;
 mod contract;
 pub mod features;
 pub mod momentum;
 mod name;
 mod panel;
 pub mod patterns;
+mod plot;
 mod registry;
 mod source;
 pub mod trend;
@@ -29,9 +31,11 @@ pub mod volatility;
 pub mod volume;
 
 pub use bar::{Bar, Candles, Columns, UnequalColumns};
+pub use catalogue::{catalogue_page, catalogue_schema, catalogue_text};
 pub use contract::{Feed, Indicator, Input, Pair, Running, Study, WholeCandle};
 pub use name::{NameError, Request, split_outside_parentheses};
 pub use panel::Panel;
+pub use plot::plot;
 pub use registry::{Args, Cost, Entry, Kind, Origin, Output, Param, Reads, catalogue, entry};
 pub use source::{Field, Source};
 pub use value::{Outputs, Value};

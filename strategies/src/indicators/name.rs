@@ -63,6 +63,11 @@ impl Request {
         Ok(Self { entry, args, output, sources })
     }
 
+    /// Output 0 of `entry` with these parameters and its default sources.
+    pub(crate) fn of(entry: &'static Entry, args: Args) -> Self {
+        Self { entry, args, output: 0, sources: Vec::new() }
+    }
+
     /// The indicator.
     #[must_use]
     pub fn entry(&self) -> &'static Entry {
@@ -327,7 +332,11 @@ fn unknown_output(text: &str, entry: &'static Entry, given: &str) -> NameError {
     } else {
         format!("`{}` has no output `{given}` (it has {})", entry.name, names.join(", "))
     };
-    NameError::new(text, wrong, nearest(given, names.into_iter()))
+    let words = entry.params.iter().flat_map(|param| match param.kind {
+        Kind::Choice(words) => words,
+        Kind::Whole(..) | Kind::Real(..) => &[],
+    });
+    NameError::new(text, wrong, nearest(given, names.into_iter().chain(words.copied())))
 }
 
 /// The nearest of `known` by edits, if it is at most a third of the word away.
