@@ -29,6 +29,7 @@ pub mod trend;
 mod value;
 pub mod volatility;
 pub mod volume;
+mod wrapped;
 
 pub use bar::{Bar, Candles, Columns, UnequalColumns};
 pub use catalogue::{catalogue_page, catalogue_schema, catalogue_text};

@@ -7,6 +7,7 @@ mod kst;
 mod strength;
 mod vigor;
 mod wave;
+mod wrapped;
 
 pub use changes::{Change, ChangeKind, Trix};
 pub use channel_oscillators::{Cci, Stochastic, StochasticFast, StochasticRsi, Williams};
@@ -26,4 +27,5 @@ pub(crate) const TABLES: &[&[Entry]] = &[
     kst::TABLE,
     vigor::TABLE,
     wave::TABLE,
+    wrapped::TABLE,
 ];

@@ -6,7 +6,7 @@ use crate::indicators::blocks::{Delay, Wilder, state};
 use crate::indicators::registry::{Entry, GOLDEN, length, on_candle, out};
 
 state! {
-    /// Directional movement, smoothed: +DI, -DI, DX, and the raw smoothed sums +DM and -DM.
+    /// Directional movement, smoothed: +DI, -DI, DX.
     ///
     /// Wilder sums: the first n - 1 terms add up, then s += term - s/n. A tie between the move up and
     /// the move down counts for neither side. Where both DI are 0, DX repeats.
@@ -14,7 +14,8 @@ state! {
     pub struct Dx {
         previous: Option<Bar>,
         n: f64,
-        terms: usize,
+        /// Terms that still only add up.
+        seed: usize,
         plus: f64,
         minus: f64,
         range: f64,
@@ -33,17 +34,21 @@ pub struct Directional {
     pub dx: f64,
     /// Does DX follow from this candle, or repeat because neither side moved?
     pub moved: bool,
-    /// Smoothed +DM, price units.
-    pub plus_dm: f64,
-    /// Smoothed -DM, price units.
-    pub minus_dm: f64,
 }
 
 impl Dx {
     /// Smoothed over `n` candles.
     #[must_use]
     pub fn new(n: usize) -> Self {
-        Self { previous: None, n: n as f64, terms: 0, plus: 0.0, minus: 0.0, range: 0.0, dx: 0.0 }
+        Self {
+            previous: None,
+            n: n as f64,
+            seed: n.saturating_sub(1),
+            plus: 0.0,
+            minus: 0.0,
+            range: 0.0,
+            dx: 0.0,
+        }
     }
 
     /// Adds a candle; answers from the n-th change on.
@@ -54,18 +59,16 @@ impl Dx {
         let plus = if up > 0.0 && up > down { up } else { 0.0 };
         let minus = if down > 0.0 && down > up { down } else { 0.0 };
         let range = bar.range().max((bar.high - previous.close).abs()).max((bar.low - previous.close).abs());
-        let keep = if self.terms + 1 < self.n as usize {
-            self.terms += 1;
+        if self.seed > 0 {
+            self.seed -= 1;
             self.plus += plus;
             self.minus += minus;
             self.range += range;
             return None;
-        } else {
-            1.0 / self.n
-        };
-        self.plus += plus - self.plus * keep;
-        self.minus += minus - self.minus * keep;
-        self.range += range - self.range * keep;
+        }
+        self.plus += plus - self.plus / self.n;
+        self.minus += minus - self.minus / self.n;
+        self.range += range - self.range / self.n;
         let share = |dm: f64| if self.range > 0.0 { 100.0 * (dm / self.range) } else { 0.0 };
         let (plus_di, minus_di) = (share(self.plus), share(self.minus));
         let both = plus_di + minus_di;
@@ -73,13 +76,13 @@ impl Dx {
         if moved {
             self.dx = 100.0 * ((plus_di - minus_di).abs() / both);
         }
-        Some(Directional { plus_di, minus_di, dx: self.dx, moved, plus_dm: self.plus, minus_dm: self.minus })
+        Some(Directional { plus_di, minus_di, dx: self.dx, moved })
     }
 
-    /// Adds a candle: DX, +DI, -DI, +DM, -DM.
+    /// Adds a candle: DX, +DI, -DI.
     #[inline]
-    pub fn push(&mut self, bar: Bar) -> Option<[f64; 5]> {
-        self.directional(bar).map(|d| [d.dx, d.plus_di, d.minus_di, d.plus_dm, d.minus_dm])
+    pub fn push(&mut self, bar: Bar) -> Option<[f64; 3]> {
+        self.directional(bar).map(|d| [d.dx, d.plus_di, d.minus_di])
     }
 }
 
@@ -143,7 +146,7 @@ impl One {
     }
 }
 
-indicators!(Bar: Dx => 5, Adx => 4, One => 1);
+indicators!(Bar: Dx => 3, Adx => 4, One => 1);
 
 pub(crate) const TABLE: &[Entry] = &[
     Entry::of_candle(
@@ -158,13 +161,13 @@ pub(crate) const TABLE: &[Entry] = &[
     .differs("ties (up move = down move) count for neither side; tulipy differs by up to 0.2 relative"),
     Entry::of_candle(
         "dx",
-        "Directional movement: DX, +DI, -DI and the smoothed +DM, -DM",
+        "Directional movement: DX, +DI, -DI",
         "DX = 100 |+DI - -DI| / (+DI + -DI); DI = 100 DM/TR of Wilder sums (first n-1 terms added, then s += x - s/n)",
         &[length(14)],
         |a, _| on_candle(Dx::new(a.whole(0))),
     )
-    .outputs(&[out(""), out("plus_di"), out("minus_di"), out("plus_dm"), out("minus_dm")])
-    .also(&["di", "dm"])
+    .outputs(&[out(""), out("plus_di"), out("minus_di")])
+    .also(&["di"])
     .compared(GOLDEN),
     Entry::of_candle("plus_di", "Plus directional indicator", "100 +DM/TR of Wilder sums", &[length(14)], |a, _| {
         on_candle(One { dx: Dx::new(a.whole(0)), output: 1 })

@@ -5,6 +5,7 @@ mod directional;
 mod ichimoku;
 mod lines;
 mod stops;
+mod wrapped;
 
 pub use averages::{Dema, Hma, Kama, T3, Tema, Trima, Vwma, Zlema};
 pub use directional::{Adx, Dx};
@@ -15,4 +16,4 @@ pub use stops::{ParabolicSar, Supertrend};
 use super::registry::Entry;
 
 pub(crate) const TABLES: &[&[Entry]] =
-    &[averages::TABLE, lines::TABLE, directional::TABLE, stops::TABLE, ichimoku::TABLE];
+    &[averages::TABLE, lines::TABLE, directional::TABLE, stops::TABLE, ichimoku::TABLE, wrapped::TABLE];

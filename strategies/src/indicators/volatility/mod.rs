@@ -3,6 +3,7 @@
 mod bands;
 mod ranges;
 mod spread;
+mod wrapped;
 
 pub use bands::{Bollinger, Donchian, Keltner, KeltnerClose};
 pub use ranges::{Atr, Natr};
@@ -10,4 +11,4 @@ pub use spread::{StandardDeviation, ZScore};
 
 use super::registry::Entry;
 
-pub(crate) const TABLES: &[&[Entry]] = &[bands::TABLE, ranges::TABLE, spread::TABLE];
+pub(crate) const TABLES: &[&[Entry]] = &[bands::TABLE, ranges::TABLE, spread::TABLE, wrapped::TABLE];

@@ -3,6 +3,7 @@
 mod accumulation;
 mod flow;
 mod vwap;
+mod wrapped;
 
 pub use accumulation::{AccumulationDistribution, ChaikinOscillator, OnBalanceVolume};
 pub use flow::{ChaikinMoneyFlow, MoneyFlowIndex};
@@ -10,4 +11,4 @@ pub use vwap::{CumulativeVwap, SessionVwap};
 
 use super::registry::Entry;
 
-pub(crate) const TABLES: &[&[Entry]] = &[accumulation::TABLE, flow::TABLE, vwap::TABLE];
+pub(crate) const TABLES: &[&[Entry]] = &[accumulation::TABLE, flow::TABLE, vwap::TABLE, wrapped::TABLE];
