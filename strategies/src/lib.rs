@@ -1,3 +1,4 @@
 //! Signals, indicators and strategies.
 
+pub mod candles;
 pub mod indicators;

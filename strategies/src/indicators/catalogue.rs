@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::micro;
 use super::name::Request;
 use super::registry::{Args, Cost, Entry, Kind, Origin, Output, Param, Reads, catalogue};
 
@@ -20,6 +21,10 @@ pub fn catalogue_text() -> String {
         let outputs = outputs(entry);
         let outputs = if outputs.is_empty() { outputs } else { format!(" -> {outputs}") };
         let _ = writeln!(text, "  {:<38}{}{outputs}", signature(entry), entry.title);
+    }
+    text.push_str("microstructure (events of book and trades)\n");
+    for entry in micro::CATALOGUE {
+        let _ = writeln!(text, "  {:<38}{}", entry.name, entry.title);
     }
     text
 }
@@ -56,6 +61,15 @@ pub fn catalogue_page() -> String {
         }
         section(&mut page, entry);
     }
+    page.push_str(
+        "\n## Microstructure\n\nFed with book and trade events in integers (`strategies::indicators::micro`), not with \
+         candles; a bounded amount of work an event, no allocation after construction.\n",
+    );
+    for entry in micro::CATALOGUE {
+        let compared = if entry.compared.is_empty() { NOT_COMPARED } else { entry.compared };
+        let _ = write!(page, "\n### `{}`\n\n{}.\n\n", entry.name, entry.title);
+        let _ = writeln!(page, "- formula: {}\n- compared with: {compared}", entry.formula);
+    }
     page
 }
 
@@ -75,11 +89,7 @@ fn section(page: &mut String, entry: &'static Entry) {
     let warm_up = warm_up.map_or_else(|| "depends on the prices".to_owned(), |rows| rows.to_string());
     let _ = writeln!(page, "- warm-up: {warm_up}; cost: {}", cost(entry.cost));
     let _ = writeln!(page, "- code: {}", origin(entry.origin));
-    let compared = if entry.compared.is_empty() {
-        "no other program; a second, naive implementation in the tests"
-    } else {
-        entry.compared
-    };
+    let compared = if entry.compared.is_empty() { NOT_COMPARED } else { entry.compared };
     let _ = writeln!(page, "- compared with: {compared}");
     if !entry.differs.is_empty() {
         let _ = writeln!(page, "- differences: {}", entry.differs);
@@ -89,6 +99,8 @@ fn section(page: &mut String, entry: &'static Entry) {
         let _ = writeln!(page, "- also called: {}", aliases.join(", "));
     }
 }
+
+const NOT_COMPARED: &str = "no other program; a second, naive implementation in the tests";
 
 /// The JSON schema (draft 2020-12) of one indicator in configuration: `{ name, params, output, source }`.
 #[must_use]

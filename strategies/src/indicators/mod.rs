@@ -18,6 +18,7 @@ pub mod blocks;
 mod catalogue;
 mod contract;
 pub mod features;
+pub mod micro;
 pub mod momentum;
 mod name;
 mod panel;
