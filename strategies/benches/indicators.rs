@@ -79,7 +79,7 @@ fn main() {
     typed("ema 20", &Ema::new(20), &closes);
     typed("rsi 14", &Rsi::new(14), &closes);
     typed("macd 12 26 9", &Macd::new(12, 26, 9), &closes);
-    typed("bollinger 20 2 (5 outputs)", &Bollinger::new(20, 2.0, 2.0), &closes);
+    typed("bollinger 20 2", &Bollinger::new(20, 2.0, 2.0), &closes);
     typed("atr 14", &Atr::new(14), some);
 
     println!("streaming by name");

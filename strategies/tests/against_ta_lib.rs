@@ -279,6 +279,17 @@ fn wrapped_streams_are_the_crates_batch_bit_for_bit_and_own_averages_agree() {
         real!(Close, ["plus_dm_14"], plus_dm(h, l, 14), 1);
         real!(Close, ["minus_dm_14"], minus_dm(h, l, 14), 1);
         real!(Close, ["linreg_14_angle"], linearreg_angle(c, 14), 1);
+        let width = reals::<1>(len, |[out]| core.bbw(0, last, c, 20, 2.0, 2.0, MAType::SMA, out));
+        let fraction = |column: Vec<Option<f64>>| column.into_iter().map(|x| x.map(|x| x / 100.0)).collect();
+        check(
+            &["bb_width_20_2"],
+            Near::Close,
+            width.map(|columns| columns.into_iter().map(fraction).collect()),
+        );
+        if file != "ALT_BTC-1m_satoshi" {
+            // Where the bands meet the crate answers a number; there is none.
+            real!(Close, ["bb_percent_b_20_2"], percentb(c, 20, 2.0, 2.0, MAType::SMA), 1);
+        }
         real!(
             Close,
             ["bb_apart_10_1.5_3_u", "bb_apart_10_1.5_3_m", "bb_apart_10_1.5_3_l"],

@@ -103,6 +103,20 @@ impl<'a> Columns<'a> {
         self.open_time_ms.is_empty()
     }
 
+    /// The first `rows` rows. Panics beyond the last row.
+    #[inline]
+    #[must_use]
+    pub fn first(&self, rows: usize) -> Self {
+        Self {
+            open_time_ms: &self.open_time_ms[..rows],
+            open: &self.open[..rows],
+            high: &self.high[..rows],
+            low: &self.low[..rows],
+            close: &self.close[..rows],
+            volume: &self.volume[..rows],
+        }
+    }
+
     /// Row `index` as a candle. Panics beyond the last row.
     #[inline]
     #[must_use]

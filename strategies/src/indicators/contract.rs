@@ -48,6 +48,9 @@ pub trait Input: Copy + Send + 'static {
     type Columns<'a>: Copy;
     /// Rows of the columns.
     fn len(columns: Self::Columns<'_>) -> usize;
+    /// The first `rows` rows: columns whose lengths are seen to be equal, so that reading them needs no
+    /// checks.
+    fn first<'a>(columns: Self::Columns<'a>, rows: usize) -> Self::Columns<'a>;
     /// One row.
     fn at(columns: Self::Columns<'_>, row: usize) -> Self;
     /// Are all its numbers finite?
@@ -61,6 +64,10 @@ impl Input for f64 {
     #[inline]
     fn len(columns: &[f64]) -> usize {
         columns.len()
+    }
+    #[inline]
+    fn first<'a>(columns: Self::Columns<'a>, rows: usize) -> Self::Columns<'a> {
+        &columns[..rows]
     }
     #[inline]
     fn at(columns: &[f64], row: usize) -> f64 {
@@ -80,6 +87,10 @@ impl Input for Bar {
     #[inline]
     fn len(columns: Columns<'_>) -> usize {
         columns.len()
+    }
+    #[inline]
+    fn first<'a>(columns: Self::Columns<'a>, rows: usize) -> Self::Columns<'a> {
+        columns.first(rows)
     }
     #[inline]
     fn at(columns: Columns<'_>, row: usize) -> Bar {
@@ -119,6 +130,10 @@ impl Input for Pair {
     #[inline]
     fn len(columns: [&[f64]; 2]) -> usize {
         columns[0].len().min(columns[1].len())
+    }
+    #[inline]
+    fn first<'a>(columns: Self::Columns<'a>, rows: usize) -> Self::Columns<'a> {
+        columns.map(|column| &column[..rows])
     }
     #[inline]
     fn at(columns: [&[f64]; 2], row: usize) -> Pair {
@@ -267,14 +282,26 @@ impl<I: Indicator, F: Feed<I::Input>> Study for Running<I, F> {
         assert!(out.iter().all(|column| column.len() == columns.len()), "columns as long as the table");
         let Self { feed, live, values, seen, .. } = self;
         feed.columns(columns, |inputs| {
-            for row in 0..I::Input::len(inputs) {
+            let rows = I::Input::len(inputs);
+            let inputs = I::Input::first(inputs, rows);
+            let mut row = 0;
+            while row < rows && *seen != Self::ALL_SEEN {
                 let input = I::Input::at(inputs, row);
                 *values = if input.is_finite() { live.update(input) } else { I::Output::UNDEFINED };
                 *seen |= defined(values);
-                for (column, value) in out.iter_mut().zip(values.as_slice()) {
-                    column[row] = *value;
-                }
+                I::Output::write_rows(out, row..row + 1, |_| *values);
+                row += 1;
             }
+            // A state of its own, which nothing else can point to, lives in registers through the loop.
+            let mut state = live.clone();
+            let mut last = *values;
+            I::Output::write_rows(out, row..rows, |row| {
+                let input = I::Input::at(inputs, row);
+                last = if input.is_finite() { state.update(input) } else { I::Output::UNDEFINED };
+                last
+            });
+            *live = state;
+            *values = last;
         });
     }
 }

@@ -81,7 +81,16 @@ impl Panel {
             let mut views: Vec<&mut [Value]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
             study.batch(columns, &mut views);
         }
-        self.columns.iter().map(|(study, output)| computed[*study][*output].clone()).collect()
+        // A column is handed on; only one that was asked for twice is copied.
+        let mut answers: Vec<Vec<Value>> = Vec::with_capacity(self.columns.len());
+        for (k, (study, output)) in self.columns.iter().enumerate() {
+            let before = self.columns[..k].iter().position(|earlier| earlier == &(*study, *output));
+            answers.push(match before {
+                Some(earlier) => answers[earlier].clone(),
+                None => std::mem::take(&mut computed[*study][*output]),
+            });
+        }
+        answers
     }
 
     /// Candles until every column is defined; `None` when no number can say.

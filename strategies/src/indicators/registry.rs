@@ -4,7 +4,7 @@
 //! with the nearest valid spelling, the docs page, the JSON schema, `--list`) is generated from them.
 
 use super::contract::{Indicator, Pair, Running, Study, WholeCandle};
-use super::source::{Field, Source};
+use super::source::{Closes, Field, Source};
 use super::{Bar, features, momentum, patterns, trend, volatility, volume};
 
 /// One indicator of the catalogue.
@@ -290,7 +290,10 @@ pub(crate) fn fast_below_slow(args: &Args) -> Option<&'static str> {
 
 /// Puts an indicator of values behind its source.
 pub(crate) fn on_value<I: Indicator<Input = f64>>(indicator: I, [source, _]: [Source; 2]) -> Box<dyn Study> {
-    Box::new(Running::new(indicator, source))
+    match source {
+        Source::Field(Field::Close) => Box::new(Running::new(indicator, Closes)),
+        source => Box::new(Running::new(indicator, source)),
+    }
 }
 
 /// Puts an indicator of candles to work.

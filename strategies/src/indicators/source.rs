@@ -145,6 +145,28 @@ impl Feed<f64> for Source {
     }
 }
 
+/// The closes and nothing else: what nearly every indicator reads, without asking what to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Closes;
+
+impl Feed<f64> for Closes {
+    #[inline]
+    fn take(&mut self, bar: &Bar) -> f64 {
+        bar.close
+    }
+    #[inline]
+    fn peek(&mut self, bar: &Bar) -> f64 {
+        bar.close
+    }
+    fn warm_up(&self) -> Option<usize> {
+        Some(1)
+    }
+    fn reset(&mut self) {}
+    fn columns<R>(&mut self, columns: Columns<'_>, run: impl FnOnce(&[f64]) -> R) -> R {
+        run(columns.close())
+    }
+}
+
 /// Two sources read side by side.
 impl Feed<Pair> for [Source; 2] {
     #[inline]

@@ -6,6 +6,7 @@
 //! twice as wide, and a batch over a year of minutes is bound by memory.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A finite number or undefined.
 #[derive(Clone, Copy)]
@@ -91,6 +92,9 @@ pub trait Outputs: Copy + Send + 'static {
     const UNDEFINED: Self;
     /// The outputs in order.
     fn as_slice(&self) -> &[Value];
+    /// Writes `next(row)` of each row in `rows` to the columns, one column an output. Panics when there are
+    /// fewer columns than outputs or a column is shorter.
+    fn write_rows(out: &mut [&mut [Value]], rows: Range<usize>, next: impl FnMut(usize) -> Self);
 }
 
 impl<const N: usize> Outputs for [Value; N] {
@@ -99,6 +103,22 @@ impl<const N: usize> Outputs for [Value; N] {
     #[inline]
     fn as_slice(&self) -> &[Value] {
         self
+    }
+    #[inline]
+    fn write_rows(out: &mut [&mut [Value]], rows: Range<usize>, mut next: impl FnMut(usize) -> Self) {
+        let end = rows.end;
+        let mut columns = out.iter_mut();
+        // As an array of slices of one known length: the writes below need no checks.
+        let columns: [&mut [Value]; N] = std::array::from_fn(|_| match columns.next() {
+            Some(column) => &mut column[..end],
+            None => panic!("one column per output"),
+        });
+        for row in rows {
+            let values = next(row);
+            for k in 0..N {
+                columns[k][row] = values[k];
+            }
+        }
     }
 }
 

@@ -97,8 +97,8 @@ impl Wilder {
 state! {
     /// Linearly weighted mean of the last n numbers: weights 1..=n, the newest n.
     ///
-    /// O(1): the weighted sum loses the plain sum and gains n x. Both are taken anew when the storage
-    /// wraps, so no error outlives 2n pushes.
+    /// O(1): the weighted sum loses the plain sum and gains n x. Both are taken anew once in 16
+    /// rounds of the storage, so no error outlives 17n pushes.
     #[derive(Debug)]
     pub struct Wma {
         ring: Ring,
@@ -130,7 +130,7 @@ impl Wma {
                 self.sum += x;
             }
         }
-        if self.ring.wrapped() {
+        if self.ring.is_renewal_due() {
             self.renew();
         }
         self.ring.is_full().then(|| self.weighted / self.weight)

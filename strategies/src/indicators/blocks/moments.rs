@@ -7,7 +7,7 @@ state! {
     ///
     /// Sums of x and x² lose every digit when the spread is small against the price. These are sums of
     /// distances to an anchor near the window instead, and they are taken anew around the window's own
-    /// mean whenever the storage wraps and whenever the variance has become small against what the sums
+    /// mean once in 16 rounds of the storage and whenever the variance has become small against what the sums
     /// have held: there the difference of two large sums would be rounding. A window of equal numbers
     /// has variance exactly 0.
     #[derive(Debug)]
@@ -18,8 +18,9 @@ state! {
         squares: f64,
         /// Largest `squares` since the last renewal: the scale of the rounding the sums carry.
         peak: f64,
-        n: f64,
         inverse: f64,
+        /// Share of `peak` below which a variance is rounding: 1e-6 of the mean square.
+        noise: f64,
         last: f64,
         /// Pushes since the last change, capped at n.
         equal: usize,
@@ -36,8 +37,8 @@ impl Moments {
             sum: 0.0,
             squares: 0.0,
             peak: 0.0,
-            n: n as f64,
             inverse: 1.0 / n as f64,
+            noise: 1e-6 / n as f64,
             last: f64::NAN,
             equal: 0,
         }
@@ -46,54 +47,56 @@ impl Moments {
     /// Adds `x`; answers mean and population variance once the window is full.
     #[inline]
     pub fn push(&mut self, x: f64) -> Option<(f64, f64)> {
-        if self.ring.is_empty() {
-            self.anchor = x;
+        if !self.ring.is_full() {
+            return self.fill(x);
         }
         self.equal = if x == self.last { self.equal + 1 } else { 1 };
         self.last = x;
-        let distance = x - self.anchor;
-        match self.ring.push(x) {
-            Some(left) => {
-                let gone = left - self.anchor;
-                self.sum += distance - gone;
-                self.squares += (distance - gone) * (distance + gone);
-            }
-            None => {
-                self.sum += distance;
-                self.squares += distance * distance;
-            }
-        }
-        self.peak = self.peak.max(self.squares);
-        if !self.ring.is_full() {
-            return None;
-        }
-        if self.equal >= self.ring.capacity() {
-            return Some(self.flat(x));
-        }
+        let (distance, gone) = (x - self.anchor, self.ring.replace(x) - self.anchor);
+        let change = distance - gone;
+        self.sum += change;
+        self.squares = change.mul_add(distance + gone, self.squares);
+        self.peak = if self.squares > self.peak { self.squares } else { self.peak };
         let mean = self.sum * self.inverse;
-        let variance = self.squares * self.inverse - mean * mean;
-        if variance < 1e-6 * self.peak * self.inverse || self.ring.wrapped() {
-            return Some(self.renew());
+        let variance = self.squares.mul_add(self.inverse, -(mean * mean));
+        // One branch for all that is rare.
+        if (variance < self.peak * self.noise)
+            | self.ring.is_renewal_due()
+            | (self.equal >= self.ring.capacity())
+        {
+            return Some(self.rare());
         }
         Some((self.anchor + mean, variance))
     }
 
-    /// The window. Panics never.
+    #[cold]
+    fn fill(&mut self, x: f64) -> Option<(f64, f64)> {
+        self.equal = if x == self.last { self.equal + 1 } else { 1 };
+        self.last = x;
+        self.ring.push(x);
+        let _ = self.ring.is_renewal_due();
+        self.ring.is_full().then(|| self.rare())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rare(&mut self) -> (f64, f64) {
+        if self.equal >= self.ring.capacity() { self.flat(self.last) } else { self.renew() }
+    }
+
+    /// The window.
     #[inline]
     #[must_use]
     pub fn window(&self) -> &Ring {
         &self.ring
     }
 
-    #[cold]
     fn flat(&mut self, x: f64) -> (f64, f64) {
         (self.anchor, self.sum, self.squares, self.peak) = (x, 0.0, 0.0, 0.0);
         (x, 0.0)
     }
 
     /// Two passes: the mean, then the distances to it.
-    #[cold]
-    #[inline(never)]
     fn renew(&mut self) -> (f64, f64) {
         let first = self.ring.held()[0];
         let offsets: f64 = self.ring.held().iter().map(|x| x - first).sum();

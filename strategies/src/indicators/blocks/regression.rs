@@ -23,7 +23,7 @@ impl Line {
 state! {
     /// Ordinary least squares on (0, y0) … (n-1, y_newest), O(1): moving the window down one position
     /// takes the plain sum off the weighted one. The sums are of distances to an anchor and are taken
-    /// anew when the storage wraps.
+    /// anew once in 16 rounds of the storage.
     #[derive(Debug)]
     pub struct Regression {
         ring: Ring,
@@ -80,7 +80,7 @@ impl Regression {
         if !self.ring.is_full() {
             return None;
         }
-        if self.ring.wrapped() {
+        if self.ring.is_renewal_due() {
             self.renew();
         }
         let slope = (self.n * self.moment - self.sum_x * self.sum) / self.divisor;

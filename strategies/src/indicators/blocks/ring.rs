@@ -10,15 +10,22 @@ state! {
         /// Where the next number goes, which is where the oldest lies once the window is full.
         next: usize,
         len: usize,
+        /// Rounds of the storage until the next renewal of what is summed over it.
+        rounds: u32,
     }
 }
+
+/// Running sums are taken anew once in this many rounds of a window's storage: seldom enough to cost
+/// nothing (a fresh sum every round doubled the cost of a mean), often enough that no rounding outlives
+/// 17 windows.
+const ROUNDS: u32 = 16;
 
 impl Ring {
     /// An empty window of `n` numbers. Panics when `n` is 0.
     #[must_use]
     pub fn new(n: usize) -> Self {
         assert!(n > 0, "a window holds something");
-        Self { cells: vec![0.0; n].into_boxed_slice(), next: 0, len: 0 }
+        Self { cells: vec![0.0; n].into_boxed_slice(), next: 0, len: 0, rounds: 1 }
     }
 
     /// Adds `x`; answers the number that left the window for it.
@@ -35,6 +42,18 @@ impl Ring {
             self.len += 1;
             None
         }
+    }
+
+    /// Adds `x` to a full window; answers the number that left for it.
+    #[inline]
+    pub fn replace(&mut self, x: f64) -> f64 {
+        debug_assert!(self.is_full(), "a number leaves");
+        let left = std::mem::replace(&mut self.cells[self.next], x);
+        self.next += 1;
+        if self.next == self.cells.len() {
+            self.next = 0;
+        }
+        left
     }
 
     /// Is the window full?
@@ -65,12 +84,20 @@ impl Ring {
         self.cells.len()
     }
 
-    /// Has the last push filled the last cell of the storage? True once in n pushes: the moment at which
-    /// running sums are taken anew.
+    /// Is it time to take running sums anew? True when the window first fills and then once in
+    /// [`ROUNDS`] rounds of its storage, right after the push that ends the round: [`Ring::held`] is then
+    /// in order from the oldest.
     #[inline]
-    #[must_use]
-    pub fn wrapped(&self) -> bool {
-        self.next == 0 && self.is_full()
+    pub fn is_renewal_due(&mut self) -> bool {
+        if self.next != 0 {
+            return false;
+        }
+        self.rounds -= 1;
+        if self.rounds > 0 {
+            return false;
+        }
+        self.rounds = ROUNDS;
+        true
     }
 
     /// The number `age` pushes ago; 0 is the newest.

@@ -6,9 +6,9 @@ state! {
     /// The sum of the last n numbers.
     ///
     /// A running sum gathers the rounding of every number that ever passed. Here the sum is taken anew
-    /// whenever the window's storage wraps (n additions every n pushes), so the error is that of at most
-    /// 2n additions however long the stream; and a window of nothing but zeros sums to exactly 0, so
-    /// that a dry market is seen as dry.
+    /// once in 16 rounds of the window's storage, so the error is that of at most 17n additions however
+    /// long the stream; and a window of nothing but zeros sums to exactly 0, so that a dry market is seen
+    /// as dry.
     #[derive(Debug)]
     pub struct Sum {
         ring: Ring,
@@ -30,7 +30,7 @@ impl Sum {
     pub fn push(&mut self, x: f64) -> Option<f64> {
         let left = self.ring.push(x);
         self.zeros = if x == 0.0 { self.zeros + 1 } else { 0 };
-        if self.ring.wrapped() {
+        if self.ring.is_renewal_due() {
             self.sum = self.ring.held().iter().sum();
         } else {
             self.sum += x - left.unwrap_or(0.0);

@@ -6,7 +6,7 @@ use crate::indicators::blocks::{Ema, Highest, Lowest, Moments, TrueRange, Wilder
 use crate::indicators::registry::{Entry, GOLDEN, Output, length, on_candle, on_value, out, real, whole};
 
 state! {
-    /// Bollinger's bands: mean ± deviations, the width between them, and where the price stands.
+    /// Bollinger's bands: mean ± deviations.
     #[derive(Debug)]
     pub struct Bollinger {
         moments: Moments,
@@ -22,16 +22,43 @@ impl Bollinger {
         Self { moments: Moments::new(n), up, down }
     }
 
-    /// Adds `x`: upper, middle, lower, width as a fraction of the middle, %B (0 on the lower band, 1 on
-    /// the upper one; undefined where the bands meet).
+    /// Adds `x`: upper, middle, lower.
     #[inline]
-    pub fn push(&mut self, x: f64) -> [Option<f64>; 5] {
-        let Some((mean, variance)) = self.moments.push(x) else { return [None; 5] };
+    pub fn push(&mut self, x: f64) -> Option<[f64; 3]> {
+        let (mean, variance) = self.moments.push(x)?;
         let deviation = variance.sqrt();
-        let (upper, lower) = (deviation.mul_add(self.up, mean), deviation.mul_add(-self.down, mean));
-        let width = upper - lower;
-        let percent = if width > 0.0 { Some((x - lower) / width) } else { None };
-        [Some(upper), Some(mean), Some(lower), Some(width / mean), percent]
+        Some([deviation.mul_add(self.up, mean), mean, deviation.mul_add(-self.down, mean)])
+    }
+}
+
+state! {
+    /// The width of Bollinger's bands as a fraction of the middle.
+    #[derive(Debug)]
+    struct BollingerWidth {
+        bands: Bollinger,
+    }
+}
+
+impl BollingerWidth {
+    #[inline]
+    fn push(&mut self, x: f64) -> Option<f64> {
+        self.bands.push(x).map(|[upper, middle, lower]| (upper - lower) / middle)
+    }
+}
+
+state! {
+    /// Where a value stands in Bollinger's bands.
+    #[derive(Debug)]
+    struct BollingerPercent {
+        bands: Bollinger,
+    }
+}
+
+impl BollingerPercent {
+    #[inline]
+    fn push(&mut self, x: f64) -> Option<f64> {
+        let [upper, _, lower] = self.bands.push(x)?;
+        (upper > lower).then(|| (x - lower) / (upper - lower))
     }
 }
 
@@ -137,7 +164,7 @@ impl Donchian {
     }
 }
 
-indicators!(f64: Bollinger => 5);
+indicators!(f64: Bollinger => 3, BollingerWidth => 1, BollingerPercent => 1);
 indicators!(Bar: Keltner => 3, KeltnerClose => 3, Donchian => 3);
 
 const BANDS: &[Output] = &[out("u"), out("m"), out("l")];
@@ -145,12 +172,12 @@ const BANDS: &[Output] = &[out("u"), out("m"), out("l")];
 pub(crate) const TABLE: &[Entry] = &[
     Entry::of_value(
         "bb",
-        "Bollinger bands, their width and %B",
-        "mean ± k population deviations; width = (u - l)/m; %B = (x - l)/(u - l)",
+        "Bollinger bands",
+        "mean ± k population deviations",
         &[length(20), real("k", 2.0, 0.0, 100.0)],
         |a, s| on_value(Bollinger::new(a.whole(0), a.real(1), a.real(1)), s),
     )
-    .outputs(&[out("u"), out("m"), out("l"), out("width"), out("percent_b")])
+    .outputs(BANDS)
     .also(&["bbands", "bollinger_bands"])
     .compared(GOLDEN),
     Entry::of_value(
@@ -160,8 +187,27 @@ pub(crate) const TABLE: &[Entry] = &[
         &[length(20), real("up", 2.0, 0.0, 100.0), real("down", 2.0, 0.0, 100.0)],
         |a, s| on_value(Bollinger::new(a.whole(0), a.real(1), a.real(2)), s),
     )
-    .outputs(&[out("u"), out("m"), out("l"), out("width"), out("percent_b")])
+    .outputs(BANDS)
     .compared("ta-lib 0.8.3, BBANDS with two deviations"),
+    Entry::of_value(
+        "bb_width",
+        "Bollinger band width",
+        "(upper - lower)/middle",
+        &[length(20), real("k", 2.0, 0.0, 100.0)],
+        |a, s| on_value(BollingerWidth { bands: Bollinger::new(a.whole(0), a.real(1), a.real(1)) }, s),
+    )
+    .also(&["bbw", "bollinger_bands_width"])
+    .compared("ta-lib 0.8.3, BBW")
+    .differs("TA-Lib gives percent"),
+    Entry::of_value(
+        "bb_percent_b",
+        "Where the value stands in its Bollinger bands",
+        "(x - lower)/(upper - lower): 0 on the lower band, 1 on the upper; undefined where they meet",
+        &[length(20), real("k", 2.0, 0.0, 100.0)],
+        |a, s| on_value(BollingerPercent { bands: Bollinger::new(a.whole(0), a.real(1), a.real(1)) }, s),
+    )
+    .also(&["percent_b"])
+    .compared("ta-lib 0.8.3, PERCENTB where the bands are apart"),
     Entry::of_candle(
         "keltner",
         "Keltner channel, TA-Lib's form",
