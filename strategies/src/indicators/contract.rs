@@ -55,8 +55,8 @@ pub trait Input: Copy + Send + 'static {
     fn at(columns: Self::Columns<'_>, row: usize) -> Self;
     /// Are all its numbers finite?
     fn is_finite(&self) -> bool;
-    /// Row `index` of a fixed walk without ties, on which warm-ups are measured.
-    fn probe(index: usize) -> Self;
+    /// Row `index` of one of several fixed walks without ties, on which warm-ups are measured.
+    fn probe(walk: u64, index: usize) -> Self;
 }
 
 impl Input for f64 {
@@ -77,8 +77,8 @@ impl Input for f64 {
     fn is_finite(&self) -> bool {
         f64::is_finite(*self)
     }
-    fn probe(index: usize) -> f64 {
-        Bar::probe(index).close
+    fn probe(walk: u64, index: usize) -> f64 {
+        Bar::probe(walk, index).close
     }
 }
 
@@ -102,9 +102,9 @@ impl Input for Bar {
         self.open * 0.0 + self.high * 0.0 + self.low * 0.0 + self.close * 0.0 + self.volume * 0.0 == 0.0
     }
     /// Hourly candles, so that what waits for a day or a week to end is measured too.
-    fn probe(index: usize) -> Bar {
+    fn probe(walk: u64, index: usize) -> Bar {
         let noise = |salt: u64| {
-            let mut x = (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(salt);
+            let mut x = (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(salt ^ (walk << 32));
             x = (x ^ (x >> 31)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
             x ^= x >> 29;
             f64::from((x & 0xFFFF) as u16) / 65536.0
@@ -143,8 +143,8 @@ impl Input for Pair {
     fn is_finite(&self) -> bool {
         self[0].is_finite() && self[1].is_finite()
     }
-    fn probe(index: usize) -> Pair {
-        let bar = Bar::probe(index);
+    fn probe(walk: u64, index: usize) -> Pair {
+        let bar = Bar::probe(walk, index);
         [bar.close, bar.volume]
     }
 }
@@ -312,16 +312,21 @@ fn defined<O: Outputs>(outputs: &O) -> u64 {
     outputs.as_slice().iter().enumerate().fold(0, |bits, (k, v)| bits | (u64::from(v.is_defined()) << k))
 }
 
-/// Inputs until every output has been defined, on the probe walk. Measured, because a declared number
-/// is one more thing to get wrong. `None`: not within [`PROBE_ROWS`].
+/// Inputs until every output has been defined. Measured, because a declared number is one more thing to
+/// get wrong. `None`: the walks disagree, or it takes more than [`PROBE_ROWS`]: it depends on the prices.
 fn measured_warm_up<I: Indicator>(indicator: &I) -> Option<usize> {
-    let mut probe = indicator.clone();
     let all = u64::MAX >> (64 - I::Output::COUNT);
-    let mut seen = 0;
-    (0..PROBE_ROWS).find_map(|row| {
-        seen |= defined(&probe.update(I::Input::probe(row)));
-        (seen == all).then_some(row + 1)
-    })
+    let on = |walk| {
+        let mut probe = indicator.clone();
+        let mut seen = 0;
+        (0..PROBE_ROWS).find_map(|row| {
+            seen |= defined(&probe.update(I::Input::probe(walk, row)));
+            (seen == all).then_some(row + 1)
+        })
+    };
+    let first = on(0)?;
+    (1..WALKS).all(|walk| on(walk) == Some(first)).then_some(first)
 }
 
+const WALKS: u64 = 4;
 const PROBE_ROWS: usize = 5_000;

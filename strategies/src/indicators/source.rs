@@ -147,7 +147,7 @@ impl Feed<f64> for Source {
 
 /// The closes and nothing else: what nearly every indicator reads, without asking what to read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Closes;
+pub(crate) struct Closes;
 
 impl Feed<f64> for Closes {
     #[inline]

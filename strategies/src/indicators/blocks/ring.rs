@@ -113,7 +113,7 @@ impl Ring {
 
     /// From the oldest to the newest.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = f64> + Clone + '_ {
         let (late, early) = self.cells[..].split_at(self.next);
         let early = if self.is_full() { early } else { &[] };
         early.iter().chain(late).copied()
