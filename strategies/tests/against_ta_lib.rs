@@ -276,6 +276,11 @@ fn wrapped_streams_are_the_crates_batch_bit_for_bit_and_own_averages_agree() {
         real!(Close, ["rocr100_10"], rocr100(c, 10), 1);
         real!(Close, ["trange"], trange(h, l, c), 1);
         real!(Close, ["adx_14_adxr"], adxr(h, l, c, 14), 1);
+        real!(Close, ["adxr_14"], adxr(h, l, c, 14), 1);
+        real!(Close, ["tsf_14"], tsf(c, 14), 1);
+        real!(Close, ["volatility_rogers_satchell_20_252"], rogerssatchell(o, h, l, c, 20, 252.0), 1);
+        let ashi = ["heikin_ashi_open", "heikin_ashi_high", "heikin_ashi_low", "heikin_ashi_close"];
+        check(&ashi, Near::Close, reals::<4>(len, |[a, b, d, e]| core.ha(0, last, o, h, l, c, a, b, d, e)));
         real!(Close, ["plus_dm_14"], plus_dm(h, l, 14), 1);
         real!(Close, ["minus_dm_14"], minus_dm(h, l, 14), 1);
         real!(Close, ["linreg_14_angle"], linearreg_angle(c, 14), 1);

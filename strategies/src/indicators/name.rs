@@ -317,7 +317,7 @@ fn unknown_indicator(text: &str, head: &str) -> NameError {
         catalogue().flat_map(|(_, entry)| std::iter::once(entry.name).chain(entry.aliases.iter().copied()))
     };
     // A misspelt name is followed by parameters: compare with the letters before the first number too.
-    let stem = head.split_once(|c: char| c == '_' || c == '(').map_or(head, |(stem, _)| stem);
+    let stem = head.split_once(['_', '(']).map_or(head, |(stem, _)| stem);
     let words =
         head.split('_').take_while(|token| token.parse::<f64>().is_err()).collect::<Vec<_>>().join("_");
     let near = nearest(&words, names()).or_else(|| nearest(stem, names()));
@@ -355,8 +355,8 @@ fn edits(a: &[u8], b: &[u8]) -> usize {
     for (i, row) in rows.iter_mut().enumerate() {
         row[0] = i;
     }
-    for j in 0..=b.len() {
-        rows[0][j] = j;
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
     }
     for i in 1..=a.len() {
         for j in 1..=b.len() {

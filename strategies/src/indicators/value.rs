@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_undefined() {
-        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0 / 0.0] {
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(Value::of(x).get(), None);
             assert_eq!(Value::of(x), Value::UNDEFINED);
         }

@@ -17,7 +17,6 @@ impl TimeEncoding {
     /// Adds a candle: sine and cosine of the day's share, of the week's share (from Monday), the hour
     /// 0..24 and the day of the week (Monday 0).
     #[inline]
-    #[expect(clippy::unused_self, reason = "the form of every indicator")]
     pub fn push(&mut self, bar: Bar) -> [f64; 6] {
         // 1970 began on a Thursday: three days after Monday.
         let of_day = bar.open_time_ms.rem_euclid(DAY_MS);

@@ -122,7 +122,6 @@ state! {
 
 impl Quotient {
     #[inline]
-    #[expect(clippy::unused_self, reason = "the form of every indicator")]
     fn push(&mut self, [a, b]: Pair) -> f64 {
         a / b
     }

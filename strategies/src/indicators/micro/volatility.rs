@@ -149,18 +149,18 @@ mod tests {
     #[test]
     fn seconds_are_sampled_with_the_mid_of_the_last_change_at_or_before_them() {
         let mut volatility = RealisedVolatility::new(2);
-        let s = |x: f64| Nanos((x * 1e9) as u64);
-        volatility.mid(s(10.5), 100);
-        volatility.mid(s(11.0), 110); // at the second itself: counts for it
-        volatility.mid(s(11.5), 120);
-        volatility.mid(s(12.5), 130);
-        volatility.advance(s(12.9));
+        let s = |tenths: u64| Nanos(tenths * 100_000_000);
+        volatility.mid(s(105), 100);
+        volatility.mid(s(110), 110); // at the second itself: counts for it
+        volatility.mid(s(115), 120);
+        volatility.mid(s(125), 130);
+        volatility.advance(s(129));
         assert_eq!(volatility.value(), Value::UNDEFINED);
-        volatility.advance(s(13.0));
+        volatility.advance(s(130));
         let (first, second) = (libm::log(120.0 / 110.0), libm::log(130.0 / 120.0));
         let expected = (first * first + second * second).sqrt();
         assert!((volatility.value().get().unwrap() - expected).abs() < 1e-15);
-        volatility.advance(s(1e6));
+        volatility.advance(s(10_000_000));
         assert_eq!(volatility.value().get(), Some(0.0), "a silence has no volatility");
     }
 

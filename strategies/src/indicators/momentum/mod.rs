@@ -4,6 +4,7 @@ mod changes;
 mod channel_oscillators;
 mod differences;
 mod kst;
+mod rarer;
 mod strength;
 mod vigor;
 mod wave;
@@ -28,4 +29,5 @@ pub(crate) const TABLES: &[&[Entry]] = &[
     vigor::TABLE,
     wave::TABLE,
     wrapped::TABLE,
+    rarer::TABLE,
 ];

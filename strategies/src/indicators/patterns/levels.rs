@@ -272,6 +272,7 @@ pub(crate) const TABLE: &[Entry] = &[
         |a, _| on_candle(SwingState::new(a.whole(0), a.whole(1))),
     )
     .outputs(&[out("high"), out("low"), out("direction"), out("high_age"), out("low_age")])
+    .also(&["minmax"])
     .cost(Cost::Window),
     Entry::of_candle(
         "support_resistance",

@@ -294,7 +294,9 @@ pub(crate) const TABLE: &[Entry] = &[
         &[length(10), whole("fast", 2, 1, 1000), whole("slow", 30, 1, 1000)],
         |a, s| on_value(Kama::new(a.whole(0), a.whole(1), a.whole(2)), s),
     )
-    .compared(GOLDEN),
+    .also(&["maaq", "ama"])
+    .compared(GOLDEN)
+    .differs("jesse's `maaq` is the same average with n = 11"),
     Entry::of_pair(
         "vwma",
         "Volume-weighted moving average",

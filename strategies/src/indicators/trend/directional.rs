@@ -146,7 +146,23 @@ impl One {
     }
 }
 
-indicators!(Bar: Dx => 3, Adx => 4, One => 1);
+state! {
+    /// The rating of [`Adx`] by itself.
+    #[derive(Debug)]
+    struct Rating {
+        adx: Adx,
+    }
+}
+
+impl Rating {
+    #[inline]
+    fn push(&mut self, bar: Bar) -> Option<f64> {
+        let [.., rating] = self.adx.push(bar);
+        rating
+    }
+}
+
+indicators!(Bar: Dx => 3, Adx => 4, One => 1, Rating => 1);
 
 pub(crate) const TABLE: &[Entry] = &[
     Entry::of_candle(
@@ -169,6 +185,10 @@ pub(crate) const TABLE: &[Entry] = &[
     .outputs(&[out(""), out("plus_di"), out("minus_di")])
     .also(&["di"])
     .compared(GOLDEN),
+    Entry::of_candle("adxr", "Average directional movement rating", "(ADX + ADX[n-1])/2", &[length(14)], |a, _| {
+        on_candle(Rating { adx: Adx::new(a.whole(0)) })
+    })
+    .compared("ta-lib 0.8.3, ADXR"),
     Entry::of_candle("plus_di", "Plus directional indicator", "100 +DM/TR of Wilder sums", &[length(14)], |a, _| {
         on_candle(One { dx: Dx::new(a.whole(0)), output: 1 })
     })

@@ -90,6 +90,6 @@ pub(crate) const TABLE: &[Entry] = &[Entry::of_candle(
     out_with("senkou_b_drawn", 3),
     out("close_displaced"),
 ])
-.also(&["ichimoku_cloud"])
+.also(&["ichimoku_cloud", "ichimoku_cloud_seq"])
 .compared(GOLDEN)
 .differs("pandas-ta draws 25 candles ahead")];

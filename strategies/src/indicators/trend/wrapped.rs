@@ -138,7 +138,6 @@ pub(crate) const TABLE: &[Entry] = &[
     Entry::of_value("ht_trendline", "Hilbert transform, trend line", "mean over the dominant cycle, smoothed", &[], |a, s| {
         on_value(OfValue::<ta_lib::HtTrendlineStream, 1>::new(a), s)
     })
-    .also(&["itrend"])
     .cost(Cost::Window)
     .origin(from_ta_lib_transcendental("ht_trendline"))
     .compared(ITSELF),

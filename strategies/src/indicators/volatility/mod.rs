@@ -3,6 +3,7 @@
 mod bands;
 mod exits;
 mod ranges;
+mod rarer;
 mod realised;
 mod spread;
 mod wrapped;
@@ -16,5 +17,12 @@ pub use spread::{StandardDeviation, ZScore};
 
 use super::registry::Entry;
 
-pub(crate) const TABLES: &[&[Entry]] =
-    &[bands::TABLE, ranges::TABLE, spread::TABLE, wrapped::TABLE, realised::TABLE, exits::TABLE];
+pub(crate) const TABLES: &[&[Entry]] = &[
+    bands::TABLE,
+    ranges::TABLE,
+    spread::TABLE,
+    wrapped::TABLE,
+    realised::TABLE,
+    exits::TABLE,
+    rarer::TABLE,
+];

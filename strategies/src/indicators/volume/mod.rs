@@ -3,6 +3,7 @@
 mod accumulation;
 mod flow;
 mod profile;
+mod rarer;
 mod vwap;
 mod wrapped;
 
@@ -14,4 +15,4 @@ pub use vwap::{CumulativeVwap, SessionVwap};
 use super::registry::Entry;
 
 pub(crate) const TABLES: &[&[Entry]] =
-    &[accumulation::TABLE, flow::TABLE, vwap::TABLE, wrapped::TABLE, profile::TABLE];
+    &[accumulation::TABLE, flow::TABLE, vwap::TABLE, wrapped::TABLE, profile::TABLE, rarer::TABLE];

@@ -210,7 +210,7 @@ impl VolumeProfile {
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 or more, and capped below")]
 fn bin(price: f64, bottom: f64, width: f64, count: usize) -> usize {
-    ((((price - bottom) / width) as usize).min(count - 1)).max(0)
+    (((price - bottom) / width) as usize).min(count - 1)
 }
 
 indicators!(Bar: AnchoredVwap => 3, SessionVwapBands => 3, RollingVwap => 3, VolumeProfile => 3);
