@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p strategies --bench indicators`; medians of repeated passes over a seeded walk.
 
+#![allow(clippy::cast_possible_wrap, reason = "the small numbers of a bench")]
+
 use std::hint::black_box;
 use std::time::Instant;
 
