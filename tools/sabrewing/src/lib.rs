@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod doctor;
+mod indicators;
 pub mod pipeline;
 mod replay;
 mod run_files;
@@ -22,6 +23,7 @@ struct Cli {
 enum Command {
     Replay(Box<replay::ReplayArgs>),
     Doctor(doctor::DoctorArgs),
+    Indicators(indicators::IndicatorsArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -30,5 +32,6 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Indicators(args) => indicators::run(&args),
     }
 }

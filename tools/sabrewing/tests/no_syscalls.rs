@@ -85,5 +85,5 @@ fn main() {
         "one call was let through: {status:#x}"
     );
     println!("test one_call_to_the_system_is_fatal ... ok");
-    println!("\n2 passed, 0 failed");
+    println!("\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
 }

@@ -1,0 +1,247 @@
+//! A candle as indicators see it, and many of them as columns.
+//!
+//! The engine's candle is exact integers; an indicator is statistics. The conversion is one named
+//! place outside this room, and no float of this room travels back without passing a named rounding.
+
+use std::fmt;
+
+/// One candle in floats: prices in the quote unit, volume in the base unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bar {
+    /// Opening instant of the interval, ms since the Unix epoch, UTC.
+    pub open_time_ms: i64,
+    /// First price.
+    pub open: f64,
+    /// Highest price.
+    pub high: f64,
+    /// Lowest price.
+    pub low: f64,
+    /// Last price.
+    pub close: f64,
+    /// Traded amount.
+    pub volume: f64,
+}
+
+impl Bar {
+    /// The middle of the range, (high + low) / 2.
+    #[inline]
+    #[must_use]
+    pub fn hl2(&self) -> f64 {
+        (self.high + self.low) / 2.0
+    }
+
+    /// The typical price, (high + low + close) / 3.
+    #[inline]
+    #[must_use]
+    pub fn hlc3(&self) -> f64 {
+        (self.high + self.low + self.close) / 3.0
+    }
+
+    /// The average price, (open + high + low + close) / 4.
+    #[inline]
+    #[must_use]
+    pub fn ohlc4(&self) -> f64 {
+        (self.open + self.high + self.low + self.close) / 4.0
+    }
+
+    /// The weighted close, (high + low + 2 close) / 4.
+    #[inline]
+    #[must_use]
+    pub fn hlcc4(&self) -> f64 {
+        (self.high + self.low + 2.0 * self.close) / 4.0
+    }
+
+    /// High minus low.
+    #[inline]
+    #[must_use]
+    pub fn range(&self) -> f64 {
+        self.high - self.low
+    }
+}
+
+/// Candles as columns of equal length: the form batches read.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    open_time_ms: &'a [i64],
+    open: &'a [f64],
+    high: &'a [f64],
+    low: &'a [f64],
+    close: &'a [f64],
+    volume: &'a [f64],
+}
+
+impl<'a> Columns<'a> {
+    /// Borrows six columns. Err: they differ in length.
+    pub fn new(
+        open_time_ms: &'a [i64],
+        open: &'a [f64],
+        high: &'a [f64],
+        low: &'a [f64],
+        close: &'a [f64],
+        volume: &'a [f64],
+    ) -> Result<Self, UnequalColumns> {
+        let expected = open_time_ms.len();
+        for (name, column) in
+            [("open", open), ("high", high), ("low", low), ("close", close), ("volume", volume)]
+        {
+            if column.len() != expected {
+                return Err(UnequalColumns { name, expected, found: column.len() });
+            }
+        }
+        Ok(Self { open_time_ms, open, high, low, close, volume })
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open_time_ms.len()
+    }
+
+    /// No rows?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open_time_ms.is_empty()
+    }
+
+    /// The first `rows` rows. Panics beyond the last row.
+    #[inline]
+    #[must_use]
+    pub fn first(&self, rows: usize) -> Self {
+        Self {
+            open_time_ms: &self.open_time_ms[..rows],
+            open: &self.open[..rows],
+            high: &self.high[..rows],
+            low: &self.low[..rows],
+            close: &self.close[..rows],
+            volume: &self.volume[..rows],
+        }
+    }
+
+    /// Row `index` as a candle. Panics beyond the last row.
+    #[inline]
+    #[must_use]
+    pub fn bar(&self, index: usize) -> Bar {
+        Bar {
+            open_time_ms: self.open_time_ms[index],
+            open: self.open[index],
+            high: self.high[index],
+            low: self.low[index],
+            close: self.close[index],
+            volume: self.volume[index],
+        }
+    }
+
+    /// Opening instants, ms since the Unix epoch.
+    #[must_use]
+    pub fn open_time_ms(&self) -> &'a [i64] {
+        self.open_time_ms
+    }
+
+    /// First prices.
+    #[must_use]
+    pub fn open(&self) -> &'a [f64] {
+        self.open
+    }
+
+    /// Highest prices.
+    #[must_use]
+    pub fn high(&self) -> &'a [f64] {
+        self.high
+    }
+
+    /// Lowest prices.
+    #[must_use]
+    pub fn low(&self) -> &'a [f64] {
+        self.low
+    }
+
+    /// Last prices.
+    #[must_use]
+    pub fn close(&self) -> &'a [f64] {
+        self.close
+    }
+
+    /// Traded amounts.
+    #[must_use]
+    pub fn volume(&self) -> &'a [f64] {
+        self.volume
+    }
+}
+
+/// Columns of one table that do not agree in length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnequalColumns {
+    /// The column that differs.
+    pub name: &'static str,
+    /// Rows of `open_time_ms`.
+    pub expected: usize,
+    /// Rows of the column that differs.
+    pub found: usize,
+}
+
+impl fmt::Display for UnequalColumns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "column `{}` has {} rows, `open_time_ms` has {}", self.name, self.found, self.expected)
+    }
+}
+
+impl std::error::Error for UnequalColumns {}
+
+/// Candles held as columns.
+#[derive(Clone, Debug, Default)]
+pub struct Candles {
+    open_time_ms: Vec<i64>,
+    open: Vec<f64>,
+    high: Vec<f64>,
+    low: Vec<f64>,
+    close: Vec<f64>,
+    volume: Vec<f64>,
+}
+
+impl Candles {
+    /// Appends one candle.
+    pub fn push(&mut self, bar: &Bar) {
+        self.open_time_ms.push(bar.open_time_ms);
+        self.open.push(bar.open);
+        self.high.push(bar.high);
+        self.low.push(bar.low);
+        self.close.push(bar.close);
+        self.volume.push(bar.volume);
+    }
+
+    /// The columns.
+    #[must_use]
+    pub fn columns(&self) -> Columns<'_> {
+        Columns {
+            open_time_ms: &self.open_time_ms,
+            open: &self.open,
+            high: &self.high,
+            low: &self.low,
+            close: &self.close,
+            volume: &self.volume,
+        }
+    }
+}
+
+impl FromIterator<Bar> for Candles {
+    fn from_iter<T: IntoIterator<Item = Bar>>(bars: T) -> Self {
+        let mut candles = Self::default();
+        for bar in bars {
+            candles.push(&bar);
+        }
+        candles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_unequal_length_are_refused_by_name() {
+        let (times, five, four) = ([0_i64; 5], [1.0; 5], [1.0; 4]);
+        let error = Columns::new(&times, &five, &five, &four, &five, &five).unwrap_err();
+        assert_eq!(error, UnequalColumns { name: "low", expected: 5, found: 4 });
+        assert_eq!(error.to_string(), "column `low` has 4 rows, `open_time_ms` has 5");
+    }
+}

@@ -1,0 +1,114 @@
+//! Several columns at once: each indicator is computed once, however many of its outputs are asked for.
+
+use super::bar::{Bar, Columns};
+use super::contract::Study;
+use super::name::{NameError, Request};
+use super::value::Value;
+
+/// The columns asked for, by name.
+pub struct Panel {
+    studies: Vec<Box<dyn Study>>,
+    output_counts: Vec<usize>,
+    /// Per column: which study, which output.
+    columns: Vec<(usize, usize)>,
+}
+
+impl Panel {
+    /// Builds what the names need. Err: the first name that is none.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, NameError> {
+        let mut requests: Vec<Request> = Vec::new();
+        let mut columns = Vec::new();
+        for name in names {
+            let request = Request::parse(name)?;
+            let study = requests.iter().position(|known| known.shares_study_with(&request));
+            columns.push((study.unwrap_or(requests.len()), request.output()));
+            if study.is_none() {
+                requests.push(request);
+            }
+        }
+        Ok(Self {
+            studies: requests.iter().map(Request::build).collect(),
+            output_counts: requests.iter().map(|request| request.entry().outputs.len()).collect(),
+            columns,
+        })
+    }
+
+    /// Columns asked for.
+    #[must_use]
+    pub fn column_count(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Distinct indicators computed.
+    #[must_use]
+    pub fn study_count(&self) -> usize {
+        self.studies.len()
+    }
+
+    /// Takes one closed candle and writes the columns in the order asked. Panics when `out` is not
+    /// [`Panel::column_count`] long.
+    pub fn update(&mut self, bar: &Bar, out: &mut [Value]) {
+        for study in &mut self.studies {
+            study.update(bar);
+        }
+        assert_eq!(out.len(), self.columns.len(), "one cell per column");
+        for (cell, (study, output)) in out.iter_mut().zip(&self.columns) {
+            *cell = self.studies[*study].values()[*output];
+        }
+    }
+
+    /// What `update` would write for a candle that still forms.
+    pub fn peek(&mut self, bar: &Bar, out: &mut [Value]) {
+        assert_eq!(out.len(), self.columns.len(), "one cell per column");
+        for (study, live) in self.studies.iter_mut().enumerate() {
+            let values = live.peek(bar);
+            for (cell, (of, output)) in out.iter_mut().zip(&self.columns) {
+                if *of == study {
+                    *cell = values[*output];
+                }
+            }
+        }
+    }
+
+    /// Takes every row and answers the columns in the order asked.
+    pub fn batch(&mut self, columns: Columns<'_>) -> Vec<Vec<Value>> {
+        let mut computed: Vec<Vec<Vec<Value>>> = self
+            .output_counts
+            .iter()
+            .map(|count| vec![vec![Value::UNDEFINED; columns.len()]; *count])
+            .collect();
+        for (study, outputs) in self.studies.iter_mut().zip(&mut computed) {
+            let mut views: Vec<&mut [Value]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+            study.batch(columns, &mut views);
+        }
+        // A column is handed on; only one that was asked for twice is copied.
+        let mut answers: Vec<Vec<Value>> = Vec::with_capacity(self.columns.len());
+        for (k, (study, output)) in self.columns.iter().enumerate() {
+            let before = self.columns[..k].iter().position(|earlier| earlier == &(*study, *output));
+            answers.push(match before {
+                Some(earlier) => answers[earlier].clone(),
+                None => std::mem::take(&mut computed[*study][*output]),
+            });
+        }
+        answers
+    }
+
+    /// Candles until every column is defined; `None` when no number can say.
+    #[must_use]
+    pub fn warm_up(&self) -> Option<usize> {
+        self.studies.iter().map(|study| study.warm_up()).try_fold(0, |longest, own| Some(longest.max(own?)))
+    }
+
+    /// Has every indicator been fully defined?
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.studies.iter().all(|study| study.is_ready())
+    }
+
+    /// Back to the state of construction.
+    pub fn reset(&mut self) {
+        for study in &mut self.studies {
+            study.reset();
+        }
+    }
+}
