@@ -5,12 +5,12 @@
 //! cargo bench -p sabrewing --bench pipeline [-- --quick]
 //! ```
 
-use engine::book::BookConfig;
+use engine::book::{Book, BookConfig};
 use engine::book_stage::BookStage;
 use engine::counters::{Counters, Run};
 use engine::ids::{ConnectionId, InstrumentId, Lane};
 use engine::instrument::{Instrument, InstrumentTable};
-use engine::journal::{Journal, Options, Writer};
+use engine::journal::{Entry, Journal, Options, Writer};
 use engine::num::{Price, Qty};
 use engine::placement::{Idle, Placement, StageId, ThreadPlan};
 use engine::ring::ring;
@@ -19,6 +19,7 @@ use engine::stage::{Node, Nowhere, Sink};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureReader, Next, split_line};
+use feeds::codec::{Decoded, Event, FeedCodec};
 use feeds::stage::{Connection, FeedConfig, FeedStage, Frame, FrameSource, SourcePoll};
 use feeds::venues::AnyCodec;
 use sabrewing::config::Config;
@@ -192,6 +193,11 @@ impl Bench {
             clock: self.clock.clone(),
             passes: self.passes.min(5),
         }
+    }
+
+    fn codec(&self) -> AnyCodec {
+        let instrument = self.capture.table.get(InstrumentId(0)).expect("the instrument");
+        AnyCodec::new(self.capture.venue, &[(instrument.id, instrument)]).expect("a codec")
     }
 
     fn source(&self) -> InMemory {
@@ -369,9 +375,9 @@ enum NoTap {}
 const NO_TAP: Option<NoTap> = None;
 
 impl engine::book_stage::BookTap for NoTap {
-    fn applied(&mut self, _: &engine::message::Head, _: &engine::message::Depth, _: &engine::book::Book) {}
-    fn replacing(&mut self, _: InstrumentId, _: &engine::book::Book) {}
-    fn ended(&mut self, _: InstrumentId, _: &engine::book::Book) {}
+    fn applied(&mut self, _: &engine::message::Head, _: &engine::message::Depth, _: &Book) {}
+    fn replacing(&mut self, _: InstrumentId, _: &Book) {}
+    fn ended(&mut self, _: InstrumentId, _: &Book) {}
 }
 
 /// What `scripts/instructions` counts: the calls of `work`, and nothing around them.
@@ -383,18 +389,61 @@ fn counted(work: &mut dyn FnMut()) {
 
 /// One pass of a case on one thread, without the runner: its instructions are the stages'.
 fn count(case: &str, bench: &Bench) {
-    let journal = case.ends_with("_journal");
     let control = Arc::new(Control::default());
-    let mut kept = Kept::new(journal);
-    let mut chain: Box<dyn Chain> = if case.starts_with("five") {
-        let mut threads = bench.threads(&mut kept, &control, &Placement::one(&[]));
-        threads.remove(0).chains.remove(0)
-    } else {
-        let feed = bench.feed(&mut kept);
-        Box::new(SourceChain::new(feed, Node::new(bench.book(), Nowhere, bench.clock.clone(), Some(1))))
-    };
-    counted(&mut || while chain.turn() != Turn::Finished {});
-    drop(chain);
+    let mut kept = Kept::new(case.ends_with("_journal") || case == "append");
+    match case {
+        "decode" => {
+            let mut codec = bench.codec();
+            let mut decoded = Decoded::new();
+            counted(&mut || {
+                for (_, range) in &bench.capture.lines {
+                    codec.decode(&bench.capture.bytes[range.clone()], &mut decoded).expect("a message");
+                }
+            });
+        }
+        "apply" => {
+            let (mut codec, mut decoded, mut deltas) = (bench.codec(), Decoded::new(), Vec::new());
+            let mut book = Book::new(bench.config.book);
+            for (_, range) in &bench.capture.lines {
+                let event =
+                    codec.decode(&bench.capture.bytes[range.clone()], &mut decoded).expect("a message");
+                let (bids, asks) =
+                    (decoded.depth.depth().bid_count as usize, decoded.depth.depth().ask_count as usize);
+                let levels = decoded.depth.levels_mut();
+                match event {
+                    Event::Snapshot => book.load_snapshot(&levels[..bids], &levels[bids..bids + asks]),
+                    Event::Delta => deltas.push((levels[..bids + asks].to_vec(), bids)),
+                    _ => {}
+                }
+            }
+            counted(&mut || {
+                for (levels, bids) in &deltas {
+                    std::hint::black_box(book.apply(&levels[..*bids], &levels[*bids..]));
+                }
+            });
+        }
+        "append" => {
+            let mut writer = kept.writer(Lane::Feed);
+            counted(&mut || {
+                for _ in 0..100_000 {
+                    writer.append(Entry::default(), &[0x5A; 24]).expect("room");
+                }
+            });
+        }
+        _ => {
+            let mut chain: Box<dyn Chain> = if case.starts_with("five") {
+                let mut threads = bench.threads(&mut kept, &control, &Placement::one(&[]));
+                threads.remove(0).chains.remove(0)
+            } else {
+                let feed = bench.feed(&mut kept);
+                Box::new(SourceChain::new(
+                    feed,
+                    Node::new(bench.book(), Nowhere, bench.clock.clone(), Some(1)),
+                ))
+            };
+            counted(&mut || while chain.turn() != Turn::Finished {});
+        }
+    }
     kept.end();
 }
 
