@@ -99,7 +99,9 @@ impl Input for Bar {
     #[inline]
     fn is_finite(&self) -> bool {
         // 0 times anything finite is a zero, and anything else a NaN: one comparison for all five.
-        self.open * 0.0 + self.high * 0.0 + self.low * 0.0 + self.close * 0.0 + self.volume * 0.0 == 0.0
+        let (prices, rest) =
+            (self.high.mul_add(0.0, self.low * 0.0), self.close.mul_add(0.0, self.volume * 0.0));
+        self.open.mul_add(0.0, prices + rest) == 0.0
     }
     /// Hourly candles, so that what waits for a day or a week to end is measured too.
     fn probe(walk: u64, index: usize) -> Bar {

@@ -2,7 +2,7 @@
 //!
 //! A stream of that crate opens over a history as long as its lookback plus one, and takes its memory
 //! there. The wrapper collects that history in storage taken at construction and opens on the candle
-//! that completes it: the one allocation in its life, which the catalogue shows. From then on an update
+//! that completes it: the one allocation in its life, which the catalogue shows (some take none). From then on an update
 //! is the crate's own step behind a range check, and it does not allocate. `peek` is the crate's own.
 //! The crate counts its candles and ends at 100 million: beyond, the outputs are undefined.
 
@@ -98,7 +98,10 @@ impl<F: Function<W, N>, const W: usize, const N: usize> Opening<F, W, N> {
                 stream.look(row).map_or([Value::UNDEFINED; N], |values| values.map(Value::of))
             }
             None if !self.ended && self.held + 1 == self.rows() => {
-                scratch.clone_from(self);
+                for (to, from) in scratch.history.iter_mut().zip(&self.history) {
+                    to.copy_from_slice(from);
+                }
+                (scratch.held, scratch.stream, scratch.ended) = (self.held, None, false);
                 scratch.take(row)
             }
             _ => [Value::UNDEFINED; N],
@@ -274,6 +277,11 @@ use super::registry::Origin;
 /// A wrapped function whose bits do not depend on the platform.
 pub(crate) const fn from_ta_lib(function: &'static str) -> Origin {
     Origin::TaLib { function, transcendental: false, allocates_once: true }
+}
+
+/// A wrapped function whose state is of fixed size: opening it allocates nothing.
+pub(crate) const fn from_ta_lib_fixed(function: &'static str) -> Origin {
+    Origin::TaLib { function, transcendental: false, allocates_once: false }
 }
 
 /// A wrapped function that calls the system's mathematics.

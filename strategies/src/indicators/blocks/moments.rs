@@ -21,9 +21,6 @@ state! {
         inverse: f64,
         /// Share of `peak` below which a variance is rounding: 1e-6 of the mean square.
         noise: f64,
-        last: f64,
-        /// Pushes since the last change, capped at n.
-        equal: usize,
     }
 }
 
@@ -39,8 +36,6 @@ impl Moments {
             peak: 0.0,
             inverse: 1.0 / n as f64,
             noise: 1e-6 / n as f64,
-            last: f64::NAN,
-            equal: 0,
         }
     }
 
@@ -50,38 +45,25 @@ impl Moments {
         if !self.ring.is_full() {
             return self.fill(x);
         }
-        self.equal = if x == self.last { self.equal + 1 } else { 1 };
-        self.last = x;
-        let (distance, gone) = (x - self.anchor, self.ring.replace(x) - self.anchor);
+        let (left, renewal) = self.ring.replace(x);
+        let (distance, gone) = (x - self.anchor, left - self.anchor);
         let change = distance - gone;
         self.sum += change;
         self.squares = change.mul_add(distance + gone, self.squares);
         self.peak = if self.squares > self.peak { self.squares } else { self.peak };
         let mean = self.sum * self.inverse;
         let variance = self.squares.mul_add(self.inverse, -(mean * mean));
-        // One branch for all that is rare.
-        if (variance < self.peak * self.noise)
-            | self.ring.is_renewal_due()
-            | (self.equal >= self.ring.capacity())
-        {
-            return Some(self.rare());
+        if (variance < self.peak * self.noise) | renewal {
+            return Some(self.renew());
         }
         Some((self.anchor + mean, variance))
     }
 
     #[cold]
     fn fill(&mut self, x: f64) -> Option<(f64, f64)> {
-        self.equal = if x == self.last { self.equal + 1 } else { 1 };
-        self.last = x;
         self.ring.push(x);
         let _ = self.ring.is_renewal_due();
-        self.ring.is_full().then(|| self.rare())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn rare(&mut self) -> (f64, f64) {
-        if self.equal >= self.ring.capacity() { self.flat(self.last) } else { self.renew() }
+        self.ring.is_full().then(|| self.renew())
     }
 
     /// The window.
@@ -91,12 +73,10 @@ impl Moments {
         &self.ring
     }
 
-    fn flat(&mut self, x: f64) -> (f64, f64) {
-        (self.anchor, self.sum, self.squares, self.peak) = (x, 0.0, 0.0, 0.0);
-        (x, 0.0)
-    }
-
-    /// Two passes: the mean, then the distances to it.
+    /// Two passes: the mean, then the distances to it. Of equal numbers the anchor is that number and every
+    /// distance 0, so the sums stay exactly 0 for as long as nothing moves.
+    #[cold]
+    #[inline(never)]
     fn renew(&mut self) -> (f64, f64) {
         let first = self.ring.held()[0];
         let offsets: f64 = self.ring.held().iter().map(|x| x - first).sum();

@@ -44,16 +44,18 @@ impl Ring {
         }
     }
 
-    /// Adds `x` to a full window; answers the number that left for it.
+    /// Adds `x` to a full window; answers the number that left for it, and whether it is time to take
+    /// running sums anew (see [`Ring::is_renewal_due`], which must not be asked as well).
     #[inline]
-    pub fn replace(&mut self, x: f64) -> f64 {
+    pub fn replace(&mut self, x: f64) -> (f64, bool) {
         debug_assert!(self.is_full(), "a number leaves");
         let left = std::mem::replace(&mut self.cells[self.next], x);
         self.next += 1;
-        if self.next == self.cells.len() {
-            self.next = 0;
+        if self.next < self.cells.len() {
+            return (left, false);
         }
-        left
+        self.next = 0;
+        (left, self.is_renewal_due())
     }
 
     /// Is the window full?

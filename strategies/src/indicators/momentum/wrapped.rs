@@ -6,7 +6,7 @@ use crate::indicators::registry::{
     Cost, Entry, length, length_from_2, on_candle, on_value, out, real, whole,
 };
 use crate::indicators::wrapped::{
-    ITSELF, OfCandle, OfValue, from_ta_lib, from_ta_lib_transcendental, int, wrap,
+    ITSELF, OfCandle, OfValue, from_ta_lib, from_ta_lib_fixed, from_ta_lib_transcendental, int, wrap,
 };
 
 wrap!(AoStream: ao_open, ao_lookback, [high, low] -> 1, a => [int(a, 0), int(a, 1)]);
@@ -59,7 +59,7 @@ pub(crate) const TABLE: &[Entry] = &[
         &[whole("first", 25, 1, 10_000), whole("second", 13, 1, 10_000)],
         |a, s| on_value(OfValue::<ta_lib::TsiStream, 1>::new(a), s),
     )
-    .origin(from_ta_lib("tsi"))
+    .origin(from_ta_lib_fixed("tsi"))
     .compared(ITSELF),
     Entry::of_candle(
         "fisher",
@@ -160,7 +160,7 @@ pub(crate) const TABLE: &[Entry] = &[
     Entry::of_candle("bop", "Balance of power", "(close - open)/(high - low); 0 without a range", &[], |a, _| {
         on_candle(OfCandle::<ta_lib::BopStream, 4, 1>::new(a))
     })
-    .origin(from_ta_lib("bop"))
+    .origin(from_ta_lib_fixed("bop"))
     .compared(ITSELF),
     Entry::of_value("cg", "Ehlers' centre of gravity", "-Σ (i + 1) x[i]/Σ x[i]", &[length(10)], |a, s| {
         on_value(OfValue::<ta_lib::CgStream, 1>::new(a), s)
@@ -187,7 +187,7 @@ pub(crate) const TABLE: &[Entry] = &[
     Entry::of_candle("ibs", "Internal bar strength", "(close - low)/(high - low)", &[], |a, _| {
         on_candle(OfCandle::<ta_lib::IbsStream, 3, 1>::new(a))
     })
-    .origin(from_ta_lib("ibs"))
+    .origin(from_ta_lib_fixed("ibs"))
     .compared(ITSELF),
     Entry::of_candle("imi", "Intraday momentum", "100 Σ up bodies/Σ bodies", &[length_from_2(14)], |a, _| {
         on_candle(OfCandle::<ta_lib::ImiStream, 2, 1>::new(a))

@@ -6,7 +6,7 @@ use crate::indicators::registry::{
 };
 use crate::indicators::source::Field;
 use crate::indicators::wrapped::{
-    ITSELF, OfCandle, OfValue, from_ta_lib, from_ta_lib_transcendental, int, wrap,
+    ITSELF, OfCandle, OfValue, from_ta_lib, from_ta_lib_fixed, from_ta_lib_transcendental, int, wrap,
 };
 
 wrap!(AlmaStream: alma_open, alma_lookback, [value] -> 1, a => [int(a, 0), a.real(1), a.real(2)]);
@@ -80,7 +80,7 @@ pub(crate) const TABLE: &[Entry] = &[
         |a, s| on_value(OfValue::<ta_lib::McgdStream, 1>::new(a), s),
     )
     .also(&["mcginley_dynamic", "mcgd"])
-    .origin(from_ta_lib("mcgd"))
+    .origin(from_ta_lib_fixed("mcgd"))
     .compared(ITSELF),
     Entry::of_candle(
         "aroon",
@@ -112,13 +112,13 @@ pub(crate) const TABLE: &[Entry] = &[
         on_candle(OfCandle::<ta_lib::PlusDmStream, 2, 1>::new(a))
     })
     .also(&["dm_plus"])
-    .origin(from_ta_lib("plus_dm"))
+    .origin(from_ta_lib_fixed("plus_dm"))
     .compared(ITSELF),
     Entry::of_candle("minus_dm", "Minus directional movement", "Wilder sum of -DM", &[length(14)], |a, _| {
         on_candle(OfCandle::<ta_lib::MinusDmStream, 2, 1>::new(a))
     })
     .also(&["dm_minus"])
-    .origin(from_ta_lib("minus_dm"))
+    .origin(from_ta_lib_fixed("minus_dm"))
     .compared(ITSELF),
     Entry::of_value(
         "vhf",

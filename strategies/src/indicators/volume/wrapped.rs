@@ -2,7 +2,7 @@
 
 use crate::indicators::registry::{Entry, Reads, length, on_candle, on_value, out, real, whole};
 use crate::indicators::source::Field;
-use crate::indicators::wrapped::{ITSELF, OfCandle, OfValue, from_ta_lib, int, wrap};
+use crate::indicators::wrapped::{ITSELF, OfCandle, OfValue, from_ta_lib, from_ta_lib_fixed, int, wrap};
 
 wrap!(EfiStream: efi_open, efi_lookback, [close, volume] -> 1, a => [int(a, 0)]);
 wrap!(EmvStream: emv_open, emv_lookback, [high, low, volume] -> 1, a => [int(a, 0), a.real(1)]);
@@ -20,7 +20,7 @@ pub(crate) const TABLE: &[Entry] = &[
         on_candle(OfCandle::<ta_lib::EfiStream, 2, 1>::new(a))
     })
     .also(&["force_index"])
-    .origin(from_ta_lib("efi"))
+    .origin(from_ta_lib_fixed("efi"))
     .compared(ITSELF),
     Entry::of_candle(
         "emv",
@@ -41,7 +41,7 @@ pub(crate) const TABLE: &[Entry] = &[
     )
     .outputs(&[out("bull"), out("bear")])
     .also(&["elder_ray"])
-    .origin(from_ta_lib("eri"))
+    .origin(from_ta_lib_fixed("eri"))
     .compared(ITSELF),
     Entry::of_candle(
         "kvo",
@@ -52,12 +52,12 @@ pub(crate) const TABLE: &[Entry] = &[
     )
     .outputs(&[out(""), out("signal")])
     .also(&["klinger"])
-    .origin(from_ta_lib("kvo"))
+    .origin(from_ta_lib_fixed("kvo"))
     .compared(ITSELF),
     Entry::of_candle("marketfi", "Williams' market facilitation", "(high - low)/volume", &[], |a, _| {
         on_candle(OfCandle::<ta_lib::MarketfiStream, 3, 1>::new(a))
     })
-    .origin(from_ta_lib("marketfi"))
+    .origin(from_ta_lib_fixed("marketfi"))
     .compared(ITSELF),
     Entry::of_candle(
         "nvi",
@@ -66,7 +66,7 @@ pub(crate) const TABLE: &[Entry] = &[
         &[],
         |a, _| on_candle(OfCandle::<ta_lib::NviStream, 2, 1>::new(a)),
     )
-    .origin(from_ta_lib("nvi"))
+    .origin(from_ta_lib_fixed("nvi"))
     .compared(ITSELF),
     Entry::of_candle(
         "pvi",
@@ -75,13 +75,13 @@ pub(crate) const TABLE: &[Entry] = &[
         &[],
         |a, _| on_candle(OfCandle::<ta_lib::PviStream, 2, 1>::new(a)),
     )
-    .origin(from_ta_lib("pvi"))
+    .origin(from_ta_lib_fixed("pvi"))
     .compared(ITSELF),
     Entry::of_candle("vpt", "Volume price trend", "cumulative return·volume", &[], |a, _| {
         on_candle(OfCandle::<ta_lib::PvtStream, 2, 1>::new(a))
     })
     .also(&["pvt"])
-    .origin(from_ta_lib("pvt"))
+    .origin(from_ta_lib_fixed("pvt"))
     .compared(ITSELF),
     Entry::of_value(
         "rvol",
@@ -100,6 +100,6 @@ pub(crate) const TABLE: &[Entry] = &[
         &[],
         |a, _| on_candle(OfCandle::<ta_lib::WadStream, 3, 1>::new(a)),
     )
-    .origin(from_ta_lib("wad"))
+    .origin(from_ta_lib_fixed("wad"))
     .compared(ITSELF),
 ];
