@@ -84,7 +84,13 @@ impl Codecs {
                 let (levels, first) = (contents.levels.len().min(3), contents.levels.first().map(sizes));
                 outcome((contents.event, by_scanner, levels, first, touch))
             }
-            Err(error) => outcome((error.kind, error.key, error.offset.min(2))),
+            Err(error) => {
+                assert!(
+                    error.offset as usize <= frame.len() && error.to_string().len() <= DecodeError::TEXT_MAX,
+                    "{error}"
+                );
+                outcome((error.kind, error.key, error.offset.min(2)))
+            }
         }
     }
 }

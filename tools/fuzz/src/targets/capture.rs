@@ -24,7 +24,10 @@ pub fn target(data: &[u8]) -> Outcome {
                 lines.push(line.bytes.to_vec());
             }
             Next::NotYet => panic!("`wait` does not say `NotYet`"),
-            Next::Failed(error) => failed = Some(error.kind),
+            Next::Failed(error) => {
+                assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+                failed = Some(error.kind);
+            }
             Next::End => break,
         }
     }

@@ -54,6 +54,10 @@ pub fn placement(data: &[u8]) -> Outcome {
     let path = scratch::file("placement.toml", data);
     let choice = PlacementChoice::from(path.to_str().unwrap_or_default());
     let mut said = Vec::new();
+    for (name, threads) in [("one", 1), ("two", 2), ("five", 5)] {
+        let placement = PlacementChoice::from(name).load(&[0, 1]);
+        assert!(placement.is_ok_and(|placement| placement.threads.len() == threads), "{name}");
+    }
     for cores in [&[0][..], &[0, 1, 2, 3, 4, 5]] {
         match choice.load(cores) {
             Ok(placement) => {

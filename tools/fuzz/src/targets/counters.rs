@@ -6,12 +6,18 @@
 use crate::driver::Outcome;
 use crate::scratch;
 use crate::truth::outcome;
-use engine::counters::{Counters, CountersError, Damage, Desc, Kind, Reader, Snapshot};
+use engine::counters::{Counters, CountersError, Damage, Desc, Kind, Liveness, Reader, Snapshot};
+use engine::time::Nanos;
 
 /// Runs one input.
 pub fn target(data: &[u8]) -> Outcome {
     let path = scratch::file("counters", data);
-    let read = Reader::open(&path).and_then(|reader| reader.snapshot());
+    let read = Reader::open(&path).and_then(|reader| {
+        let snapshot = reader.snapshot()?;
+        let liveness = reader.liveness(&snapshot, Nanos(u64::MAX), Nanos(1))?;
+        assert_eq!(liveness, Liveness::Gone, "nobody holds a lock on the file");
+        Ok(snapshot)
+    });
     match read {
         Ok(snapshot) => {
             let word = |index: usize| {

@@ -46,6 +46,8 @@ fn line(line: &[u8]) -> Outcome {
         let body = shown.strip_prefix('-').unwrap_or(&shown).as_bytes();
         let magnitude = i64::try_from(decimal.mantissa.unsigned_abs()).ok();
         assert_eq!(count_of(body, decimal.exponent).ok(), magnitude, "{shown}");
+        let twice = decimal.checked_add(decimal).map(|twice| twice.mantissa);
+        assert_eq!(twice, Ok(2 * decimal.mantissa), "{shown}");
         let floor = decimal.floor_to(exponent);
         assert!(floor.rescaled(18).unwrap_or(0) <= decimal.rescaled(18).unwrap_or(0) || floor == decimal);
     }

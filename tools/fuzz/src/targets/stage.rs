@@ -11,6 +11,7 @@ use crate::model::Model;
 use crate::truth::outcome;
 use engine::book::{Book, BookConfig, BookSide};
 use engine::book_stage::{BookReport, BookStage, BookTap};
+use engine::counters::Counters;
 use engine::ids::{ConnectionId, InstrumentId, Lane, VenueId};
 use engine::journal::Writer;
 use engine::message::{Depth, Head, Kind, Message};
@@ -81,8 +82,11 @@ impl Run {
         let connection = Connection { codec: LentCodec::of(market), venue: VenueId(0) };
         let source = Lines { lines, at: 0, clock: RecvClock::default(), held: None };
         let clock = StampClock::off();
-        let mut stage =
-            FeedStage::new(source, vec![connection], &market.table, config, log, clock.clone(), done);
+        let stage = FeedStage::new(source, vec![connection], &market.table, config, log, clock.clone(), done);
+        let run = engine::counters::Run { id: 1, start: Nanos(0) };
+        let counters = Counters::create(None, &run, 8);
+        let mut counters = counters.unwrap_or_else(|error| panic!("{error}"));
+        let mut stage = stage.counting(&mut counters).unwrap_or_else(|error| panic!("{error}"));
         let size = BookConfig::new(256, 8192).unwrap_or_default();
         let book = BookStage::new(&market.table, size, Tap { ended }, book_done);
         let mut watch = Watch {
@@ -96,6 +100,10 @@ impl Run {
         drop((stage, watch.next.take()));
         let report = reports.recv().unwrap_or_else(|_| panic!("no report of the feed stage"));
         let states = book_reports.recv().map(|report: BookReport| report.states).unwrap_or_default();
+        let counted = counters.snapshot().unwrap_or_else(|damage| panic!("{damage}"));
+        let shown = |name| counted.find("feed", name).map(|counter| counter.value);
+        assert_eq!(shown("frames"), Some(report.frames), "counters say what the report says");
+        assert_eq!(shown("decode_errors"), Some(report.decode_errors));
         Self { watch, report, states, books: books.iter().collect() }
     }
 
