@@ -132,13 +132,7 @@ pub fn parse_decimal(text: &[u8], exponent: u8) -> Result<i64, NumError> {
                 if in_fraction {
                     if fraction_digits >= exponent {
                         if byte != b'0' {
-                            // Malformed text later on is the worse fault, so look at all of it first.
-                            let rest_is_digits = text.iter().all(|b| b.is_ascii_digit() || *b == b'.');
-                            return Err(if rest_is_digits {
-                                NumError::OffStep
-                            } else {
-                                NumError::NotADecimal
-                            });
+                            return Err(fault_of(text, NumError::OffStep));
                         }
                         fraction_digits = fraction_digits.saturating_add(1).max(exponent);
                         continue;
@@ -150,7 +144,7 @@ pub fn parse_decimal(text: &[u8], exponent: u8) -> Result<i64, NumError> {
                 let digit = i64::from(byte - b'0');
                 value = match value.checked_mul(10).and_then(|v| v.checked_add(digit)) {
                     Some(v) => v,
-                    None => return Err(NumError::OutOfRange),
+                    None => return Err(fault_of(text, NumError::OutOfRange)),
                 };
             }
             b'.' if !in_fraction && integer_digits > 0 => in_fraction = true,
@@ -163,6 +157,18 @@ pub fn parse_decimal(text: &[u8], exponent: u8) -> Result<i64, NumError> {
     let missing = u32::from(exponent.saturating_sub(fraction_digits));
     let scale = 10_i64.checked_pow(missing).ok_or(NumError::OutOfRange)?;
     value.checked_mul(scale).ok_or(NumError::OutOfRange)
+}
+
+/// `fault`, unless the text as a whole is malformed, which is the worse one.
+#[cold]
+fn fault_of(text: &[u8], fault: NumError) -> NumError {
+    let mut points = 0;
+    let is_plain = text.iter().all(|byte| {
+        points += u32::from(*byte == b'.');
+        byte.is_ascii_digit() || *byte == b'.'
+    });
+    let is_decimal = is_plain && points <= 1 && text.last() != Some(&b'.');
+    if is_decimal { fault } else { NumError::NotADecimal }
 }
 
 /// What one tick, one quantity unit or one contract is worth: `mantissa` x 10^-`exponent`, above zero.
@@ -397,6 +403,9 @@ mod tests {
         assert_eq!(parse_decimal(b"92233720368.54775808", 8), Err(NumError::OutOfRange));
         assert_eq!(parse_decimal(b"1.05", 1), Err(NumError::OffStep));
         assert_eq!(parse_decimal(b"1.0500000000000000000000000000", 2), Ok(105));
+        for malformed in ["1.55.5", "1.55.", "9223372036854775808 ", "9223372036854775808.1."] {
+            assert_eq!(parse_decimal(malformed.as_bytes(), 1), Err(NumError::NotADecimal), "{malformed}");
+        }
         for bad in ["", ".", ".5", "5.", "1e3", "-1", "+1", " 1", "1 ", "1.2.3", "0x1", "1,5", "1.05x", "NaN"]
         {
             assert_eq!(parse_decimal(bad.as_bytes(), 1), Err(NumError::NotADecimal), "{bad:?}");

@@ -161,7 +161,7 @@ impl Row {
                 .and_then(|d| if d.mantissa < 0 { Err(NumError::OutOfRange) } else { Ok(d) })
                 .map_err(|e| error(format!("min_notional = \"{text}\": {e}")))
         })?;
-        Ok(Instrument {
+        checked(Instrument {
             id: InstrumentId(0),
             venue_id: VenueId(0),
             venue: venue.into(),
@@ -180,6 +180,21 @@ impl Row {
             symbol: self.symbol,
         })
     }
+}
+
+/// The instrument, if it can be found by its symbol and some order keeps its rules. Err: which it is not.
+pub(crate) fn checked(instrument: Instrument) -> Result<Instrument, InstrumentError> {
+    let (unit, min, max) = (instrument.qty_unit, instrument.qty_min, instrument.qty_max);
+    let what = if instrument.symbol.is_empty() {
+        format!("an instrument of {} has no symbol", instrument.venue)
+    } else if max < min {
+        format!("the largest order {} is below the smallest {}", max.display(unit), min.display(unit))
+    } else if instrument.notional_min.mantissa < 0 {
+        format!("the smallest order value {} is below zero", instrument.notional_min)
+    } else {
+        return Ok(instrument);
+    };
+    Err(InstrumentError::new(instrument.symbol, what))
 }
 
 /// An instrument described on the command line, for a capture of one that no file knows.
@@ -271,7 +286,7 @@ impl Description<'_> {
             status: Status::Trading,
             source: "described on the command line".into(),
         };
-        Ok((instrument, assumed))
+        Ok((checked(instrument)?, assumed))
     }
 }
 
@@ -304,6 +319,21 @@ mod tests {
         );
         let hyperliquid = &shipped[3].price_rule;
         assert_eq!((hyperliquid.tick.to_string(), hyperliquid.significant_figures), ("0.1".into(), Some(5)));
+    }
+
+    #[test]
+    fn an_instrument_that_cannot_be_found_or_whose_rules_no_order_keeps_is_refused() {
+        for (key, line, what) in [
+            ("symbol", "symbol = \"\"", "an instrument of binance-spot has no symbol"),
+            (
+                "lot",
+                "lot = \"0.00001\"\nmax_qty = \"0.00000001\"",
+                "BTCUSDT: the largest order 0.00000001 is below the smallest",
+            ),
+        ] {
+            let error = with(key, line).unwrap_err().to_string();
+            assert!(error.starts_with(what), "{error}");
+        }
     }
 
     /// The shipped file with the one line of its first instrument that has `key` replaced.

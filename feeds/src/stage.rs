@@ -215,7 +215,11 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             }
         };
         // Silence first: the frame waits until every timer that was due before it has been an input of its own.
-        let timer_ns = self.last_ns.plus(self.config.timer_ns);
+        // An hour or more is no silence of the market but a pause of the recording (`RecvClock`): one timer at its
+        // end stands for all, where a wrong line that leaps centuries would make more than a run can ever send.
+        let next_ns = self.last_ns.plus(self.config.timer_ns);
+        let paused = frame.recv_ns.since(self.last_ns) > Nanos::HOUR;
+        let timer_ns = if paused { next_ns.max(frame.recv_ns.since(self.config.timer_ns)) } else { next_ns };
         if self.config.timer_ns.0 > 0 && self.last_ns.0 > 0 && timer_ns < frame.recv_ns {
             self.last_ns = timer_ns;
             parts.time_passed(timer_ns, out);

@@ -243,7 +243,8 @@ impl Cursor {
     fn begin(&mut self, first_seq: u64) -> Result<(), Problem> {
         if self.next_seq == 0 {
             let expected = self.last_seq + 1;
-            if first_seq < expected {
+            // A sequence has 48 bits, so that it fits a cause: counting on from it cannot overflow.
+            if first_seq < expected || first_seq >= 1 << 48 {
                 return Err(self.trouble(Trouble::Begin { expected, found: first_seq }));
             }
             if first_seq > expected {
@@ -357,7 +358,9 @@ impl Window {
     }
 
     fn fill(&mut self, segment: &OpenSegment, length: usize) -> Result<(), Trouble> {
-        let left = to_usize(segment.info.bytes.saturating_sub(segment.at));
+        // No more than there is: what the file says of itself may be wrong, and must not cost memory.
+        let file_bytes = segment.file.metadata().map_err(|error| Trouble::Read(error.kind()))?.len();
+        let left = to_usize(segment.info.bytes.min(file_bytes).saturating_sub(segment.at));
         self.at = segment.at;
         read_to(&segment.file, self.at, length.max(WINDOW_BYTES).min(left), &mut self.bytes)
     }

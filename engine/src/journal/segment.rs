@@ -151,7 +151,7 @@ pub(super) fn file_name(lane: Lane, number: u32) -> String {
 pub(super) fn parse_file_name(name: &str) -> Option<(Lane, u32)> {
     let (lane, number) = name.strip_suffix(".seg")?.split_once('-')?;
     let lane = Lane::ALL.into_iter().find(|known| known.name() == lane)?;
-    let number = number.parse().ok().filter(|number| *number > 0)?;
+    let number = number.parse().ok().filter(|number| (1..u32::MAX).contains(number))?;
     (file_name(lane, number) == name).then_some((lane, number))
 }
 
@@ -201,9 +201,15 @@ mod tests {
     fn a_file_name_is_a_segment_only_in_its_one_spelling() {
         assert_eq!(parse_file_name("feed-000001.seg"), Some((Lane::Feed, 1)));
         assert_eq!(parse_file_name("runner-1000000.seg"), Some((Lane::Runner, 1_000_000)));
-        for name in
-            ["feed-1.seg", "feed-000000.seg", "feed-000001.tmp", "feeds-000001.seg", "feed-+00001.seg", ""]
-        {
+        for name in [
+            "feed-1.seg",
+            "feed-000000.seg",
+            "feed-4294967295.seg",
+            "feed-000001.tmp",
+            "feeds-000001.seg",
+            "feed-+00001.seg",
+            "",
+        ] {
             assert_eq!(parse_file_name(name), None, "{name}");
         }
     }

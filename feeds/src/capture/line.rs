@@ -52,6 +52,7 @@ impl RecvClock {
     pub fn take(&mut self, recv_ns: Nanos) -> (Nanos, Option<ClockFault>) {
         let last = self.last.unwrap_or(recv_ns);
         if recv_ns < last {
+            self.leapt_to = None;
             return (last, Some(ClockFault::Back));
         }
         if recv_ns.since(last) > Nanos::HOUR {
@@ -132,6 +133,8 @@ mod tests {
             (40 * hour, 20 * hour + 2, Some(ClockFault::Forward)),
             (40 * hour - 1, 20 * hour + 2, Some(ClockFault::Forward)),
             (6, 20 * hour + 2, Some(ClockFault::Back)),
+            (40 * hour, 20 * hour + 2, Some(ClockFault::Forward)), // a line stood between: not in a row
+            (40 * hour, 40 * hour, None),
         ] {
             assert_eq!(clock.take(Nanos(says)), (Nanos(time), fault), "{says}");
         }

@@ -45,7 +45,8 @@ pub(super) fn message(
         return Ok(Event::Other);
     }
     let fields = data.fields(&ENVELOPE)?;
-    if fields.optional("lastUpdateId").is_some() || is_partial_book(stream) {
+    let is_update = fields.optional("e").is_some_and(|event| event.text() == Ok("depthUpdate"));
+    if fields.optional("lastUpdateId").is_some() || (is_update && is_partial_book(stream)) {
         return Ok(Event::Other); // the top few levels: a whole book of another depth, not a change of ours
     }
     reader.event(data, &fields, out)

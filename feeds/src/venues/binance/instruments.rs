@@ -5,7 +5,7 @@
 //! quantities off the order step), on futures `quantityPrecision` digits, or the order step's if those are more.
 
 use super::Product;
-use crate::instruments::InstrumentError;
+use crate::instruments::{InstrumentError, checked};
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::{ContractKind, Instrument, PriceRule, Status};
 use engine::num::{Decimal, NumError, Qty, Step};
@@ -119,7 +119,7 @@ impl Symbol {
                 Step::parse(text.as_bytes()).map_err(|e| number("contractSize", &text, e))?
             }
         };
-        Ok(Instrument {
+        checked(Instrument {
             id: InstrumentId(0),
             venue_id: VenueId(0),
             venue: venue.into(),

@@ -4,7 +4,7 @@
 //! dossier of 21 Nov 2026). The minimum order value, 10 USDC, is the venue's rule and in no answer.
 
 use super::PRICE_FIGURES;
-use crate::instruments::InstrumentError;
+use crate::instruments::{InstrumentError, checked};
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::{ContractKind, Instrument, PriceRule, Status};
 use engine::num::{Decimal, Qty, Step};
@@ -40,7 +40,7 @@ impl Asset {
                 format!("szDecimals {} is above 6", self.sz_decimals),
             ));
         };
-        Ok(Instrument {
+        checked(Instrument {
             id: InstrumentId(0),
             venue_id: VenueId(0),
             venue: "hyperliquid".into(),

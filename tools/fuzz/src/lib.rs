@@ -1,0 +1,411 @@
+//! Every function of the engine that takes foreign bytes: from a venue, a file, an operator. Each has a target
+//! that runs it on any bytes and asserts what must hold of the answer: agreement with another reading, a round
+//! trip, conservation. [`TARGETS`] is the list; a test fails when a public function of that kind is in
+//! neither the list nor [`EXEMPT`].
+
+mod driver;
+mod lent;
+mod markets;
+mod model;
+mod mutate;
+mod random;
+mod scratch;
+pub mod targets;
+mod truth;
+
+pub use driver::{Failure, Limit, Outcome, Report, attempt, search, shrink};
+pub use markets::recorded;
+pub use mutate::mutate;
+pub use random::Random;
+
+use std::path::PathBuf;
+use targets::{
+    binance, capture, config, counters, detect, hyperliquid, instruments, journal, lines, num, stage, wire,
+};
+
+/// A function that can be run on any bytes.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// On the command line, and the folder of its corpus.
+    pub name: &'static str,
+    /// The functions whose input it makes foreign.
+    pub parses: &'static [&'static str],
+    /// Runs one input. Panics when a property does not hold.
+    pub run: fn(&[u8]) -> Outcome,
+    /// Tokens of the format.
+    pub words: &'static [&'static str],
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "binance",
+        parses: &[
+            "feeds::codec::FeedCodec::decode",
+            "feeds::venues::AnyCodec::decode",
+            "feeds::venues::binance::BinanceCodec::decode",
+            "feeds::venues::binance::BinanceCodec::decode_general",
+        ],
+        run: binance::target,
+        words: BINANCE,
+    },
+    Target {
+        name: "hyperliquid",
+        parses: &["feeds::venues::hyperliquid::HyperliquidCodec::decode"],
+        run: hyperliquid::target,
+        words: HYPERLIQUID,
+    },
+    Target { name: "lines", parses: &["feeds::capture::line::split_line"], run: lines::target, words: TIMES },
+    Target {
+        name: "capture",
+        parses: &[
+            "feeds::capture::reader::CaptureReader::open",
+            "feeds::capture::reader::CaptureReader::open_all",
+            "feeds::capture::merge::MergedCaptures::open",
+        ],
+        run: capture::target,
+        words: TIMES,
+    },
+    Target { name: "detect", parses: &["feeds::detect::detect"], run: detect::target, words: BINANCE },
+    Target {
+        name: "instruments",
+        parses: &[
+            "feeds::instruments::parse",
+            "feeds::venues::binance::instruments::parse_exchange_info",
+            "feeds::venues::hyperliquid::instruments::parse_meta",
+        ],
+        run: instruments::target,
+        words: INSTRUMENTS,
+    },
+    Target {
+        name: "described",
+        parses: &["feeds::instruments::Description::instrument"],
+        run: instruments::described,
+        words: INSTRUMENTS,
+    },
+    Target {
+        name: "stage",
+        parses: &["feeds::stage::FeedStage::step", "engine::book_stage::BookStage::on_message"],
+        run: stage::target,
+        words: BINANCE,
+    },
+    Target {
+        name: "num",
+        parses: &[
+            "engine::num::parse_decimal",
+            "engine::num::Step::parse",
+            "engine::num::Step::count",
+            "engine::num::Price::parse",
+            "engine::num::Qty::parse",
+            "engine::num::Decimal::parse",
+        ],
+        run: num::target,
+        words: NUMBERS,
+    },
+    Target {
+        name: "journal",
+        parses: &[
+            "engine::journal::reader::Reader::open",
+            "engine::journal::cursor::Cursor::new",
+            "engine::journal::verify::verify",
+        ],
+        run: journal::target,
+        words: JOURNAL,
+    },
+    Target {
+        name: "counters",
+        parses: &["engine::counters::reader::Reader::open"],
+        run: counters::target,
+        words: &["a_name", "\u{e9}", "\n"],
+    },
+    Target {
+        name: "config",
+        parses: &["sabrewing::config::Config::load"],
+        run: config::target,
+        words: CONFIG,
+    },
+    Target {
+        name: "placement",
+        parses: &["sabrewing::config::PlacementChoice::from", "sabrewing::config::PlacementChoice::load"],
+        run: config::placement,
+        words: CONFIG,
+    },
+    Target {
+        name: "wire",
+        parses: &[
+            "wire::cursor::Cursor::new",
+            "wire::decimal::DecimalFormat::read",
+            "wire::decimal::DecimalFormat::like",
+            "wire::pairs::NumberEnds::find",
+            "wire::pairs::PairFormat::read",
+            "wire::symbols::SymbolTable::find",
+            "wire::symbols::SymbolTable::new",
+            "wire::cursor::Cursor::literal",
+        ],
+        run: wire::target,
+        words: NUMBERS,
+    },
+];
+
+/// Public functions that take bytes, texts or paths, and why no target runs them on foreign ones.
+pub const EXEMPT: &[(&str, &str)] = &[
+    ("engine::counters::Counters::create", OWN_TEXT),
+    ("engine::counters::Counters::register", OWN_TEXT),
+    ("engine::counters::desc::Desc::counter", OWN_TEXT),
+    ("engine::counters::desc::Desc::gauge", OWN_TEXT),
+    ("engine::counters::desc::Desc::max", OWN_TEXT),
+    ("engine::counters::desc::Desc::of_strategy", OWN_TEXT),
+    ("engine::counters::desc::Desc::on_instrument", OWN_TEXT),
+    ("engine::counters::desc::Desc::reason", OWN_TEXT),
+    ("engine::counters::reader::Snapshot::find", "compares; the target `counters` calls it all the same"),
+    ("engine::instrument::InstrumentTable::find", "compares; reads nothing out of the text"),
+    ("engine::journal::crc::Crc::bytes", "sums any bytes; the target `journal` has a sum of its own"),
+    ("engine::journal::live::Journal::create", "writes into a directory of its own, which must be empty"),
+    (
+        "engine::journal::writer::Writer::append",
+        "stores the bytes as they are; read back by the target `journal`",
+    ),
+    ("engine::runner::Control::stop_with", OWN_TEXT),
+    ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
+    (
+        "sabrewing::replay::PlacementText::from_str",
+        "hands the text to `PlacementChoice::from`; in a private module",
+    ),
+    (
+        "sabrewing::replay::pace::Pace::from_str",
+        "the operator's own command line; in a private module, tested there",
+    ),
+];
+
+const OWN_TEXT: &str = "takes texts of this program, not of the world";
+
+impl Target {
+    /// The target of that name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        TARGETS.iter().find(|target| target.name == name)
+    }
+
+    /// Where its corpus lies.
+    #[must_use]
+    pub fn corpus_dir(&self) -> PathBuf {
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus")).join(self.name)
+    }
+
+    /// Its corpus: file names and inputs, in the order of the names.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    #[must_use]
+    pub fn corpus(&self) -> Vec<(String, Vec<u8>)> {
+        let dir = self.corpus_dir();
+        let entries = std::fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+        let mut files: Vec<PathBuf> = entries.map_while(Result::ok).map(|entry| entry.path()).collect();
+        files.sort();
+        let read = |path: PathBuf| {
+            let input = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(), input)
+        };
+        files.into_iter().map(read).collect()
+    }
+}
+
+const BINANCE: &[&str] = &[
+    "spot",
+    "usdm",
+    "coinm",
+    "perp",
+    "spot2",
+    "usdm2",
+    "coinm2",
+    "depthUpdate",
+    "bookTicker",
+    "trade",
+    "aggTrade",
+    "markPriceUpdate",
+    "kline",
+    "stream",
+    "data",
+    "lastUpdateId",
+    "symbol",
+    "bids",
+    "asks",
+    "pu",
+    "ps",
+    "st",
+    "BTCUSDT",
+    "ETHUSDT",
+    "BTCUSD_PERP",
+    "true",
+    "false",
+    "null",
+    "MARKET",
+    "NA",
+    "\\u0065",
+    "btcusdt@depth",
+    "btcusdt@depth20@100ms",
+    "btcusdt@rpiDepth@500ms",
+    "\"zz\":1,",
+    "[\"61800.20\",\"0.014\"]",
+    "1723161255030314667",
+    "result",
+    "id",
+    "channel",
+    "l2Book",
+    "e",
+    "E",
+    "U",
+    "u",
+    "0.00000000",
+    "61837.63000000",
+];
+const HYPERLIQUID: &[&str] = &[
+    "channel",
+    "data",
+    "coin",
+    "levels",
+    "time",
+    "l2Book",
+    "trades",
+    "BTC",
+    "ETHUSDT",
+    "px",
+    "sz",
+    "side",
+    "tid",
+    "\"A\"",
+    "\"B\"",
+    "null",
+    "subscriptionResponse",
+    "{\"px\":\"1.0\",\"sz\":\"2\",\"n\":1}",
+    "105055.0",
+];
+const TIMES: &[&str] = &[
+    "1723161255030314667 {}",
+    "1723164855030314668 {}",
+    "18446744073709551615 ",
+    "0 ",
+    "\r\n",
+    "\u{1f}\u{8b}",
+];
+const INSTRUMENTS: &[&str] = &[
+    "symbols",
+    "universe",
+    "instruments",
+    "filters",
+    "filterType",
+    "PRICE_FILTER",
+    "LOT_SIZE",
+    "NOTIONAL",
+    "MIN_NOTIONAL",
+    "tickSize",
+    "stepSize",
+    "minQty",
+    "maxQty",
+    "minNotional",
+    "notional",
+    "contractSize",
+    "contractStatus",
+    "contractType",
+    "baseAssetPrecision",
+    "quantityPrecision",
+    "szDecimals",
+    "isDelisted",
+    "[[instrument]]",
+    "venue",
+    "product",
+    "binance",
+    "hyperliquid",
+    "perp",
+    "coinm",
+    "binance-coinm",
+    "tick",
+    "price_decimals_max",
+    "price_significant_figures",
+    "qty_unit",
+    "min_qty",
+    "max_qty",
+    "min_notional",
+    "contract_size",
+    "\"0.00000001\"",
+    "0.000000000000000001",
+    "9223372036854775807",
+    "_remark",
+    "TRADING",
+    "CANCEL_ONLY",
+    "\\u0007",
+    "\"\"",
+];
+const NUMBERS: &[&str] = &[
+    "0.",
+    ".5",
+    "1e3",
+    "-1",
+    "00",
+    "9223372036854775807",
+    "9223372036854775808",
+    "0.000000000000000001",
+    "18 ",
+    "0 ",
+    "[\"",
+    "\",\"",
+    "\"],[\"",
+    "\"]]",
+    "0.10 0.001 2 3",
+    "0.25 0.002 2 3",
+];
+const JOURNAL: &[&str] = &[
+    "base 0",
+    "base 1",
+    "base 2",
+    "flip",
+    "put",
+    "cut",
+    "drop",
+    "name",
+    "seal",
+    "seal-head",
+    "raw",
+    "256",
+    "192",
+    "128",
+    "64",
+    "320",
+    "4294967295",
+    "18446744073709551615",
+    "SABREJNL",
+];
+const CONFIG: &[&str] = &[
+    "[risk]",
+    "[quoter]",
+    "[feed]",
+    "[book]",
+    "[latency]",
+    "[journal]",
+    "[host]",
+    "[[thread]]",
+    "stages",
+    "core",
+    "idle",
+    "\"spin\"",
+    "\"park\"",
+    "\"spin-then-yield\"",
+    "\"feed\"",
+    "\"book\"",
+    "\"signal\"",
+    "\"strategy\"",
+    "\"gateway\"",
+    "{ msync_ms = 1000 }",
+    "\"process\"",
+    "true",
+    "false",
+    "0",
+    "1001",
+    "65536",
+    "-1",
+    "1.5",
+    "nan",
+    "\"0\"",
+    "pinned_cores = [2, 3]",
+    "strict_host = true",
+];

@@ -1,0 +1,162 @@
+//! Instruments files: what is read can be traded by its own rules, and written down as a list and read again
+//! it is the same. Also the values that describe an instrument on the command line.
+//!
+//! Input of `target`: a file. Input of `described`: venue, symbol, tick, lot, quantity unit, contract size,
+//! digits, one a line; the last three may be empty.
+
+use crate::driver::Outcome;
+use crate::truth::{count_of, outcome};
+use engine::ids::{InstrumentId, VenueId};
+use engine::instrument::{ContractKind, Instrument, InstrumentTable, Status};
+use engine::journal::instruments_text;
+use engine::num::{NumError, Price, Qty};
+use feeds::instruments::{Description, parse};
+use feeds::venues::VENUES;
+use std::fmt::Write;
+
+/// Runs one input.
+pub fn target(data: &[u8]) -> Outcome {
+    match parse(data) {
+        Ok(instruments) => {
+            instruments.iter().for_each(check);
+            // Who is halted cannot be written in a list, and the digits of a whole tick are not kept there.
+            let traded: Vec<_> = instruments.iter().filter(|one| one.status == Status::Trading).collect();
+            let list: String = traded.iter().map(|one| row(one)).collect();
+            let again = if traded.is_empty() { Ok(Vec::new()) } else { parse(list.as_bytes()) };
+            let again = again.unwrap_or_else(|error| panic!("{error}: written as\n{list}"));
+            assert_eq!(traded, again.iter().collect::<Vec<_>>(), "written as\n{list}");
+            journalled(&instruments);
+            let kinds: Vec<_> = instruments.iter().take(3).map(|one| (&one.venue, one.lot.0 > 1)).collect();
+            outcome((instruments.len().min(4), kinds))
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(!text.trim().is_empty(), "an error says something");
+            let last = error.what.lines().last().unwrap_or_default();
+            let first = last.split(['`', '"', ':', '=']).next().unwrap_or_default();
+            outcome(first.chars().filter(char::is_ascii_alphabetic).collect::<String>())
+        }
+    }
+}
+
+/// Runs one input.
+pub fn described(data: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.split('\n').map(str::trim);
+    let mut next = || lines.next().unwrap_or_default();
+    let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+    let description = Description {
+        venue: next(),
+        symbol: next(),
+        tick: next(),
+        lot: next(),
+        qty_unit: given(next()),
+        contract_size: given(next()),
+        qty_digits: next().parse().ok(),
+    };
+    match description.instrument() {
+        Ok((instrument, assumed)) => {
+            check(&instrument);
+            assert_eq!(instrument.symbol, description.symbol);
+            let (unit, lot) = (instrument.qty_unit, description.lot.as_bytes());
+            assert_eq!(unit.count(lot), Ok(instrument.lot.0), "the lot given");
+            assert_eq!(
+                assumed.iter().any(|line| line.starts_with("quantity unit")),
+                description.qty_unit.is_none(),
+                "what is assumed is said, and what is given is not: {assumed:?}"
+            );
+            journalled(&[instrument]);
+            outcome((description.venue, unit.exponent(), assumed.len()))
+        }
+        Err(error) => {
+            assert_eq!(error.place, description.symbol);
+            outcome(error.what.split([' ', ':']).next())
+        }
+    }
+}
+
+/// What the engine relies on.
+fn check(one: &Instrument) {
+    assert!(VENUES.contains(&one.venue.as_str()), "{one:?}");
+    assert!(one.lot.0 > 0 && one.qty_min >= one.lot && one.qty_max >= one.qty_min, "{one:?}");
+    assert!(one.notional_min.mantissa >= 0, "a minimum below zero: {one:?}");
+    assert!(one.price_rule.tick.mantissa() > 0 && one.qty_unit.mantissa() > 0, "{one:?}");
+    assert!(!one.symbol.is_empty(), "an instrument without a symbol is never found: {one:?}");
+    // Arithmetic is right or says that it cannot be, for prices and quantities of any size.
+    for (price, qty) in
+        [(Price(1), one.qty_min), (Price(1 << 40), Qty(1 << 40)), (Price(i64::MAX), one.qty_max)]
+    {
+        match (one.notional(price, qty), one.kind) {
+            (Ok(amount), ContractKind::Inverse) => assert!(amount >= 0),
+            (Ok(amount), _) => {
+                let exact = i128::from(price.0)
+                    .checked_mul(i128::from(one.price_rule.tick.mantissa()))
+                    .and_then(|value| value.checked_mul(i128::from(qty.0)))
+                    .and_then(|value| value.checked_mul(i128::from(one.qty_unit.mantissa())))
+                    .and_then(|value| value.checked_mul(i128::from(one.contract_size.mantissa())));
+                assert_eq!(Some(amount), exact);
+            }
+            (Err(error), _) => assert_eq!(error, NumError::Overflow),
+        }
+        assert!(one.price_rule.step_at(price) >= 1);
+        assert!(one.price_rule.floor(price) <= price);
+    }
+}
+
+/// The list's row of an instrument.
+fn row(one: &Instrument) -> String {
+    let (venue, product) = match one.venue.as_str() {
+        "binance-spot" => ("binance", "spot"),
+        "binance-usdm" => ("binance", "usdm"),
+        "binance-coinm" => ("binance", "coinm"),
+        _ => ("hyperliquid", "perp"),
+    };
+    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
+    let mut row = format!(
+        "[[instrument]]\nvenue = {}\nproduct = {}\nsymbol = {}\nbase = {}\nquote = {}\nsource = {}\n",
+        text(venue),
+        text(product),
+        text(&one.symbol),
+        text(&one.base),
+        text(&one.quote),
+        text(&one.source),
+    );
+    let unit = one.qty_unit;
+    for (key, value) in [
+        ("tick", one.price_rule.tick.to_string()),
+        ("qty_unit", unit.to_string()),
+        ("lot", one.lot.display(unit).to_string()),
+        ("min_qty", one.qty_min.display(unit).to_string()),
+        ("min_notional", one.notional_min.to_string()),
+        ("contract_size", one.contract_size.to_string()),
+    ] {
+        let _ = writeln!(row, "{key} = \"{value}\"");
+    }
+    if one.qty_max.0 != i64::MAX {
+        let _ = writeln!(row, "max_qty = \"{}\"", one.qty_max.display(unit));
+    }
+    if let Some(figures) = one.price_rule.significant_figures {
+        let _ = writeln!(row, "price_significant_figures = {figures}");
+    }
+    row + "\n"
+}
+
+/// The text that goes into the journal is TOML with the same symbols, ticks and units.
+fn journalled(instruments: &[Instrument]) {
+    let mut table = InstrumentTable::default();
+    for one in instruments {
+        table.add(Instrument { id: InstrumentId(0), venue_id: VenueId(0), ..one.clone() });
+    }
+    let text = instruments_text(&table);
+    let read: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}: {text}"));
+    let rows = read.get("instrument").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    assert_eq!(rows.len(), table.len());
+    for (row, one) in rows.iter().zip(table.iter()) {
+        assert_eq!(row["symbol"].as_str(), Some(one.symbol.as_str()));
+        let tick = row["tick"].as_str().unwrap_or_default();
+        assert_eq!(
+            count_of(tick.as_bytes(), one.price_rule.tick.exponent()),
+            Ok(one.price_rule.tick.mantissa())
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! One module a target, or two where they share their checks.
+
+pub mod binance;
+pub mod capture;
+pub mod config;
+pub mod counters;
+pub mod detect;
+pub mod hyperliquid;
+pub mod instruments;
+pub mod journal;
+pub mod lines;
+pub mod num;
+pub mod stage;
+pub mod wire;
