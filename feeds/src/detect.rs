@@ -336,9 +336,12 @@ mod tests {
     #[test]
     fn a_file_that_never_tells_says_what_is_missing() {
         let error = of(&[KLINE, "{}"], None).unwrap_err().to_string();
-        assert_eq!(error, "none of the first 2 lines tells the venue: name it with --venue");
+        assert_eq!(error, "none of its first 2 lines tells the venue: no capture, or name it with --venue");
         let error = of(&[SPOT_SNAPSHOT], None).unwrap_err().to_string();
-        assert_eq!(error, "none of the first 1 lines names a symbol: name it with --instrument");
+        assert_eq!(
+            error,
+            "none of its first 1 lines names a symbol of binance-spot: name it with --instrument"
+        );
         assert!(matches!(of(&[], None), Err(DetectError::Capture(_))), "empty");
     }
 }

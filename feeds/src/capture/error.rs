@@ -20,6 +20,8 @@ pub enum CaptureErrorKind {
     Open(io::Error),
     /// It is a directory: a journal, not a capture.
     Directory,
+    /// It is a pipe or a device, which cannot be looked into and then read from its start.
+    NotAFile,
     /// It holds nothing.
     Empty,
     /// The system failed to read it.
@@ -63,6 +65,7 @@ impl fmt::Display for CaptureErrorKind {
             Self::Directory => {
                 f.write_str("is a directory: a capture is a file, and journals are not replayed")
             }
+            Self::NotAFile => f.write_str("is a pipe or a device, a capture is a file"),
             Self::Empty => f.write_str("is empty"),
             Self::Read { offset, error } => write!(f, "reading failed at byte {offset}: {error}"),
             Self::Corrupt { offset, what } => write!(f, "corrupt gzip at byte {offset}: {what}"),

@@ -219,12 +219,15 @@ impl Drop for CaptureReader {
 
 fn open_file(path: &Path) -> Result<File, CaptureError> {
     let error = |kind| CaptureError { path: path.to_path_buf(), kind };
-    let file = File::open(path).map_err(|e| error(CaptureErrorKind::Open(e)))?;
-    let metadata = file.metadata().map_err(|e| error(CaptureErrorKind::Open(e)))?;
+    // Asked before it is opened: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(path).map_err(|e| error(CaptureErrorKind::Open(e)))?;
     if metadata.is_dir() {
         return Err(error(CaptureErrorKind::Directory));
     }
-    Ok(file)
+    if !metadata.is_file() {
+        return Err(error(CaptureErrorKind::NotAFile));
+    }
+    File::open(path).map_err(|e| error(CaptureErrorKind::Open(e)))
 }
 
 /// Whole lines of one file.

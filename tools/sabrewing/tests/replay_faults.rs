@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::process::Command;
 use support::market::Step::{D, S};
 use support::market::{Product, capture, message};
 use support::{COINM, Dir, HYPERLIQUID, SPOT, USDM, arg, lines_of, replay, shared, text_of};
@@ -111,7 +112,7 @@ fn any_bit_flipped_in_plain_messages_is_survived() {
             Some(0) => assert!(ran.counts(["decode_errors"])[0] > 10, "{ran:?}"),
             // A flip may contradict what the capture is of, or say that of another symbol.
             Some(code @ 1..=2) => {
-                assert!(ran.stderr.contains(&path) && ran.stdout.is_empty(), "{code} {ran:?}")
+                assert!(ran.stderr.contains(&path) && ran.stdout.is_empty(), "{code} {ran:?}");
             }
             other => panic!("round {round}: {other:?} {ran:?}"),
         }
@@ -121,8 +122,10 @@ fn any_bit_flipped_in_plain_messages_is_survived() {
 #[test]
 fn what_is_no_capture_exits_1_and_leaves_an_empty_file_of_rows() {
     let dir = Dir::new();
-    let noise: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let missing = dir.at("nowhere");
+    let noise: Vec<u8> = (0..4096_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
+    let (missing, pipe) = (dir.at("nowhere"), dir.at("pipe"));
+    // Nobody writes into it: whoever opens it waits for ever.
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     std::fs::create_dir(dir.at("folder")).unwrap();
     for (path, what) in [
         (dir.raw("empty", b""), "is empty"),
@@ -132,6 +135,8 @@ fn what_is_no_capture_exits_1_and_leaves_an_empty_file_of_rows() {
         (dir.raw("prose", b"not a capture\n"), "none of its first 1 lines tells the venue"),
         (dir.raw("one", b"\x1f"), "none of its first 1 lines"),
         (dir.at("folder"), "is a directory: a capture is a file, and journals are not replayed"),
+        ("/dev/zero".to_owned(), "is a pipe or a device"),
+        (pipe, "is a pipe or a device"),
         (missing, "cannot be opened: No such file"),
     ] {
         let rows = dir.at("rows");
