@@ -39,7 +39,7 @@ pub fn target(data: &[u8]) -> Outcome {
             assert!((2..=lines).contains(&line_number), "line {line_number} of {lines}");
             outcome((value.len(), before.len()))
         }
-        Err(DetectError::Undecided { missing, .. }) => outcome(missing),
+        Err(DetectError::Undecided { venue, .. }) => outcome(venue),
         Err(DetectError::Capture(_)) => outcome("capture"),
     }
 }
