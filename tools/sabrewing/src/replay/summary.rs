@@ -53,6 +53,7 @@ pub(crate) struct BookSummary {
     pub(crate) state: &'static str,
     pub(crate) updates: u64,
     pub(crate) gaps: u64,
+    pub(crate) dropped_unsynced: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -126,7 +127,15 @@ impl Summary {
         }
         let books = table.iter().zip(&book.states).zip(&feed.sync).map(|((instrument, state), sync)| {
             let state = book_state::name(*state);
-            (instrument.full_name(), BookSummary { state, updates: sync.applied, gaps: sync.gaps })
+            (
+                instrument.full_name(),
+                BookSummary {
+                    state,
+                    updates: sync.applied,
+                    gaps: sync.gaps,
+                    dropped_unsynced: sync.dropped_unsynced,
+                },
+            )
         });
         let text = |amounts: BTreeMap<String, Option<Decimal>>| -> BTreeMap<String, Option<String>> {
             amounts.into_iter().map(|(asset, amount)| (asset, amount.map(|a| a.to_string()))).collect()
@@ -175,8 +184,7 @@ impl Summary {
 
     /// Whether anything was reported that `--strict` does not let pass.
     pub(crate) fn has_findings(&self) -> bool {
-        let unsynchronised = self.books.values().any(|book| book.updates == 0)
-            && self.messages.keys().any(|kind| matches!(*kind, "depth" | "snapshot"));
+        let unsynchronised = self.books.values().any(|book| book.updates == 0 && book.dropped_unsynced > 0);
         self.decode_errors > 0
             || self.gaps > 0
             || self.clock_steps > 0
