@@ -18,6 +18,13 @@ pub fn target(data: &[u8]) -> Outcome {
         assert_eq!(liveness, Liveness::Gone, "nobody holds a lock on the file");
         Ok(snapshot)
     });
+    let folder = Reader::open(path.parent().unwrap_or(&path));
+    assert!(
+        folder.is_err_and(|error| error.damage() == Some(Damage::Magic)),
+        "a directory is no counters file"
+    );
+    let missing = Reader::open(&path.with_extension("missing"));
+    assert!(missing.is_err_and(|error| error.damage().is_none() && error.to_string().contains("missing")));
     match read {
         Ok(snapshot) => {
             let word = |index: usize| {
