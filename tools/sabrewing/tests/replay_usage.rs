@@ -30,6 +30,18 @@ fn a_configuration_with_an_error_is_refused_with_file_line_and_key() {
 }
 
 #[test]
+fn a_host_that_fails_strict_requirements_is_refused_and_otherwise_runs() {
+    let dir = Dir::new();
+    let (spot, host) = (arg(SPOT), |strict| {
+        format!("{SHIPPED}\n[host]\nstrict_host = {strict}\nhuge_pages_min = 4000000000\n")
+    });
+    let strict = dir.file("strict.toml", host(true));
+    refused(&[&spot, "--config", &strict], &["strict_host: this host does not meet", "huge"]);
+    let lenient = dir.file("lenient.toml", host(false));
+    replay([&spot, "--config", &lenient]).expect(0, &[]);
+}
+
+#[test]
 fn the_summary_names_its_configuration() {
     let dir = Dir::new();
     let file = dir.file("capture", capture(Product::UsdM, &[S(15), D(2)]));

@@ -12,11 +12,13 @@ use books::{BooksTap, Output};
 use clap::Args;
 use engine::ids::ConnectionId;
 use engine::instrument::InstrumentTable;
+use engine::placement::Placement;
 use engine::runner::{self, Control};
 use engine::time::StampClock;
 use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -136,7 +138,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let cores = engine::thread_facts::allowed_cores();
     let placement = args.placement.0.load(&cores).map_err(usage)?;
     if let Some(host) = config.host.as_ref().filter(|host| host.strict_host) {
-        refuse_unfit_host(host)?;
+        refuse_unfit_host(host, &placement, args.journal.as_deref())?;
     }
     refuse_overwriting_inputs(args)?;
     let rows_failed = |error: std::io::Error| {
@@ -315,8 +317,24 @@ fn tapped(args: &ReplayArgs, table: &InstrumentTable) -> Result<engine::instrume
     }
 }
 
-fn refuse_unfit_host(host: &crate::doctor::HostRequirements) -> Result<(), Refused> {
-    let unmet = crate::doctor::unmet(host);
+/// `strict_host`: what the configuration leaves open is asked of the cores and the disk that this run will use.
+fn refuse_unfit_host(
+    host: &crate::doctor::HostRequirements,
+    placement: &Placement,
+    journal: Option<&Path>,
+) -> Result<(), Refused> {
+    let mut host = host.clone();
+    let pinned: BTreeSet<u32> =
+        placement.threads.iter().filter_map(|thread| u32::try_from(thread.core?).ok()).collect();
+    if host.pinned_cores.is_none() && !pinned.is_empty() {
+        host.pinned_cores = Some(pinned.into_iter().collect());
+    }
+    if host.journal_dir.is_none() {
+        // The directory itself is not there yet.
+        host.journal_dir =
+            journal.map(|dir| dir.parent().filter(|p| p.is_dir()).unwrap_or(Path::new(".")).to_owned());
+    }
+    let unmet = crate::doctor::unmet(&host);
     if unmet.is_empty() {
         return Ok(());
     }
