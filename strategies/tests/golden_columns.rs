@@ -70,3 +70,42 @@ files!(
     eth_btc_five_minutes_agree 3,
     eth_usdt_days_agree 4
 );
+
+/// The file's candles with every price and volume scaled: quotes far below one unit.
+#[test]
+fn scaling_prices_and_volumes_scales_or_keeps_every_momentum_index() {
+    let bars = &bars("BTC_USDT-5m")[..600];
+    // A power of two changes no mantissa: what is free of units must answer the same bits.
+    let scale = f64::from_bits((1023 - 40) << 52);
+    let tiny: Vec<_> = bars
+        .iter()
+        .map(|bar| strategies::indicators::Bar {
+            open: bar.open * scale,
+            high: bar.high * scale,
+            low: bar.low * scale,
+            close: bar.close * scale,
+            volume: bar.volume * scale,
+            ..*bar
+        })
+        .collect();
+    for name in [
+        "rsi_14",
+        "cmo_14",
+        "cmou_14",
+        "stoch_14_3_3_k",
+        "willr_14",
+        "cci_14",
+        "mfi_14",
+        "adx_14",
+        "ultosc_7_14_28",
+        "cmf_20",
+        "roc_10",
+        "ppo_12_26",
+        "zscore_20",
+        "aroon_14_up",
+        "kama_10_2_30(rsi_14)",
+    ] {
+        let batch = |bars: &[_]| Panel::new([name]).unwrap().batch(candles(bars).columns()).remove(0);
+        assert_eq!(batch(bars), batch(&tiny), "{name}");
+    }
+}

@@ -45,8 +45,10 @@ pub fn catalogue_page() -> String {
          Arithmetic is + - * / sqrt, the fused multiply-add and the pinned `libm`, in a fixed order, unless \
          marked *not bit-stable across platforms*.\n\n\
          On bad data: an input that is not finite is refused (the row is undefined, the state untouched); a \
-         result that is not finite is undefined; flat prices, no volume and gaps in time are ordinary input, \
-         with the answers stated below.\n",
+         result that is not finite is undefined (a recursive average that an overflow has reached stays \
+         undefined until reset); flat prices, no volume and gaps in time are ordinary input, with the answers \
+         stated below. A stream of the ta-lib crate ends after 100 million candles and is undefined from \
+         there.\n",
         entries.len(),
         entries.iter().map(|(_, entry)| entry.outputs.len()).sum::<usize>(),
     );

@@ -1,7 +1,7 @@
 //! Names that no other program was compared with, each against a second implementation: whole-array,
 //! window by window, from the formula of its catalogue entry and nothing of the library.
 
-#![allow(clippy::disallowed_methods, reason = "a second implementation takes its logarithms elsewhere")]
+#![expect(clippy::disallowed_methods, reason = "a second implementation takes its logarithms elsewhere")]
 
 mod averages;
 mod features;
