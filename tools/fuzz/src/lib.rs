@@ -20,7 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, config, counters, detect, hyperliquid, instruments, journal, lines, num, stage, wire,
+    binance, capture, config, counters, detect, hyperliquid, indicators, instruments, journal, lines, num,
+    stage, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -119,6 +120,18 @@ pub const TARGETS: &[Target] = &[
         words: &["a_name", "\u{e9}", "\n"],
     },
     Target {
+        name: "indicators",
+        parses: &[
+            "strategies::candles::time_frame::TimeFrame::from_str",
+            "strategies::indicators::name::Request::from_parts",
+            "strategies::indicators::name::Request::parse",
+            "strategies::indicators::name::split_outside_parentheses",
+            "strategies::indicators::panel::Panel::new",
+        ],
+        run: indicators::target,
+        words: INDICATORS,
+    },
+    Target {
         name: "config",
         parses: &["sabrewing::config::Config::load"],
         run: config::target,
@@ -147,6 +160,32 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
+const NAMED_BY_REQUEST: &str =
+    "takes a name that `Request` has looked up; the target `indicators` gets there";
+
+/// Words of indicator columns.
+const INDICATORS: &[&str] = &[
+    "ema_",
+    "rsi_14",
+    "bb_20_2_u",
+    "macd",
+    "(",
+    ")",
+    ",",
+    "_",
+    "9",
+    "2.5",
+    "close",
+    "hl2",
+    "sma",
+    "atr_",
+    "\n",
+    "1m",
+    "4h",
+    "1M",
+    "1w",
+];
+
 /// Public functions that take bytes, texts or paths, and why no target runs them on foreign ones.
 pub const EXEMPT: &[(&str, &str)] = &[
     ("engine::counters::Counters::create", OWN_TEXT),
@@ -167,6 +206,11 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
+    ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
+    ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
+    ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
+    ("strategies::indicators::patterns::redrawn::AverageCross::new", NAMED_BY_REQUEST),
+    ("strategies::indicators::plot::plot", "draws; the titles are the operator's and are escaped"),
     (
         "sabrewing::replay::PlacementText::from_str",
         "hands the text to `PlacementChoice::from`; in a private module",

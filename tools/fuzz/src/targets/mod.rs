@@ -6,6 +6,7 @@ pub mod config;
 pub mod counters;
 pub mod detect;
 pub mod hyperliquid;
+pub mod indicators;
 pub mod instruments;
 pub mod journal;
 pub mod lines;
