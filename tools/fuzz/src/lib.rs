@@ -210,6 +210,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
     ("strategies::indicators::patterns::redrawn::AverageCross::new", NAMED_BY_REQUEST),
+    ("strategies::indicators::registry::entry", NAMED_BY_REQUEST),
+    ("strategies::indicators::source::Field::named", NAMED_BY_REQUEST),
     ("strategies::indicators::plot::plot", "draws; the titles are the operator's and are escaped"),
     (
         "sabrewing::replay::PlacementText::from_str",
