@@ -16,6 +16,9 @@ mod time_frame;
 pub use bars::{BarRule, Bars, Brick, Renko};
 pub use time_frame::{TimeFrame, TimeFrameError};
 
+pub use engine::candle::{Candle, Difference};
+
+use engine::num::{Price, Qty};
 use engine::time::Nanos;
 use std::fmt;
 
@@ -24,10 +27,10 @@ use std::fmt;
 pub struct Trade {
     /// The venue's time.
     pub venue_ns: Nanos,
-    /// Price in ticks.
-    pub price: i64,
-    /// Quantity in quantity units.
-    pub quantity: i64,
+    /// Price.
+    pub price: Price,
+    /// Quantity.
+    pub quantity: Qty,
     /// Price times quantity, in any fixed scale.
     pub notional: i128,
     /// Did the taker buy?
@@ -36,136 +39,22 @@ pub struct Trade {
     pub id: u64,
 }
 
-/// Trades of one interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candle {
-    /// Start of the interval.
-    pub open_time: Nanos,
-    /// Its length; of a month, the length of that month.
-    pub length: Nanos,
-    /// First price, ticks.
-    pub open: i64,
-    /// Highest price, ticks.
-    pub high: i64,
-    /// Lowest price, ticks.
-    pub low: i64,
-    /// Last price, ticks.
-    pub close: i64,
-    /// Sum of quantities.
-    pub volume: i64,
-    /// Part of `volume` whose taker bought.
-    pub taker_buy_volume: i64,
-    /// Sum of notionals.
-    pub quote_volume: i128,
-    /// Part of `quote_volume` whose taker bought.
-    pub taker_buy_quote_volume: i128,
-    /// Number of trades; 0 in a candle that fills a gap.
-    pub trades: u32,
-    /// The venue's id of the first trade; 0 without one.
-    pub first_trade_id: u64,
-    /// The venue's id of the last trade; 0 without one.
-    pub last_trade_id: u64,
-}
-
-impl Candle {
-    /// A candle of one trade.
+impl Trade {
+    /// A candle of this trade alone.
     #[must_use]
-    pub fn of(trade: &Trade, open_time: Nanos, length: Nanos) -> Self {
-        let bought = i64::from(trade.taker_buys);
-        Self {
-            open_time,
-            length,
-            open: trade.price,
-            high: trade.price,
-            low: trade.price,
-            close: trade.price,
-            volume: trade.quantity,
-            taker_buy_volume: trade.quantity * bought,
-            quote_volume: trade.notional,
-            taker_buy_quote_volume: trade.notional * i128::from(bought),
+    pub fn candle(&self, open_time: Nanos, length: Nanos) -> Candle {
+        let bought = self.taker_buys;
+        Candle {
+            volume: self.quantity,
+            taker_buy_volume: if bought { self.quantity } else { Qty(0) },
+            quote_volume: self.notional,
+            taker_buy_quote_volume: if bought { self.notional } else { 0 },
             trades: 1,
-            first_trade_id: trade.id,
-            last_trade_id: trade.id,
+            first_trade_id: self.id,
+            last_trade_id: self.id,
+            ..Candle::standing_still(self.price, open_time, length)
         }
     }
-
-    /// Takes what happened next, however long it lasted. Sums saturate.
-    #[inline]
-    pub fn append(&mut self, next: &Self) {
-        if next.trades == 0 {
-            return;
-        }
-        if self.trades == 0 {
-            *self = Self { open_time: self.open_time, length: self.length, ..*next };
-            return;
-        }
-        self.high = self.high.max(next.high);
-        self.low = self.low.min(next.low);
-        self.close = next.close;
-        self.volume = self.volume.saturating_add(next.volume);
-        self.taker_buy_volume = self.taker_buy_volume.saturating_add(next.taker_buy_volume);
-        self.quote_volume = self.quote_volume.saturating_add(next.quote_volume);
-        self.taker_buy_quote_volume = self.taker_buy_quote_volume.saturating_add(next.taker_buy_quote_volume);
-        self.trades = self.trades.saturating_add(next.trades);
-        self.last_trade_id = next.last_trade_id;
-    }
-
-    /// The interval after this one without a trade.
-    fn standing_still(close: i64, open_time: Nanos, length: Nanos) -> Self {
-        Self {
-            open_time,
-            length,
-            open: close,
-            high: close,
-            low: close,
-            close,
-            volume: 0,
-            taker_buy_volume: 0,
-            quote_volume: 0,
-            taker_buy_quote_volume: 0,
-            trades: 0,
-            first_trade_id: 0,
-            last_trade_id: 0,
-        }
-    }
-
-    /// The first field in which a venue's candle of the same interval differs from this one; prices and
-    /// volume only when the venue tells no more (`trades` 0).
-    #[must_use]
-    pub fn differs_from(&self, venue: &Self) -> Option<Difference> {
-        let prices = [
-            ("open_time", i128::from(self.open_time.0), i128::from(venue.open_time.0)),
-            ("open", self.open.into(), venue.open.into()),
-            ("high", self.high.into(), venue.high.into()),
-            ("low", self.low.into(), venue.low.into()),
-            ("close", self.close.into(), venue.close.into()),
-            ("volume", self.volume.into(), venue.volume.into()),
-        ];
-        let rest = [
-            ("taker_buy_volume", self.taker_buy_volume.into(), venue.taker_buy_volume.into()),
-            ("quote_volume", self.quote_volume, venue.quote_volume),
-            ("taker_buy_quote_volume", self.taker_buy_quote_volume, venue.taker_buy_quote_volume),
-            ("trades", self.trades.into(), venue.trades.into()),
-        ];
-        let told = if venue.trades == 0 { 0 } else { rest.len() };
-        let mut fields = prices.into_iter().chain(rest.into_iter().take(told));
-        fields.find(|(_, own, venue)| own != venue).map(|(field, own, venue)| Difference {
-            field,
-            own,
-            venue,
-        })
-    }
-}
-
-/// Where a venue's candle differs from the one made of its trades.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The field.
-    pub field: &'static str,
-    /// Made of the trades.
-    pub own: i128,
-    /// Told by the venue.
-    pub venue: i128,
 }
 
 /// What an interval without a trade becomes.
@@ -230,7 +119,7 @@ impl Aggregator {
     /// Takes a trade; `closed` is handed each candle that it closes. Err: late.
     #[inline]
     pub fn trade(&mut self, trade: &Trade, closed: impl FnMut(Candle)) -> Result<(), AggregateError> {
-        self.append(Candle::of(trade, trade.venue_ns, Nanos(0)), closed)
+        self.append(trade.candle(trade.venue_ns, Nanos(0)), closed)
     }
 
     /// Takes a candle of a smaller time frame. Err: late, or not within one interval.

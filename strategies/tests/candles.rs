@@ -5,6 +5,7 @@ mod capture;
 mod support;
 
 use capture::{Stream, lines, scaled, trade};
+use engine::num::{Price, Qty};
 use engine::time::Nanos;
 use proptest::prelude::*;
 use strategies::candles::{AggregateError, Aggregator, Aggregators, Candle, Gaps, TimeFrame, Trade};
@@ -36,14 +37,14 @@ fn recorded(name: &str, length: Nanos) -> Vec<(Candle, bool)> {
         let candle = Candle {
             open_time: Nanos::from_ms(c[0].parse().unwrap()),
             length,
-            open: scaled(c[1]),
-            high: scaled(c[2]),
-            low: scaled(c[3]),
-            close: scaled(c[4]),
-            volume: scaled(c[5]),
+            open: Price(scaled(c[1])),
+            high: Price(scaled(c[2])),
+            low: Price(scaled(c[3])),
+            close: Price(scaled(c[4])),
+            volume: Qty(scaled(c[5])),
             quote_volume: quote(c[6]),
             trades: c[7].parse().unwrap(),
-            taker_buy_volume: scaled(c[8]),
+            taker_buy_volume: Qty(scaled(c[8])),
             taker_buy_quote_volume: quote(c[9]),
             first_trade_id: c[10].parse().unwrap(),
             last_trade_id: c[11].parse().unwrap(),
@@ -103,13 +104,23 @@ fn candles_of_captured_trades_equal_the_recorded_ones_in_every_field() {
 
 #[test]
 fn a_venue_candle_that_differs_is_named_by_field() {
-    let one = Trade { venue_ns: Nanos(5), price: 7, quantity: 2, notional: 14, taker_buys: true, id: 1 };
-    let own = Candle::of(&one, Nanos(0), Nanos(10));
-    let difference = own.differs_from(&Candle { high: 8, ..own }).unwrap();
+    let one = Trade {
+        venue_ns: Nanos(5),
+        price: Price(7),
+        quantity: Qty(2),
+        notional: 14,
+        taker_buys: true,
+        id: 1,
+    };
+    let own = one.candle(Nanos(0), Nanos(10));
+    let difference = own.differs_from(&Candle { high: Price(8), ..own }).unwrap();
     assert_eq!((difference.field, difference.own, difference.venue), ("high", 7, 8));
-    assert_eq!(own.differs_from(&Candle { taker_buy_volume: 0, ..own }).unwrap().field, "taker_buy_volume");
     assert_eq!(
-        own.differs_from(&Candle { taker_buy_volume: 0, trades: 0, ..own }),
+        own.differs_from(&Candle { taker_buy_volume: Qty(0), ..own }).unwrap().field,
+        "taker_buy_volume"
+    );
+    assert_eq!(
+        own.differs_from(&Candle { taker_buy_volume: Qty(0), trades: 0, ..own }),
         None,
         "the venue tells no more"
     );
@@ -119,8 +130,8 @@ fn a_venue_candle_that_differs_is_named_by_field() {
 fn late_trades_and_straddling_candles_are_refused_and_change_nothing() {
     let at = |s: u64| Trade {
         venue_ns: Nanos(s * 1_000_000_000),
-        price: 5,
-        quantity: 1,
+        price: Price(5),
+        quantity: Qty(1),
         notional: 5,
         taker_buys: true,
         id: s,
@@ -152,24 +163,24 @@ proptest! {
         let mut at = 1_000;
         let trades: Vec<Trade> = steps.iter().zip(1..).map(|((step, price, quantity, taker_buys), id)| {
             at += step * step;
-            Trade { venue_ns: Nanos(at * 1_000_000_000), price: *price, quantity: *quantity, notional: i128::from(price * quantity), taker_buys: *taker_buys, id }
+            Trade { venue_ns: Nanos(at * 1_000_000_000), price: Price(*price), quantity: Qty(*quantity), notional: i128::from(price * quantity), taker_buys: *taker_buys, id }
         }).collect();
         let minute = frame("1m");
         let absent = candles(&trades, minute, Gaps::Absent);
-        prop_assert_eq!(absent.iter().map(|candle| candle.volume).sum::<i64>(), trades.iter().map(|trade| trade.quantity).sum::<i64>());
+        prop_assert_eq!(absent.iter().map(|candle| candle.volume.0).sum::<i64>(), trades.iter().map(|trade| trade.quantity.0).sum::<i64>());
         for candle in &absent {
             let inside: Vec<&Trade> = trades.iter().filter(|trade| minute.start(trade.venue_ns) == candle.open_time).collect();
             prop_assert_eq!(candle.trades as usize, inside.len());
             prop_assert_eq!((candle.open, candle.close), (inside[0].price, inside[inside.len() - 1].price));
             prop_assert_eq!(candle.high, inside.iter().map(|trade| trade.price).max().unwrap());
             prop_assert_eq!(candle.low, inside.iter().map(|trade| trade.price).min().unwrap());
-            prop_assert_eq!(candle.taker_buy_volume, inside.iter().filter(|trade| trade.taker_buys).map(|trade| trade.quantity).sum::<i64>());
+            prop_assert_eq!(candle.taker_buy_volume.0, inside.iter().filter(|trade| trade.taker_buys).map(|trade| trade.quantity.0).sum::<i64>());
         }
         let flat = candles(&trades, minute, Gaps::Flat(u32::MAX));
         prop_assert_eq!(flat.iter().copied().filter(|candle| candle.trades > 0).collect::<Vec<_>>(), absent);
         for pair in flat.windows(2) {
             prop_assert_eq!(pair[1].open_time, pair[0].open_time.plus(pair[0].length));
-            prop_assert!(pair[1].trades > 0 || (pair[1].volume == 0 && pair[1].open == pair[0].close && pair[1].high == pair[1].low));
+            prop_assert!(pair[1].trades > 0 || (pair[1].volume.0 == 0 && pair[1].open == pair[0].close && pair[1].high == pair[1].low));
         }
         let bounded = candles(&trades, minute, Gaps::Flat(2));
         prop_assert!(bounded.len() <= flat.len() && bounded.len() >= absent_len(&trades, minute));

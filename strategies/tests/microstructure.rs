@@ -51,7 +51,7 @@ fn check(stream: &Stream, bucket: &str) {
         let at = Nanos(*recv_ns);
         if let Some(trade) = trade(message) {
             let print =
-                Print { at, price: trade.price, quantity: trade.quantity, taker_buys: trade.taker_buys };
+                Print { at, price: trade.price.0, quantity: trade.quantity.0, taker_buys: trade.taker_buys };
             flow.trade(&print);
             vpin.trade(&print);
         }

@@ -44,7 +44,7 @@ impl Bars {
     /// `length` the time to its last.
     #[inline]
     pub fn trade(&mut self, trade: &Trade) -> Option<Candle> {
-        let one = Candle::of(trade, trade.venue_ns, Nanos(0));
+        let one = trade.candle(trade.venue_ns, Nanos(0));
         self.tick_balance += if trade.taker_buys { 1 } else { -1 };
         let bar = match self.forming {
             None => one,
@@ -56,11 +56,12 @@ impl Bars {
         };
         let done = match self.rule {
             BarRule::Ticks(count) => bar.trades >= count,
-            BarRule::Volume(volume) => bar.volume >= volume,
+            BarRule::Volume(volume) => bar.volume.0 >= volume,
             BarRule::Value(value) => bar.quote_volume >= value,
             BarRule::TickImbalance(count) => self.tick_balance.unsigned_abs() >= u64::from(count),
             BarRule::VolumeImbalance(volume) => {
-                (2 * i128::from(bar.taker_buy_volume) - i128::from(bar.volume)).abs() >= i128::from(volume)
+                (2 * i128::from(bar.taker_buy_volume.0) - i128::from(bar.volume.0)).abs()
+                    >= i128::from(volume)
             }
         };
         if done {
@@ -134,9 +135,11 @@ impl Renko {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::num::{Price, Qty};
 
     fn trade(id: u64, price: i64, quantity: i64, taker_buys: bool) -> Trade {
         let notional = i128::from(price) * i128::from(quantity);
+        let (price, quantity) = (Price(price), Qty(quantity));
         Trade { venue_ns: Nanos(1_000 * id), price, quantity, notional, taker_buys, id }
     }
 
@@ -148,7 +151,7 @@ mod tests {
             .iter()
             .zip(1..)
             .filter_map(|((price, quantity, buys), id)| bars.trade(&trade(id, *price, *quantity, *buys)));
-        closed.map(|bar| (bar.first_trade_id, bar.last_trade_id, bar.volume)).collect()
+        closed.map(|bar| (bar.first_trade_id, bar.last_trade_id, bar.volume.0)).collect()
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::num::{Price, Qty};
 use engine::time::Nanos;
 use serde_json::Value;
 use strategies::candles::Trade;
@@ -52,8 +53,8 @@ pub(crate) fn trade(message: &Value) -> Option<Trade> {
     let (price, quantity) = (scaled(data["p"].as_str().unwrap()), scaled(data["q"].as_str().unwrap()));
     Some(Trade {
         venue_ns: Nanos::from_ms(data["T"].as_u64().unwrap()),
-        price,
-        quantity,
+        price: Price(price),
+        quantity: Qty(quantity),
         notional: i128::from(price) * i128::from(quantity),
         taker_buys: !data["m"].as_bool().unwrap(),
         id: data["t"].as_u64().unwrap(),
