@@ -1,9 +1,10 @@
 //! The risk gate: the only maker of [`Approved`], and nothing but an `Approved` can be sent.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! // An approved order cannot be written down by anyone but the gate.
-//! let order: engine::order::Order = todo!();
-//! let approved = engine::risk::Approved { order };
+//! fn forge(order: engine::order::Order) -> engine::risk::Approved {
+//!     engine::risk::Approved { order }
+//! }
 //! ```
 
 use crate::instrument::{Instrument, Status};

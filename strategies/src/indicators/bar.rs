@@ -1,8 +1,11 @@
 //! A candle as indicators see it, and many of them as columns.
 //!
-//! The engine's candle is exact integers; an indicator is statistics. The conversion is one named
-//! place outside this room, and no float of this room travels back without passing a named rounding.
+//! The engine's candle is exact integers; an indicator is statistics. The conversion is one named place
+//! ([`Bar::of_candle`]), and no float of this room travels back without passing a named rounding.
 
+use engine::candle::Candle;
+use engine::instrument::Instrument;
+use engine::num::{Price, Step};
 use std::fmt;
 
 /// One candle in floats: prices in the quote unit, volume in the base unit.
@@ -23,6 +26,27 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// The engine's exact candle in floats: each number is the nearest one to the decimal that it stands for, so
+    /// that a candle read from a file and one made of trades are the same bar.
+    #[must_use]
+    pub fn of_candle(candle: &Candle, instrument: &Instrument) -> Self {
+        let in_units = |count: i64, unit: Step| {
+            // Both exact below 2^53, and a division rounds once.
+            let mantissa = (i128::from(count) * i128::from(unit.mantissa())) as f64;
+            let scale = 10_i64.pow(unit.exponent().into()) as f64;
+            mantissa / scale
+        };
+        let price = |price: Price| in_units(price.0, instrument.price_rule.tick);
+        Self {
+            open_time_ms: i64::try_from(candle.open_time.as_ms()).unwrap_or(i64::MAX),
+            open: price(candle.open),
+            high: price(candle.high),
+            low: price(candle.low),
+            close: price(candle.close),
+            volume: in_units(candle.volume.0, instrument.qty_unit),
+        }
+    }
+
     /// The middle of the range, (high + low) / 2.
     #[inline]
     #[must_use]
@@ -236,6 +260,41 @@ impl FromIterator<Bar> for Candles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::ids::{InstrumentId, VenueId};
+    use engine::instrument::{ContractKind, PriceRule, Status};
+    use engine::num::{Decimal, Qty};
+    use engine::time::Nanos;
+
+    #[test]
+    fn a_candle_becomes_the_bar_that_its_decimals_would_be_read_as() {
+        let step = |text: &str| Step::parse(text.as_bytes()).unwrap();
+        let instrument = Instrument {
+            id: InstrumentId(0),
+            venue_id: VenueId(0),
+            venue: "test".into(),
+            symbol: "BTCUSDT".into(),
+            base: "BTC".into(),
+            quote: "USDT".into(),
+            kind: ContractKind::Spot,
+            price_rule: PriceRule { tick: step("0.05"), significant_figures: None },
+            qty_unit: step("0.00000001"),
+            lot: Qty(1),
+            qty_min: Qty(1),
+            qty_max: Qty(i64::MAX),
+            notional_min: Decimal::ZERO,
+            contract_size: Step::ONE,
+            status: Status::Trading,
+            source: "test".into(),
+        };
+        let (low, high) = (Price(1_236_752), Price(1_236_753));
+        let still = Candle::standing_still(low, Nanos::from_ms(1_723_161_255_000), Nanos::SECOND);
+        let candle = Candle { high, volume: Qty(154_698_000), ..still };
+        let bar = Bar::of_candle(&candle, &instrument);
+        assert_eq!(
+            (bar.open_time_ms, bar.low, bar.high, bar.volume),
+            (1_723_161_255_000, 61_837.6, 61_837.65, 1.54698)
+        );
+    }
 
     #[test]
     fn columns_of_unequal_length_are_refused_by_name() {
