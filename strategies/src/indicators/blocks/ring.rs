@@ -87,7 +87,7 @@ impl Ring {
     }
 
     /// Is it time to take running sums anew? True when the window first fills and then once in
-    /// [`ROUNDS`] rounds of its storage, right after the push that ends the round: [`Ring::held`] is then
+    /// `ROUNDS` rounds of its storage, right after the push that ends the round: [`Ring::held`] is then
     /// in order from the oldest.
     #[inline]
     pub fn is_renewal_due(&mut self) -> bool {

@@ -177,7 +177,6 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         }
         _ => None,
     };
-    let started = Instant::now();
     let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
 
     let captures: Vec<CaptureFile> = args
@@ -187,6 +186,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         .map(|(path, id)| CaptureFile { path: path.clone(), stream: id.index() })
         .collect();
     let (capture_failed_tx, capture_failed) = sync_channel(1);
+    let started = Instant::now(); // the reading threads start here
     let opened = MergedCaptures::open(&captures).map_err(input)?;
     let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
 
