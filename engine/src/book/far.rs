@@ -10,6 +10,7 @@
 //! Any two neighbouring chunks hold more than `MERGE_MAX` levels together, so the directory and the arena
 //! are bounded by the capacity: `chunks_max`.
 
+use super::taken;
 use std::ops::Range;
 
 /// Levels a chunk holds.
@@ -48,10 +49,10 @@ impl Far {
         Self {
             len: 0,
             chunks: 0,
-            last: vec![VACANT; chunks + CHUNK].into(),
-            directory: vec![Chunk::default(); chunks].into(),
-            keys: vec![[0; CHUNK]; chunks].into(),
-            qtys: vec![[0; CHUNK]; chunks].into(),
+            last: taken(VACANT, chunks + CHUNK),
+            directory: taken(Chunk::default(), chunks),
+            keys: taken([0; CHUNK], chunks),
+            qtys: taken([0; CHUNK], chunks),
             free: (0..u32::try_from(chunks).unwrap_or(u32::MAX)).rev().collect(),
         }
     }

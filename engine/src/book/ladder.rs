@@ -3,6 +3,8 @@
 //! A key's slot is its low bits, so the window moves without moving what stays in it: only levels that leave
 //! or enter are touched. `words` has a bit for each slot, `groups` a bit for each word that has one.
 
+use super::taken;
+
 /// Quantities of the keys `base .. base + window`, 0 where there is no level.
 pub(super) struct Ladder {
     /// Lowest key of the window, a multiple of 64: a word's keys are contiguous.
@@ -20,9 +22,9 @@ impl Ladder {
         Self {
             base: 0,
             len: 0,
-            qty: vec![0; window].into(),
-            words: vec![0; words].into(),
-            groups: vec![0; words.div_ceil(64)].into(),
+            qty: taken(0, window),
+            words: taken(0, words),
+            groups: taken(0, words.div_ceil(64)),
         }
     }
 

@@ -31,6 +31,18 @@ use half::Half;
 pub use half::Levels;
 pub use state::{Applied, BookState};
 
+/// Memory of `len` times `value` with every page there: a page that is only promised would be paid for by the
+/// message that first needs it.
+fn taken<T: Copy>(value: T, len: usize) -> Box<[T]> {
+    let mut memory = vec![value; len];
+    for page in memory.chunks_mut((4096 / size_of::<T>()).max(1)) {
+        if let Some(first) = page.first_mut() {
+            *std::hint::black_box(first) = value;
+        }
+    }
+    memory.into()
+}
+
 /// A side of the book. (Orders and aggressors have another: buy or sell.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
