@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
 
+pub mod client_order_id;
 pub mod latency;
 pub mod manager;
 pub mod paper;
