@@ -101,8 +101,7 @@ impl ClientOrderId {
         let mut start = digits.len();
         loop {
             start -= 1;
-            #[expect(clippy::cast_possible_truncation, reason = "a digit")]
-            (digits[start] = b'0' + (number % 10) as u8);
+            digits[start] = b'0' + (number % 10) as u8;
             number /= 10;
             if number == 0 {
                 break;
