@@ -72,6 +72,8 @@ pub struct BookReport {
 pub struct BookStage<T> {
     books: Vec<Slot>,
     tap: T,
+    /// Whether the feed's depth messages go on to the stages behind.
+    forwards_depth: bool,
     report: BookReport,
     done: SyncSender<BookReport>,
 }
@@ -111,7 +113,15 @@ impl<T: BookTap> BookStage<T> {
             changed: [0; 2],
         };
         let books = (0..instruments.len()).map(|_| slot()).collect();
-        Self { books, tap, report: BookReport::default(), done }
+        Self { books, tap, forwards_depth: false, report: BookReport::default(), done }
+    }
+
+    /// Passes the feed's own `Snapshot`, `Delta` and `Stale` on before what it says of the book: a paper exchange
+    /// behind it keeps a book of its own, and sees the market before a strategy does.
+    #[must_use]
+    pub fn forwarding_depth(mut self) -> Self {
+        self.forwards_depth = true;
+        self
     }
 }
 
@@ -138,6 +148,9 @@ impl<T: BookTap> Stage for BookStage<T> {
         }
         let Some(slot) = self.books.get_mut(head.instrument.index()) else { return };
         slot.number(head, &mut self.report);
+        if self.forwards_depth && matches!(kind, Kind::Delta | Kind::Snapshot | Kind::Stale) {
+            out.send(message);
+        }
         match kind {
             Kind::Delta => {
                 let Some(depth) = message.body_as::<Depth>() else { return };

@@ -43,7 +43,7 @@ pub enum Kind {
     BookChanged = 9,
     /// Signal: subscribed features that changed. Body: [`Features`].
     Features = 10,
-    /// Strategy: the quotes it wants. Body: [`Target`].
+    /// Strategy: the quotes it wants. Body: [`Target`], then further pairs of levels.
     Target = 11,
     /// Gateway to strategy: what became of an order. Body: [`Execution`], two cells.
     Execution = 12,
@@ -407,26 +407,98 @@ impl Features {
     }
 }
 
-/// The quotes a strategy wants on an instrument. Zero quantity: no quote on that side.
+/// Bids, and asks, that one target can hold.
+pub const QUOTES_MAX: usize = 8;
+
+/// First cell of the quotes a strategy wants on an instrument: the innermost pair, and how close an open order
+/// has to be. Further pairs follow, two a cell, outwards. See [`Quotes`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Target {
-    /// The bid it wants.
+    /// The innermost bid it wants; zero quantity: none.
     pub bid: Level,
-    /// The ask it wants.
+    /// The innermost ask it wants; zero quantity: none.
     pub ask: Level,
     /// Why a side is empty; [`QuoteReason`] as a number.
-    pub reason: u64,
+    pub reason: u16,
+    /// Pairs of levels, this one included; 1..=[`QUOTES_MAX`].
+    pub pairs: u16,
+    /// An open order this far from a wanted price stays where it is.
+    pub price_tolerance_ticks: u32,
+    /// An open order whose remaining quantity differs by no more than this share of the wanted one stays.
+    pub qty_tolerance_bps: u32,
+    /// Whose target it is.
+    pub strategy: StrategyId,
     /// Zero.
-    pub reserved: [u64; 3],
+    pub reserved: [u16; 9],
 }
 body!(Target, 1);
 
-impl Target {
-    /// The quotes, with the reason when there is none.
+/// All the quotes a strategy wants on an instrument: an open order that is not among them is not wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub struct Quotes {
+    /// The innermost pair, counts, tolerances.
+    pub first: Target,
+    /// Further pairs of bid and ask, outwards; zero quantity: none. The last is always zero: it fills the cell.
+    more: [[Level; 2]; QUOTES_MAX],
+}
+body!(Quotes, 5);
+
+impl Quotes {
+    /// One bid and one ask, with the reason when a side is empty.
     #[must_use]
     pub fn new(bid: Level, ask: Level, reason: QuoteReason) -> Self {
-        Self { bid, ask, reason: reason as u64, ..Self::default() }
+        let first = Target { bid, ask, reason: reason as u16, pairs: 1, ..Target::default() };
+        Self { first, ..Self::default() }
+    }
+
+    /// No quotes at all.
+    #[must_use]
+    pub fn none(reason: QuoteReason) -> Self {
+        Self::new(Level::default(), Level::default(), reason)
+    }
+
+    /// Adds a pair outside those before. False: [`QUOTES_MAX`] are there, it was not added.
+    pub fn push(&mut self, bid: Level, ask: Level) -> bool {
+        let pairs = usize::from(self.first.pairs);
+        let has_room = pairs < QUOTES_MAX;
+        if has_room && let Some(slot) = self.more.get_mut(pairs.wrapping_sub(1)) {
+            *slot = [bid, ask];
+            self.first.pairs += 1;
+        }
+        has_room
+    }
+
+    /// Pairs of bid and ask, from the innermost outwards.
+    pub fn pairs(&self) -> impl Iterator<Item = (Level, Level)> + '_ {
+        let first = std::iter::once((self.first.bid, self.first.ask));
+        let more = self.more.iter().map(|[bid, ask]| (*bid, *ask));
+        first.chain(more).take(usize::from(self.first.pairs).min(QUOTES_MAX))
+    }
+
+    /// Why a side is empty.
+    #[must_use]
+    pub fn reason(&self) -> QuoteReason {
+        QuoteReason::ALL.get(usize::from(self.first.reason)).copied().unwrap_or(QuoteReason::NoData)
+    }
+
+    /// The cells that hold something: what travels and is journalled.
+    #[inline]
+    #[must_use]
+    pub fn used_cells(&self) -> &[Cell] {
+        let more = usize::from(self.first.pairs).saturating_sub(1).min(QUOTES_MAX - 1);
+        self.cells().get(..1 + more.div_ceil(2)).unwrap_or_default()
+    }
+
+    /// From the body of a message or record. None: not as long as it says, or more pairs than there can be.
+    #[inline]
+    #[must_use]
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let mut quotes = Self::default();
+        quotes.as_mut_bytes().get_mut(..body.len())?.copy_from_slice(body);
+        let fits = (1..=QUOTES_MAX).contains(&usize::from(quotes.first.pairs));
+        (fits && size_of_val(quotes.used_cells()) == body.len()).then_some(quotes)
     }
 }
 
@@ -485,7 +557,7 @@ impl QuoteReason {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Execution {
-    /// The order: sequence of its client order id.
+    /// The order: sequence of its client order id; 0: refused by the gate before it had one.
     pub order_seq: u64,
     /// Its price and whole quantity.
     pub order: Level,
@@ -499,16 +571,22 @@ pub struct Execution {
     pub state: u8,
     /// `RiskRule` as a number when the gate refused it, else 0.
     pub rule: u8,
+    /// 1: the fill made liquidity, it rested.
+    pub maker: u8,
+    /// Whose order it is.
+    pub strategy: StrategyId,
     /// Zero.
-    pub reserved0: [u8; 5],
-    /// Position after it.
+    pub reserved0: [u8; 2],
+    /// The strategy's position in the instrument after it.
     pub position: Qty,
-    /// Cash after it, in units of the instrument's amount exponent.
+    /// Cash after it, fees not included, in units of the instrument's amount exponent.
     pub cash: [u64; 2],
-    /// Profit and loss at the touch's mid after it, likewise.
+    /// Profit and loss at the touch's mid after it, fees not included, likewise.
     pub pnl: [u64; 2],
+    /// Fees paid so far, likewise; negative: earned.
+    pub fees: [u64; 2],
     /// Zero.
-    pub reserved1: [u64; 4],
+    pub reserved1: [u64; 2],
 }
 body!(Execution, 2);
 
@@ -568,6 +646,25 @@ mod tests {
         assert_eq!(message.depth_levels(seen), (&levels[..2], &levels[2..5]));
         let lying = Depth { bid_count: 2, ask_count: 30, ..depth };
         assert_eq!(message.depth_levels(&lying), (&[][..], &[][..]));
+    }
+
+    #[test]
+    fn quotes_travel_in_the_cells_they_need_and_no_others_are_read() {
+        let level = |price| Level { price: Price(price), qty: Qty(1) };
+        let mut quotes = Quotes::new(level(100), level(101), QuoteReason::Quoting);
+        for pair in 1..10_i64 {
+            let bytes = quotes.used_cells().as_bytes();
+            assert_eq!(bytes.len(), 64 * (1 + (usize::try_from(pair).unwrap().min(8) - 1).div_ceil(2)));
+            assert_eq!(Quotes::read(bytes), Some(quotes));
+            assert_eq!(Quotes::read(&bytes[1..]), None);
+            assert_eq!(Quotes::read(&[bytes, &[0; 64]].concat()), None);
+            assert_eq!(quotes.push(level(100 - pair), level(101 + pair)), pair < 8);
+        }
+        let wanted: Vec<i64> = quotes.pairs().map(|(bid, _)| bid.price.0).collect();
+        assert_eq!(wanted, (93..=100).rev().collect::<Vec<_>>());
+        let lying = Target { pairs: 9, ..quotes.first };
+        assert_eq!(Quotes::read(lying.as_bytes()), None);
+        assert_eq!(Quotes::read(Target::default().as_bytes()), None, "no pair is no target");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use crate::counters::Counter;
 use crate::message::{Cell, Head, Kind, Message};
 use crate::stage::Sink;
+use crate::time::Nanos;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::ops::ControlFlow;
 
@@ -106,6 +107,11 @@ impl Sink for RingSender {
     #[inline]
     fn has_room(&mut self) -> bool {
         self.producer.cached_slots() >= self.reserve_cells || self.producer.slots() >= self.reserve_cells
+    }
+
+    #[inline]
+    fn advance(&mut self, _now: Nanos) -> u32 {
+        0
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 
 use crate::placement::{Idle, ThreadPlan};
 use crate::ring::{BATCH_MAX, RingReceiver, is_end};
-use crate::stage::Sink;
+use crate::stage::{Sink, advance_to, settle_all};
 use crate::time::StampClock;
 use crossbeam::utils::Backoff;
 use std::ops::ControlFlow;
@@ -120,6 +120,7 @@ impl<S: Sink + Send> Chain for RingChain<S> {
         if !self.ended && self.out.has_room() {
             let (out, ended) = (&mut self.out, &mut self.ended);
             work += self.input.take(BATCH_MAX, |message| {
+                advance_to(out, message.head.recv_ns);
                 out.send(message);
                 *ended = is_end(message.head);
                 settle_all(out);
@@ -135,22 +136,6 @@ impl<S: Sink + Send> Chain for RingChain<S> {
         self.out.halt();
     }
 }
-
-/// Takes everything that came from behind, and what that led to. Bounded, so that an exchange that answers
-/// every order with a rejection cannot hold the turn.
-#[inline]
-fn settle_all(out: &mut impl Sink) -> u32 {
-    let mut work = 0;
-    for _ in 0..SETTLE_ROUNDS_MAX {
-        match out.settle() {
-            0 => break,
-            taken => work += taken,
-        }
-    }
-    work
-}
-
-const SETTLE_ROUNDS_MAX: u32 = 64;
 
 /// Why a run stopped trading before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@
 
 use crate::message::{Head, Message};
 use crate::ring::RingSender;
-use crate::time::StampClock;
+use crate::time::{Nanos, StampClock};
 
 /// One worker of the pipeline. It never blocks, never allocates, reads no clock: time arrives in its inputs.
 pub trait Stage: Send {
@@ -26,6 +26,13 @@ pub trait Stage: Send {
     /// was none.
     #[inline]
     fn settle<S: Sink>(&mut self, _out: &mut S) -> u32 {
+        0
+    }
+
+    /// An input of time `now` comes next: takes what is due before it (answers of a paper exchange). One step:
+    /// all that is due at one moment. Returns what was taken; 0 when nothing is due.
+    #[inline]
+    fn advance<S: Sink>(&mut self, _now: Nanos, _out: &mut S) -> u32 {
         0
     }
 
@@ -55,12 +62,48 @@ pub trait Sink {
     /// Lets every stage behind this sink and on this thread take what came from behind.
     fn settle(&mut self) -> u32;
 
+    /// Lets every stage behind this sink and on this thread take what is due before an input of time `now`: all
+    /// that is due at one moment. Returns what was taken; 0 when nothing is due. See [`advance_to`].
+    fn advance(&mut self, now: Nanos) -> u32;
+
     /// Whether nothing more will come from behind to a stage on this thread.
     fn is_settled(&self) -> bool;
 
     /// Passes the halt to every stage behind this sink and on this thread.
     fn halt(&mut self);
 }
+
+/// Takes everything that is due before an input of time `now`, moment by moment, and what each moment led to:
+/// whoever hands an input to a sink lets time pass first.
+#[inline]
+pub fn advance_to(out: &mut impl Sink, now: Nanos) -> u32 {
+    let mut work = 0;
+    for _ in 0..MOMENTS_MAX {
+        match out.advance(now) {
+            0 => break,
+            taken => work += taken + settle_all(out),
+        }
+    }
+    work
+}
+
+/// Takes everything that came from behind, and what that led to. Bounded, so that an exchange that answers
+/// every order with a rejection cannot hold the turn.
+#[inline]
+pub fn settle_all(out: &mut impl Sink) -> u32 {
+    let mut work = 0;
+    for _ in 0..SETTLE_ROUNDS_MAX {
+        match out.settle() {
+            0 => break,
+            taken => work += taken,
+        }
+    }
+    work
+}
+
+const SETTLE_ROUNDS_MAX: u32 = 64;
+/// Moments that pass before one input at most; the rest pass before the next.
+const MOMENTS_MAX: u32 = 1024;
 
 /// A stage together with where its messages go.
 pub struct Node<T, S> {
@@ -114,6 +157,14 @@ impl<T: Stage, S: Sink> Sink for Node<T, S> {
         taken + self.out.settle()
     }
 
+    #[inline]
+    fn advance(&mut self, now: Nanos) -> u32 {
+        self.busy = true;
+        let taken = self.stage.advance(now, &mut self.out);
+        self.busy = false;
+        taken + self.out.advance(now)
+    }
+
     fn is_settled(&self) -> bool {
         self.stage.is_settled() && self.out.is_settled()
     }
@@ -159,6 +210,11 @@ impl<S: Sink> Sink for Stamping<'_, S> {
         self.out.settle()
     }
 
+    #[inline]
+    fn advance(&mut self, now: Nanos) -> u32 {
+        self.out.advance(now)
+    }
+
     fn is_settled(&self) -> bool {
         self.out.is_settled()
     }
@@ -201,6 +257,14 @@ impl<N: Sink> Sink for Link<N> {
         }
     }
 
+    #[inline]
+    fn advance(&mut self, now: Nanos) -> u32 {
+        match self {
+            Self::Here(next) => next.advance(now),
+            Self::Ring(_) => 0,
+        }
+    }
+
     fn is_settled(&self) -> bool {
         match self {
             Self::Here(next) => next.is_settled(),
@@ -231,6 +295,11 @@ impl Sink for Nowhere {
 
     #[inline]
     fn settle(&mut self) -> u32 {
+        0
+    }
+
+    #[inline]
+    fn advance(&mut self, _now: Nanos) -> u32 {
         0
     }
 

@@ -37,7 +37,7 @@ impl StageLog {
         &mut self,
         kind: RecordKind,
         head: &Head,
-        body: &(impl IntoBytes + Immutable),
+        body: &(impl IntoBytes + Immutable + ?Sized),
     ) -> Option<Cause> {
         self.bytes(kind, head, [], body.as_bytes())
     }

@@ -283,6 +283,7 @@ impl OrderManager {
             position: slot.position.qty,
             cash: words_of(slot.position.cash),
             pnl: words_of(slot.pnl().unwrap_or(0)),
+            strategy: order.strategy,
             ..Execution::default()
         };
         let mut head =

@@ -2,7 +2,7 @@
 //! a book that cannot be trusted.
 
 use engine::instrument::Instrument;
-use engine::message::{BookChanged, QuoteReason, Target};
+use engine::message::{BookChanged, QuoteReason, Quotes};
 use engine::num::{Decimal, Level, Price, Qty};
 use engine::time::Nanos;
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub struct Quoter {
     /// Something that a decision rests on is another than at the last one.
     changed: bool,
     position: Qty,
-    target: Target,
+    target: Quotes,
 }
 
 impl Quoter {
@@ -66,7 +66,7 @@ impl Quoter {
             seen: false,
             changed: true,
             position: Qty(0),
-            target: Target::new(Level::default(), Level::default(), QuoteReason::NoData),
+            target: Quotes::none(QuoteReason::NoData),
         }
     }
 
@@ -98,7 +98,7 @@ impl Quoter {
 
     /// The target to state, when it is another than the last.
     #[inline]
-    pub fn decide(&mut self) -> Option<Target> {
+    pub fn decide(&mut self) -> Option<Quotes> {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
@@ -113,36 +113,32 @@ impl Quoter {
     /// Why it quotes or not.
     #[must_use]
     pub fn reason(&self) -> QuoteReason {
-        QuoteReason::ALL
-            .get(usize::try_from(self.target.reason).unwrap_or(0))
-            .copied()
-            .unwrap_or(QuoteReason::NoData)
+        self.target.reason()
     }
 
-    fn wanted(&self) -> Target {
-        let none = |reason| Target::new(Level::default(), Level::default(), reason);
+    fn wanted(&self) -> Quotes {
         if !self.seen {
-            return none(QuoteReason::NoData);
+            return Quotes::none(QuoteReason::NoData);
         }
         if self.state != 0 || self.bid.qty.0 <= 0 || self.ask.qty.0 <= 0 || self.bid.price >= self.ask.price {
-            return none(QuoteReason::BookInvalid);
+            return Quotes::none(QuoteReason::BookInvalid);
         }
         if self.is_old {
-            return none(QuoteReason::BookOld);
+            return Quotes::none(QuoteReason::BookOld);
         }
         let rule = self.instrument.price_rule;
         let bid = self.quote(rule.floor(self.bid.price));
         let ask = self.quote(rule.ceil(self.ask.price));
         if bid.qty.0 == 0 || ask.qty.0 == 0 {
-            return none(QuoteReason::SizeBelowMinimum);
+            return Quotes::none(QuoteReason::SizeBelowMinimum);
         }
         // A limit that arithmetic cannot tell counts as reached.
         let long = self.position.0 > 0 && self.reaches_limit(bid);
         let short = self.position.0 < 0 && self.reaches_limit(ask);
         match (long, short) {
-            (true, _) => Target::new(Level::default(), ask, QuoteReason::PositionLong),
-            (_, true) => Target::new(bid, Level::default(), QuoteReason::PositionShort),
-            _ => Target::new(bid, ask, QuoteReason::Quoting),
+            (true, _) => Quotes::new(Level::default(), ask, QuoteReason::PositionLong),
+            (_, true) => Quotes::new(bid, Level::default(), QuoteReason::PositionShort),
+            _ => Quotes::new(bid, ask, QuoteReason::Quoting),
         }
     }
 
@@ -209,12 +205,12 @@ mod tests {
         Quoter::new(config, instrument)
     }
 
-    fn aged(quoter: &mut Quoter, age_ms: u64) -> Option<Target> {
+    fn aged(quoter: &mut Quoter, age_ms: u64) -> Option<Quotes> {
         quoter.on_touch_age(Nanos::from_ms(age_ms));
         quoter.decide()
     }
 
-    fn holding(quoter: &mut Quoter, position: i64) -> Option<Target> {
+    fn holding(quoter: &mut Quoter, position: i64) -> Option<Quotes> {
         quoter.on_position(Qty(position));
         quoter.decide()
     }
@@ -232,12 +228,12 @@ mod tests {
         let mut quoter = quoter();
         quoter.on_book(&book(level(600_000, 5), level(600_001, 5), 0));
         let target = aged(&mut quoter, 0).unwrap();
-        assert_eq!((target.bid, target.ask), (level(600_000, 10), level(600_001, 10)));
+        assert_eq!((target.first.bid, target.first.ask), (level(600_000, 10), level(600_001, 10)));
         assert_eq!(aged(&mut quoter, 0), None);
         quoter.on_book(&book(level(600_000, 9), level(600_001, 1), 0));
         assert_eq!(aged(&mut quoter, 0), None, "other quantities at the same prices change nothing");
         quoter.on_book(&book(level(600_002, 9), level(600_003, 1), 0));
-        assert_eq!(aged(&mut quoter, 0).unwrap().bid, level(600_002, 10));
+        assert_eq!(aged(&mut quoter, 0).unwrap().first.bid, level(600_002, 10));
         assert_eq!(quoter.reason(), QuoteReason::Quoting);
     }
 
@@ -256,7 +252,7 @@ mod tests {
             quoter.on_book(&book);
             let target = aged(&mut quoter, age_ms).unwrap();
             assert_eq!(quoter.reason(), reason);
-            assert_eq!(target.bid.qty.0 == 0, reason != QuoteReason::Quoting);
+            assert_eq!(target.first.bid.qty.0 == 0, reason != QuoteReason::Quoting);
         }
     }
 
@@ -268,16 +264,16 @@ mod tests {
         assert_eq!(holding(&mut quoter, 11), None, "21 lots are 1260, within 1300");
         let long = holding(&mut quoter, 12).unwrap();
         assert_eq!(
-            (long.bid.qty, long.ask.qty, quoter.reason()),
+            (long.first.bid.qty, long.first.ask.qty, quoter.reason()),
             (Qty(0), Qty(10), QuoteReason::PositionLong)
         );
         let short = holding(&mut quoter, -12).unwrap();
         assert_eq!(
-            (short.bid.qty, short.ask.qty, quoter.reason()),
+            (short.first.bid.qty, short.first.ask.qty, quoter.reason()),
             (Qty(10), Qty(0), QuoteReason::PositionShort)
         );
         assert_eq!(
-            holding(&mut quoter, i64::MIN).unwrap_or(short).ask.qty,
+            holding(&mut quoter, i64::MIN).unwrap_or(short).first.ask.qty,
             Qty(0),
             "a limit nobody can compute is reached"
         );

@@ -5,8 +5,8 @@ use crate::quoter::{Quoter, QuoterConfig};
 use engine::counters::Counter;
 use engine::ids::{AccountId, StrategyId};
 use engine::instrument::InstrumentTable;
-use engine::journal::schema::{RecordKind, TargetBody};
-use engine::message::{Body, BookChanged, Execution, Features, Head, Kind, Message, Target};
+use engine::journal::schema::RecordKind;
+use engine::message::{BookChanged, Execution, Features, Head, Kind, Message, Quotes};
 use engine::ring::{BATCH_MAX, RingReceiver, is_end};
 use engine::stage::{Sink, Stage};
 use engine::stage_log::StageLog;
@@ -152,15 +152,15 @@ impl Stage for StrategyStage {
 
 impl Slot {
     /// Journals a target and passes it on. A target that cannot be journalled is not stated.
-    fn state<S: Sink>(&mut self, target: &Target, input: &Head, log: &mut StageLog, out: &mut S) {
+    fn state<S: Sink>(&mut self, target: &Quotes, input: &Head, log: &mut StageLog, out: &mut S) {
         if let (Some(counter), Some(quoter)) = (&mut self.reason, &self.quoter) {
             counter.set(quoter.reason() as u64);
         }
-        let reason = u16::try_from(target.reason).unwrap_or(u16::MAX);
-        let body = TargetBody { bid: target.bid, ask: target.ask, strategy: QUOTER.0, reason, reserved: 0 };
+        let mut target = *target;
+        target.first.strategy = QUOTER;
         let mut head = Head { strategy: QUOTER, account: AccountId(0), ..input.derive(Kind::Target) };
-        let Some(cause) = log.record(RecordKind::Target, &head, &body) else { return };
+        let Some(cause) = log.record(RecordKind::Target, &head, target.used_cells()) else { return };
         head.cause = cause;
-        out.send(Message { head: &head, body: target.cells() });
+        out.send(Message { head: &head, body: target.used_cells() });
     }
 }

@@ -2,7 +2,7 @@
 //! stages that write them and the tools that read them. Texts (configuration, instruments, reasons) are UTF-8.
 
 use crate::message::{Execution, i128_of, words_of};
-use crate::num::{Decimal, Level, Price, Qty};
+use crate::num::{Decimal, Price, Qty};
 use crate::order::Order;
 use crate::risk::{Refusal, RiskRule};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -33,7 +33,7 @@ pub enum RecordKind {
     StreamResync = 14,
     /// A stage with several inputs: it took `count` inputs in a row from `input`. Body: [`Took`].
     Took = 20,
-    /// Strategy: the quotes it wants. Body: [`TargetBody`].
+    /// Strategy: the quotes it wants. Body: [`Quotes`](crate::message::Quotes), the cells in use.
     Target = 21,
     /// Gateway: the risk gate refused an order. Body: [`GateRefusal`].
     GateRefused = 30,
@@ -148,22 +148,6 @@ pub struct Took {
     pub count: u32,
 }
 
-/// Body of `Target`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct TargetBody {
-    /// The bid wanted; zero quantity: none.
-    pub bid: Level,
-    /// The ask wanted; zero quantity: none.
-    pub ask: Level,
-    /// Whose target it is.
-    pub strategy: u16,
-    /// Why a side is empty: `QuoteReason`.
-    pub reason: u16,
-    /// Zero.
-    pub reserved: u32,
-}
-
 /// Body of `Order` and `Cancel`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -253,8 +237,7 @@ pub struct Stamps {
     pub decided: u32,
 }
 
-const _: () =
-    assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32 && size_of::<TargetBody>() == 40);
+const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
 
 #[cfg(test)]

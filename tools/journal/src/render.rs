@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    ClockAnchor, FrameHead, GateRefusal, OrderBody, RecordKind, Stamps, StreamBreak, TargetBody, Took,
+    ClockAnchor, FrameHead, GateRefusal, OrderBody, RecordKind, Stamps, StreamBreak, Took,
 };
 use engine::journal::{Entry, View};
-use engine::message::{Execution, QuoteReason, i128_of};
+use engine::message::{Execution, Quotes, i128_of};
 use engine::num::{Level, Side};
 use engine::order::OrderState;
 use engine::risk::RiskRule;
@@ -120,13 +120,14 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             fields([("input", took.input.into()), ("count", took.count.into())])
         }
         RecordKind::Target => {
-            let target = TargetBody::read_from_bytes(bytes).ok()?;
-            let reason = QuoteReason::ALL.into_iter().find(|reason| *reason as u16 == target.reason)?;
+            let quotes = Quotes::read(bytes)?;
+            let (bids, asks): (Vec<Value>, Vec<Value>) =
+                quotes.pairs().map(|(bid, ask)| (level(context, id, bid), level(context, id, ask))).unzip();
             fields([
-                ("bid", level(context, id, target.bid)),
-                ("ask", level(context, id, target.ask)),
-                ("strategy", target.strategy.into()),
-                ("reason", reason.name().into()),
+                ("bids", bids.into()),
+                ("asks", asks.into()),
+                ("strategy", quotes.first.strategy.0.into()),
+                ("reason", quotes.reason().name().into()),
             ])
         }
         RecordKind::GateRefused => {

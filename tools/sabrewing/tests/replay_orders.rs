@@ -3,8 +3,8 @@
 mod support;
 
 use engine::ids::{Cause, Lane};
-use engine::journal::schema::{OrderBody, RecordKind, TargetBody};
-use engine::message::{Execution, QuoteReason, i128_of};
+use engine::journal::schema::{OrderBody, RecordKind};
+use engine::message::{Execution, QuoteReason, Target, i128_of};
 use std::sync::LazyLock;
 use support::journal::{Journal, Record};
 use support::market::Step::{D, Levels, S};
@@ -131,7 +131,7 @@ fn every_order_was_asked_for_by_a_target_that_an_input_led_to() {
         for order in run.journal.of_kind(Lane::Gateway, RecordKind::Order) {
             let target = run.journal.at(order.cause);
             assert_eq!(target.kind, RecordKind::Target, "{order:?}");
-            let (body, wanted): (OrderBody, TargetBody) = (order.body(), target.body());
+            let (body, wanted): (OrderBody, Target) = (order.body(), target.body());
             let side = if body.side == 0 { wanted.bid } else { wanted.ask };
             assert_eq!((side.price, side.qty), (body.price, body.qty), "{order:?} {wanted:?}");
             assert_ne!(target.cause, Cause::NONE);
@@ -151,7 +151,7 @@ fn a_target_without_trust_in_the_book_wants_nothing() {
     for run in &*RUNS {
         let mut untrusted = 0;
         for target in run.journal.of_kind(Lane::Strategy, RecordKind::Target) {
-            let body: TargetBody = target.body();
+            let body: Target = target.body();
             let quotes = [QuoteReason::Quoting, QuoteReason::PositionLong, QuoteReason::PositionShort]
                 .iter()
                 .any(|reason| *reason as u16 == body.reason);

@@ -173,6 +173,10 @@ impl Sink for Watch {
         true
     }
 
+    fn advance(&mut self, _now: Nanos) -> u32 {
+        0
+    }
+
     fn settle(&mut self) -> u32 {
         0
     }
