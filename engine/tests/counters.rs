@@ -12,6 +12,7 @@ use engine::counters::{
     CAPACITY_MAX, Counters, CountersError, Damage, Desc, Kind, Liveness, ReadError, Reader, Run, Snapshot,
     Unit,
 };
+use engine::histogram::Histogram;
 use engine::time::Nanos;
 use proptest::prelude::*;
 
@@ -62,6 +63,38 @@ fn anonymous_counters_answer_like_those_of_a_file() {
     let mut frames = counters.register("feed", &FRAMES).unwrap();
     frames.set(9);
     assert_eq!(counters.snapshot().unwrap().find("feed", "frames").unwrap().value, 9);
+}
+
+#[test]
+fn a_histogram_is_read_bucket_by_bucket_and_shares_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("counters");
+    let mut counters = Counters::create(Some(&path), &RUN, 500).unwrap();
+    let mut before = counters.register("gateway", &FRAMES).unwrap();
+    let latency = Desc::histogram("latency", "Tick to order").of_strategy("mm");
+    let mut latency = counters.register_histogram("gateway", &latency).unwrap();
+    let mut after =
+        counters.register("gateway", &Desc::counter("orders", Unit::Count, "Orders sent")).unwrap();
+    before.set(u64::MAX);
+    after.set(u64::MAX);
+    let mut expected = Histogram::default();
+    for value_ns in [0, 1, 255, 256, 1_000, 1_000, 70_000, u32::MAX] {
+        latency.record(value_ns);
+        expected.record(value_ns);
+    }
+    assert_eq!(latency.copy(), expected);
+    let snapshot = Reader::open(&path).unwrap().snapshot().unwrap();
+    assert_eq!(snapshot, counters.snapshot().unwrap());
+    let entry = snapshot.find("gateway", "latency").unwrap();
+    assert_eq!((entry.kind, entry.histogram.as_ref()), (Kind::Histogram, Some(&expected)));
+    assert_eq!(snapshot.find("gateway", "orders").unwrap().value, u64::MAX);
+
+    // Each takes 209 of the 500 lines, the counters one: a third has no room, a counter still has.
+    let histogram = |name| Desc::histogram(name, "");
+    counters.register_histogram("gateway", &histogram("second")).unwrap();
+    let full = counters.register_histogram("gateway", &histogram("third")).unwrap_err();
+    assert!(matches!(full, CountersError::Full { capacity: 500, .. }), "{full}");
+    counters.register("gateway", &Desc::counter("last", Unit::Count, "")).unwrap();
 }
 
 #[test]

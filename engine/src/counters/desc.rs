@@ -48,6 +48,12 @@ impl<'a> Desc<'a> {
         Self { kind: Kind::Heartbeat, ..Self::counter("heartbeat", Unit::UtcNanos, help) }
     }
 
+    /// A latency histogram, ns: see [`crate::histogram`]. Takes the room of 209 counters.
+    #[must_use]
+    pub const fn histogram(name: &'a str, help: &'a str) -> Self {
+        Self { kind: Kind::Histogram, ..Self::counter(name, Unit::Nanos, help) }
+    }
+
     /// Labels it as one strategy's.
     #[must_use]
     pub const fn of_strategy(self, strategy: &'a str) -> Self {
@@ -78,6 +84,14 @@ impl<'a> Desc<'a> {
         }
     }
 
+    /// Words that the value takes.
+    pub(super) const fn words(&self) -> u32 {
+        match self.kind {
+            Kind::Histogram => layout::HISTOGRAM_WORDS,
+            _ => 1,
+        }
+    }
+
     pub(super) fn full_name(&self) -> String {
         [self.name, self.strategy, self.instrument].join(" ").trim_end().to_owned()
     }
@@ -97,11 +111,14 @@ pub enum Kind {
     Reason = 4,
     /// A gauge of UTC ns that tells whether the owning thread still turns.
     Heartbeat = 5,
+    /// Counts by bucket of [`crate::histogram`], then the largest value.
+    Histogram = 6,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Counter, Self::Gauge, Self::Max, Self::Reason, Self::Heartbeat];
+    pub const ALL: [Self; 6] =
+        [Self::Counter, Self::Gauge, Self::Max, Self::Reason, Self::Heartbeat, Self::Histogram];
 
     /// The kind's name on screens.
     #[must_use]
@@ -112,6 +129,7 @@ impl Kind {
             Self::Max => "max",
             Self::Reason => "reason",
             Self::Heartbeat => "heartbeat",
+            Self::Histogram => "histogram",
         }
     }
 }

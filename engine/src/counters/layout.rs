@@ -13,8 +13,10 @@
 //! ```
 //!
 //! A descriptor is six texts (first word u32, length in bytes u32: name, owner, strategy, instrument, help,
-//! reasons joined by line feeds), then `kind u16, unit u16, value u32`, then 0. Texts may be shared.
+//! reasons joined by line feeds), then `kind u16, unit u16, value u32`, then 0. Texts may be shared. `value` is
+//! the counter's word in the value area; of a histogram, the first of `HISTOGRAM_WORDS`, in lines of its own.
 
+use crate::histogram::BUCKETS;
 use crate::time::Nanos;
 
 use super::{Kind, Unit};
@@ -30,6 +32,9 @@ pub(super) const HEADER_WORDS: usize = 32;
 pub(super) const DESCRIPTOR_WORDS: usize = 8;
 /// Two cache lines, the unit in which the CPU prefetches.
 pub(super) const LINE_WORDS: u32 = 16;
+/// Counts by bucket, and the largest value.
+#[expect(clippy::cast_possible_truncation, reason = "3,329")]
+pub(super) const HISTOGRAM_WORDS: u32 = BUCKETS as u32 + 1;
 const TEXT_WORDS_EACH: u32 = 32;
 
 // Words are stored as they are; a big-endian machine would need a swap at each.

@@ -29,6 +29,7 @@ pub use desc::{Desc, Kind, Unit};
 pub use layout::CAPACITY_MAX;
 pub use reader::{Damage, Entry, Liveness, ReadError, Reader, Snapshot};
 
+use crate::histogram::{BUCKETS, Histogram, bucket_of};
 use crate::time::Nanos;
 use layout::{Descriptor, Header, Layout, TextRef};
 use region::{AtomicU64, Region};
@@ -84,6 +85,26 @@ impl Counters {
     ///
     /// Err: no room, a text that readers would refuse, or the same owner, name and labels a second time.
     pub fn register(&mut self, owner: &str, desc: &Desc<'_>) -> Result<Counter, CountersError> {
+        assert!(desc.kind != Kind::Histogram, "{} is a histogram", desc.name);
+        let word = self.place(owner, desc)?;
+        let word = NonNull::from(self.region.word(self.layout.value_word(word)));
+        Ok(Counter { word, region: Arc::clone(&self.region) })
+    }
+
+    /// Adds one histogram, empty at first: `desc` is a [`Desc::histogram`]. Otherwise as [`Self::register`].
+    pub fn register_histogram(
+        &mut self,
+        owner: &str,
+        desc: &Desc<'_>,
+    ) -> Result<LiveHistogram, CountersError> {
+        assert!(desc.kind == Kind::Histogram, "{} is no histogram", desc.name);
+        let first = self.place(owner, desc)?;
+        let first = NonNull::from(self.region.word(self.layout.value_word(first)));
+        Ok(LiveHistogram { first, region: Arc::clone(&self.region) })
+    }
+
+    /// Describes a counter and takes its words. Returns the first one's place in the value area.
+    fn place(&mut self, owner: &str, desc: &Desc<'_>) -> Result<u32, CountersError> {
         desc.check(owner)?;
         let key = [owner, desc.name, desc.strategy, desc.instrument].map(str::to_owned);
         if self.names.contains(&key) {
@@ -92,6 +113,9 @@ impl Counters {
         if self.count == self.layout.capacity() {
             return Err(CountersError::Full { capacity: self.count, name: desc.full_name() });
         }
+        let Some(value) = self.value_slot(owner, desc.words()) else {
+            return Err(CountersError::Full { capacity: self.layout.capacity(), name: desc.full_name() });
+        };
         let descriptor = Descriptor {
             name: self.text(desc.name)?,
             owner: self.text(owner)?,
@@ -101,23 +125,23 @@ impl Counters {
             reasons: self.text(&desc.reasons.join("\n"))?,
             kind: desc.kind,
             unit: desc.unit,
-            value: self.value_slot(owner),
+            value,
         };
         for (offset, word) in descriptor.words().into_iter().enumerate() {
             // Relaxed: published by the store of the count below.
             self.region.word(self.layout.descriptor_word(self.count) + offset).store(word, Ordering::Relaxed);
         }
-        let word = self.region.word(self.layout.value_word(descriptor.value));
-        // Relaxed: it is 0 already; the store faults the page in now rather than on the hot path.
-        word.store(0, Ordering::Relaxed);
-        let counter = Counter { word: NonNull::from(word), region: Arc::clone(&self.region) };
+        for slot in value..value + desc.words() {
+            // Relaxed: it is 0 already; the store faults the page in now rather than on the hot path.
+            self.region.word(self.layout.value_word(slot)).store(0, Ordering::Relaxed);
+        }
         self.count += 1;
         self.names.insert(key);
         // Pairs with the Acquire in `Region::published` and the fence in `Reader::snapshot`: who sees the
         // count sees the descriptors and texts that it covers.
         let published = layout::published(self.count, self.text_words_used);
         self.region.word(layout::PUBLISHED_WORD).store(published, Ordering::Release);
-        Ok(counter)
+        Ok(value)
     }
 
     /// All counters now, without the detour over the file. Cold.
@@ -151,18 +175,24 @@ impl Counters {
         Ok(place)
     }
 
-    /// The next free value of the owner's current line, or the first of a new line. There is always one: the
-    /// file has a line for each counter.
-    fn value_slot(&mut self, owner: &str) -> u32 {
+    /// The next free words: of the owner's current line where one is wanted, else lines of their own. None: the
+    /// file's lines are used up.
+    fn value_slot(&mut self, owner: &str, words: u32) -> Option<u32> {
         let line = self.owners.entry(owner.to_owned()).or_insert(OwnerLine { next: 0, left: 0 });
-        if line.left == 0 {
-            *line = OwnerLine { next: self.lines_used * layout::LINE_WORDS, left: layout::LINE_WORDS };
-            self.lines_used += 1;
+        if words > 1 || line.left == 0 {
+            let lines = words.div_ceil(layout::LINE_WORDS);
+            let first = self.lines_used;
+            self.lines_used = first.checked_add(lines).filter(|used| *used <= self.layout.capacity())?;
+            let first = first * layout::LINE_WORDS;
+            if words > 1 {
+                return Some(first);
+            }
+            *line = OwnerLine { next: first, left: layout::LINE_WORDS };
         }
         let slot = line.next;
         line.next += 1;
         line.left -= 1;
-        slot
+        Some(slot)
     }
 }
 
@@ -222,6 +252,54 @@ impl Counter {
 impl fmt::Debug for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counter").field("value", &self.value()).field("region", &self.region).finish()
+    }
+}
+
+/// A histogram with one writer, of values up to 2^32 - 1 ns. `Send`, not `Clone`.
+pub struct LiveHistogram {
+    /// The count of bucket 0; the others and the largest value follow.
+    first: NonNull<AtomicU64>,
+    /// Keeps the words mapped.
+    region: Arc<Region>,
+}
+
+// SAFETY: as for `Counter`.
+unsafe impl Send for LiveHistogram {}
+
+impl LiveHistogram {
+    /// Counts one value, ns.
+    #[inline]
+    pub fn record(&mut self, value_ns: u32) {
+        // Relaxed, as in `Counter::set`: there is one writer, and a count publishes nothing but itself.
+        let count = self.word(bucket_of(value_ns));
+        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        let max = self.word(BUCKETS);
+        if u64::from(value_ns) > max.load(Ordering::Relaxed) {
+            max.store(u64::from(value_ns), Ordering::Relaxed);
+        }
+    }
+
+    /// What was recorded so far.
+    #[must_use]
+    pub fn copy(&self) -> Histogram {
+        let words = (0..=BUCKETS).map(|index| self.word(index).load(Ordering::Relaxed));
+        let mut counts: Vec<u64> = words.collect();
+        let max_ns = counts.pop().and_then(|max| u32::try_from(max).ok());
+        max_ns.and_then(|max_ns| Histogram::from_parts(&counts, max_ns)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn word(&self, index: usize) -> &AtomicU64 {
+        debug_assert!(index <= BUCKETS);
+        // SAFETY: `first` is the first of `HISTOGRAM_WORDS` words of `region`, which neither moves nor shrinks
+        // while `self.region` holds it, and a bucket is below `BUCKETS`.
+        unsafe { self.first.add(index).as_ref() }
+    }
+}
+
+impl fmt::Debug for LiveHistogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveHistogram").field("region", &self.region).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::layout::{self, Layout, TextRef};
 use super::{Kind, Run, Unit};
+use crate::histogram::Histogram;
 use crate::time::Nanos;
 
 /// An open counters file, of an engine that runs or that ran.
@@ -130,8 +131,10 @@ pub struct Entry {
     pub unit: Unit,
     /// What the values of a reason mean; empty for the other kinds.
     pub reasons: Vec<String>,
-    /// The 64 bits as stored.
+    /// The 64 bits as stored; of a histogram, its largest value.
     pub value: u64,
+    /// The histogram, of that kind.
+    pub histogram: Option<Histogram>,
 }
 
 impl Entry {
@@ -277,25 +280,35 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Snapshot, Damage> {
         if !layout::is_name(&name) {
             return Err(damage("name"));
         }
-        if slot >= layout.value_words() {
-            return Err(damage("value"));
-        }
         let reasons: Vec<_> = if reasons.is_empty() { vec![] } else { reasons.split('\n').collect() };
         if reasons.iter().any(|reason| !layout::is_plain(reason)) {
             return Err(damage("reasons"));
         }
         let kind = Kind::ALL.into_iter().find(|kind| *kind as u32 == kinds & 0xffff);
         let unit = Unit::ALL.into_iter().find(|unit| *unit as u32 == kinds >> 16);
+        let kind = kind.ok_or(damage("kind"))?;
+        let words_wide = if kind == Kind::Histogram { layout::HISTOGRAM_WORDS } else { 1 };
+        if slot.checked_add(words_wide).is_none_or(|end| end > layout.value_words()) {
+            return Err(damage("value"));
+        }
+        let value_words = (slot..slot + words_wide).map(|slot| words.at(layout.value_word(slot)));
+        let mut values = value_words.collect::<Result<Vec<_>, _>>()?;
+        let value = values.pop().ok_or(damage("value"))?;
+        let histogram = u32::try_from(value).ok().and_then(|max| Histogram::from_parts(&values, max));
+        if kind == Kind::Histogram && histogram.is_none() {
+            return Err(damage("value"));
+        }
         Ok(Entry {
             owner: plain(1, "owner")?,
             name,
             strategy: plain(2, "strategy")?,
             instrument: plain(3, "instrument")?,
             help: plain(4, "help")?,
-            kind: kind.ok_or(damage("kind"))?,
+            kind,
             unit: unit.ok_or(damage("unit"))?,
             reasons: reasons.into_iter().map(str::to_owned).collect(),
-            value: words.at(layout.value_word(slot))?,
+            value,
+            histogram,
         })
     });
     let run = Run { id: words.at(2)?, start: Nanos(words.at(4)?) };

@@ -76,7 +76,7 @@ impl Region {
         take(0..layout::PUBLISHED_WORD);
         take(layout.descriptor_word(0)..layout.descriptor_word(count));
         take(layout.text_word(0)..layout.text_word(text_words));
-        take(layout.value_word(0)..layout.value_word(layout.value_words().min(count * layout::LINE_WORDS)));
+        take(layout.value_word(0)..layout.value_word(layout.value_words()));
         let published = layout::published(count, text_words);
         bytes[layout::PUBLISHED_WORD * 8..][..8].copy_from_slice(&published.to_ne_bytes());
         bytes
