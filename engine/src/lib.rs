@@ -7,6 +7,7 @@ pub mod book;
 pub mod book_stage;
 pub mod candle;
 pub mod counters;
+pub mod decisions;
 pub mod histogram;
 pub mod ids;
 pub mod instrument;

@@ -3,7 +3,7 @@
 
 use crate::placement::{Idle, ThreadPlan};
 use crate::ring::{BATCH_MAX, RingReceiver, is_end};
-use crate::stage::{Sink, advance_to, settle_all};
+use crate::stage::{Advancing, Sink, settle_all};
 use crate::time::StampClock;
 use crossbeam::utils::Backoff;
 use std::ops::ControlFlow;
@@ -73,7 +73,7 @@ impl<F: Source, S: Sink + Send> Chain for SourceChain<F, S> {
         let mut work = settle_all(&mut self.out);
         while work < BATCH_MAX && !self.ended && self.source.has_room() && self.out.has_room() {
             self.busy = true;
-            let step = self.source.step(&mut self.out);
+            let step = self.source.step(&mut Advancing(&mut self.out));
             self.busy = false;
             match step {
                 Step::Worked => work += 1 + settle_all(&mut self.out),
@@ -120,8 +120,7 @@ impl<S: Sink + Send> Chain for RingChain<S> {
         if !self.ended && self.out.has_room() {
             let (out, ended) = (&mut self.out, &mut self.ended);
             work += self.input.take(BATCH_MAX, |message| {
-                advance_to(out, message.head.recv_ns);
-                out.send(message);
+                Advancing(out).send(message);
                 *ended = is_end(message.head);
                 settle_all(out);
                 if out.has_room() && !*ended { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

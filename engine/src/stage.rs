@@ -73,10 +73,44 @@ pub trait Sink {
     fn halt(&mut self);
 }
 
-/// Takes everything that is due before an input of time `now`, moment by moment, and what each moment led to:
-/// whoever hands an input to a sink lets time pass first.
+/// The head of a chain: before a message goes in, time passes to it. In every placement it is messages, and
+/// nothing else, that move the time of the stages behind.
+pub struct Advancing<'a, S>(pub &'a mut S);
+
+impl<S: Sink> Sink for Advancing<'_, S> {
+    #[inline]
+    fn send(&mut self, message: Message<'_>) -> bool {
+        advance_to(self.0, message.head.recv_ns);
+        self.0.send(message)
+    }
+
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        self.0.has_room()
+    }
+
+    #[inline]
+    fn settle(&mut self) -> u32 {
+        self.0.settle()
+    }
+
+    #[inline]
+    fn advance(&mut self, now: Nanos) -> u32 {
+        self.0.advance(now)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.0.is_settled()
+    }
+
+    fn halt(&mut self) {
+        self.0.halt();
+    }
+}
+
+/// Takes everything that is due before an input of time `now`, moment by moment, and what each moment led to.
 #[inline]
-pub fn advance_to(out: &mut impl Sink, now: Nanos) -> u32 {
+fn advance_to(out: &mut impl Sink, now: Nanos) -> u32 {
     let mut work = 0;
     for _ in 0..MOMENTS_MAX {
         match out.advance(now) {

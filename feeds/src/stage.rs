@@ -9,7 +9,7 @@ use engine::instrument::InstrumentTable;
 use engine::journal::schema::{FrameHead, RecordKind, StreamBreak};
 use engine::message::{Body, Cell, Depth, FIRST_OF_FRAME, Head, Kind, Message};
 use engine::runner::{Source, Step};
-use engine::stage::{Sink, Stamping, advance_to};
+use engine::stage::{Sink, Stamping};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, Stamp, StampClock};
 use std::io::Write;
@@ -222,13 +222,10 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         let timer_ns = if paused { next_ns.max(frame.recv_ns.since(self.config.timer_ns)) } else { next_ns };
         if self.config.timer_ns.0 > 0 && self.last_ns.0 > 0 && timer_ns < frame.recv_ns {
             self.last_ns = timer_ns;
-            advance_to(out, timer_ns);
             parts.time_passed(timer_ns, out);
             return Step::Worked;
         }
         self.last_ns = frame.recv_ns;
-        // What an exchange answers before this frame came is heard before it.
-        advance_to(out, frame.recv_ns);
         let received = self.clock.now();
         parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
         self.source.consume();
