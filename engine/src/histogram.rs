@@ -67,10 +67,10 @@ impl Histogram {
         self.max_ns = self.max_ns.max(value_ns);
     }
 
-    /// How many values there are.
+    /// How many values there are; saturates, since counts may come from a file.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// The largest value, ns; 0 without values.

@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod ids;
 pub mod instrument;
 pub mod journal;
+pub mod latency;
 pub mod message;
 pub mod num;
 pub mod order;

@@ -1,101 +1,68 @@
-//! Latency by hop, from the stamps that messages carry: histograms of counter ticks, in memory taken at start.
+//! Latency by hop, live: from the stamps that messages carry into the histograms of the counters, and into the
+//! stamps that the journal keeps. Nothing here reaches a decision.
 
+use engine::counters::{Counters, CountersError, Desc, LiveHistogram};
+use engine::journal::schema::{OrderStamps, Stamps};
+use engine::latency::{Hop, Hops, frame_hops, order_hops};
 use engine::message::Head;
 use engine::time::{Lap, Stamp, StampClock};
-use hdrhistogram::Histogram;
 
-/// One step of a frame's way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Hop {
-    /// Frame received until decoded and in sequence. Every frame that led to a message.
-    Decode = 0,
-    /// Until the book holds it.
-    Book = 1,
-    /// Until features are computed.
-    Signal = 2,
-    /// Until the strategy stated a target. Frames that led to one.
-    Decide = 3,
-    /// Target until approved and journalled. Orders.
-    Risk = 4,
-    /// Frame received until the order was handed to the exchange. Frames that led to an order.
-    TickToOrder = 5,
-}
-
-impl Hop {
-    /// Every hop, in the order of the way.
-    pub const ALL: [Self; 6] =
-        [Self::Decode, Self::Book, Self::Signal, Self::Decide, Self::Risk, Self::TickToOrder];
-
-    /// The hop's name in summaries.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Decode => "decode",
-            Self::Book => "book",
-            Self::Signal => "signal",
-            Self::Decide => "decide",
-            Self::Risk => "risk",
-            Self::TickToOrder => "tick_to_order",
-        }
-    }
-}
-
-/// Histograms of a run.
-#[derive(Clone)]
+/// The live histograms of a run.
 pub struct Latency {
     clock: StampClock,
-    hops: Vec<Histogram<u64>>,
+    hops: Vec<LiveHistogram>,
 }
 
-/// One hop, summed up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HopSummary {
-    /// Median, ns.
-    pub p50: u64,
-    /// 99 %, ns.
-    pub p99: u64,
-    /// 99.9 %, ns.
-    pub p999: u64,
-    /// Largest, ns.
-    pub max: u64,
-    /// How many.
-    pub count: u64,
+/// Moments of an order's way through the gateway.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    /// Its target was taken up.
+    pub entered: Stamp,
+    /// The gate approved it.
+    pub approved: Stamp,
+    /// It was journalled and encoded.
+    pub encoded: Stamp,
 }
-
-/// Ticks beyond which a value counts as this one (1.6 s at 2.7 GHz): what a lap can hold.
-const TICKS_MAX: u64 = u32::MAX as u64;
 
 impl Latency {
-    /// Empty histograms of three significant digits.
-    #[must_use]
-    pub fn new(clock: StampClock) -> Self {
-        let empty = || Histogram::new_with_bounds(1, TICKS_MAX, 3);
-        // The bounds are constants that the constructor accepts; without one, that hop is not recorded.
-        Self { clock, hops: Hop::ALL.iter().filter_map(|_| empty().ok()).collect() }
+    /// Empty histograms among the counters. Err: no room for them, or they are there already.
+    pub fn register(clock: StampClock, counters: &mut Counters) -> Result<Self, CountersError> {
+        let histogram = |hop: Hop| {
+            let name = format!("latency_{}", hop.name());
+            counters.register_histogram("gateway", &Desc::histogram(&name, hop.help()))
+        };
+        let hops = Hop::ALL.into_iter().map(histogram).collect::<Result<_, _>>()?;
+        Ok(Self { clock, hops })
     }
 
-    /// The way of a frame until its features were computed.
+    /// The way of a frame until its features were computed: counts it, and returns what the journal keeps.
     #[inline]
-    pub fn frame(&mut self, head: &Head) {
-        let [decoded, booked, signalled, _] = head.laps.map(|lap| lap.0);
-        self.record(Hop::Decode, decoded);
-        self.record(Hop::Book, booked.saturating_sub(decoded));
-        self.record(Hop::Signal, signalled.saturating_sub(booked));
+    pub fn frame(&mut self, head: &Head) -> Stamps {
+        let [decoded, booked, signalled, decided] = head.laps.map(|lap| self.ns(lap));
+        let stamps = Stamps { decoded, booked, signalled, decided };
+        for (hop, ns) in frame_hops(&stamps) {
+            self.record(hop, ns);
+        }
+        stamps
     }
 
-    /// The strategy's part of a target's way.
+    /// An order left now, on a target with this head: counts it, and returns what the journal keeps.
     #[inline]
-    pub fn target(&mut self, head: &Head) {
-        self.record(Hop::Decide, head.laps[3].0.saturating_sub(head.laps[2].0));
-    }
-
-    /// An order left: `entered` is when the gateway took the target up, `head` the target's.
-    #[inline]
-    pub fn order(&mut self, head: &Head, entered: Stamp) {
-        let now = self.clock.now();
-        self.record(Hop::Risk, now.lap_since(entered).0);
-        self.record(Hop::TickToOrder, now.lap_since(head.received).0);
+    pub fn order(&mut self, head: &Head, moments: &Moments) -> OrderStamps {
+        let [_, _, signalled, decided] = head.laps.map(|lap| self.ns(lap));
+        let since_received = |moment: Stamp| self.ns(moment.lap_since(head.received));
+        let stamps = OrderStamps {
+            signalled,
+            decided,
+            entered: since_received(moments.entered),
+            approved: since_received(moments.approved),
+            encoded: since_received(moments.encoded),
+            sent: since_received(self.clock.now()),
+        };
+        for (hop, ns) in order_hops(&stamps) {
+            self.record(hop, ns);
+        }
+        stamps
     }
 
     /// A stamp; zero when latency is not measured.
@@ -105,31 +72,22 @@ impl Latency {
         self.clock.now()
     }
 
-    /// Whether latency is measured.
-    #[inline]
+    /// The histograms so far.
     #[must_use]
-    pub const fn is_on(&self) -> bool {
-        self.clock.is_on()
+    pub fn hops(&self) -> Hops {
+        let mut copies = self.hops.iter().map(LiveHistogram::copy);
+        Hops::new(std::array::from_fn(|_| copies.next().unwrap_or_default()))
     }
 
     #[inline]
-    fn record(&mut self, hop: Hop, ticks: u32) {
+    fn ns(&self, lap: Lap) -> u32 {
+        u32::try_from(self.clock.nanos_of(lap)).unwrap_or(u32::MAX)
+    }
+
+    #[inline]
+    fn record(&mut self, hop: Hop, ns: u32) {
         if let Some(histogram) = self.hops.get_mut(hop as usize) {
-            histogram.saturating_record(u64::from(ticks).max(1));
+            histogram.record(ns);
         }
-    }
-
-    /// The hops with their percentiles in nanoseconds.
-    #[must_use]
-    pub fn summary(&self) -> Vec<(Hop, HopSummary)> {
-        let ns = |ticks: u64| self.clock.nanos_of(Lap(u32::try_from(ticks).unwrap_or(u32::MAX)));
-        let of = |hop: &Histogram<u64>| HopSummary {
-            p50: ns(hop.value_at_quantile(0.5)),
-            p99: ns(hop.value_at_quantile(0.99)),
-            p999: ns(hop.value_at_quantile(0.999)),
-            max: ns(hop.max()),
-            count: hop.len(),
-        };
-        Hop::ALL.into_iter().zip(&self.hops).map(|(hop, histogram)| (hop, of(histogram))).collect()
     }
 }

@@ -1,11 +1,12 @@
 //! The order manager: compares what strategies want with what is open, and moves the one towards the other.
 //! An order leaves in one place only: approved by the gate, then journalled, then sent.
 
-use crate::latency::Latency;
+use crate::latency::{Latency, Moments};
 use crate::paper::{Answer, PaperExchange};
 use engine::ids::{AccountId, Cause, InstrumentId};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{GateRefusal, OrderBody, RecordKind};
+use engine::latency::Hops;
 use engine::message::{Body, Execution, Head, Kind, Message, Target, words_of};
 use engine::num::{Level, Qty, Side};
 use engine::order::{BadTransition, Order, OrderEvent, OrderState, Tif};
@@ -115,9 +116,6 @@ impl OrderManager {
                 *refused = None;
             }
         }
-        if head.received.0 != 0 {
-            self.latency.target(head);
-        }
         self.pursue(head, out);
     }
 
@@ -196,9 +194,11 @@ impl OrderManager {
     /// The only place that an order leaves by. False: it could not be journalled, and did not leave.
     fn send(&mut self, head: &Head, approved: &Approved, entered: Stamp) -> bool {
         let order = *approved.order();
+        let mut moments = Moments { entered, approved: self.latency.now(), ..Moments::default() };
         if self.log.record(RecordKind::Order, head, &body_of(&order)).is_none() {
             return false;
         }
+        moments.encoded = self.latency.now();
         self.next_seq += 1;
         self.counts.placed += 1;
         if let Some(slot) = self.slots.get_mut(head.instrument.index()) {
@@ -206,7 +206,8 @@ impl OrderManager {
         }
         self.exchange.place(approved);
         if head.received.0 != 0 {
-            self.latency.order(head, entered);
+            let stamps = self.latency.order(head, &moments);
+            self.log.record(RecordKind::OrderStamps, head, &stamps);
         }
         true
     }
@@ -335,7 +336,7 @@ impl OrderManager {
         GatewayReport {
             orders: self.counts,
             positions: self.slots.iter().map(position).collect(),
-            latency: self.latency.clone(),
+            latency: self.latency.hops(),
         }
     }
 }
@@ -372,7 +373,7 @@ pub struct GatewayReport {
     /// By instrument.
     pub positions: Vec<PositionReport>,
     /// By hop.
-    pub latency: Latency,
+    pub latency: Hops,
 }
 
 /// One instrument's position at the end.

@@ -1,7 +1,7 @@
 //! The gateway stage: the last of the five. One risk domain, one gateway.
 
 use crate::manager::{GatewayReport, OrderManager};
-use engine::journal::schema::{RecordKind, Stamps};
+use engine::journal::schema::RecordKind;
 use engine::message::{BookChanged, FIRST_OF_FRAME, Head, Kind, Message, Target, Trade};
 use engine::risk::Market;
 use engine::runner::Control;
@@ -31,9 +31,7 @@ impl GatewayStage {
         if head.received.0 == 0 || head.flags & FIRST_OF_FRAME == 0 {
             return;
         }
-        self.manager.latency_mut().frame(head);
-        let [decoded, booked, signalled, decided] = head.laps.map(|lap| lap.0);
-        let stamps = Stamps { decoded, booked, signalled, decided };
+        let stamps = self.manager.latency_mut().frame(head);
         self.manager.log_mut().record(RecordKind::Stamps, head, &stamps);
     }
 }

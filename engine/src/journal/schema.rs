@@ -47,11 +47,13 @@ pub enum RecordKind {
     Fill = 34,
     /// Gateway: latency stamps of one frame. Body: [`Stamps`].
     Stamps = 35,
+    /// Gateway: latency stamps of one order, behind its record. Body: [`OrderStamps`].
+    OrderStamps = 37,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -70,6 +72,7 @@ impl RecordKind {
         Self::OrderUpdate,
         Self::Fill,
         Self::Stamps,
+        Self::OrderStamps,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -100,6 +103,7 @@ impl RecordKind {
             Self::OrderUpdate => "order-update",
             Self::Fill => "fill",
             Self::Stamps => "stamps",
+            Self::OrderStamps => "order-stamps",
         }
     }
 }
@@ -222,8 +226,8 @@ impl GateRefusal {
     }
 }
 
-/// Body of `Stamps`: the CPU counter's ticks from the frame's receipt to the end of each step; 0: it did not
-/// get there. Saturates at 2^32 - 1.
+/// Body of `Stamps`: nanoseconds from the frame's receipt to the end of each step; 0: it did not get there.
+/// Saturates at 2^32 - 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Stamps {
@@ -235,6 +239,25 @@ pub struct Stamps {
     pub signalled: u32,
     /// Seen by the strategy.
     pub decided: u32,
+}
+
+/// Body of `OrderStamps`: nanoseconds from the receipt of the frame that caused the order to the end of each
+/// step. Saturates at 2^32 - 1. Orders that no frame caused (a timer, a fill) have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct OrderStamps {
+    /// Features computed.
+    pub signalled: u32,
+    /// Target stated.
+    pub decided: u32,
+    /// Target taken up by the gateway.
+    pub entered: u32,
+    /// Approved by the gate.
+    pub approved: u32,
+    /// Journalled, and in the venue's bytes.
+    pub encoded: u32,
+    /// Handed over.
+    pub sent: u32,
 }
 
 const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);

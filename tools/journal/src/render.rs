@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    ClockAnchor, FrameHead, GateRefusal, OrderBody, RecordKind, Stamps, StreamBreak, Took,
+    ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, RecordKind, Stamps, StreamBreak, Took,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, i128_of};
@@ -155,13 +155,24 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             ])
         }
         RecordKind::OrderUpdate | RecordKind::Fill => execution(context, id, bytes)?,
+        RecordKind::OrderStamps => {
+            let stamps = OrderStamps::read_from_bytes(bytes).ok()?;
+            fields([
+                ("signalled_ns", stamps.signalled.into()),
+                ("decided_ns", stamps.decided.into()),
+                ("entered_ns", stamps.entered.into()),
+                ("approved_ns", stamps.approved.into()),
+                ("encoded_ns", stamps.encoded.into()),
+                ("sent_ns", stamps.sent.into()),
+            ])
+        }
         RecordKind::Stamps => {
             let stamps = Stamps::read_from_bytes(bytes).ok()?;
             fields([
-                ("decoded_ticks", stamps.decoded.into()),
-                ("booked_ticks", stamps.booked.into()),
-                ("signalled_ticks", stamps.signalled.into()),
-                ("decided_ticks", stamps.decided.into()),
+                ("decoded_ns", stamps.decoded.into()),
+                ("booked_ns", stamps.booked.into()),
+                ("signalled_ns", stamps.signalled.into()),
+                ("decided_ns", stamps.decided.into()),
             ])
         }
     })

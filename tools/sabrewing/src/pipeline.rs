@@ -97,7 +97,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         table,
         config.limits,
         gateway_log,
-        Latency::new(clock.clone()),
+        Latency::register(clock.clone(), counters).map_err(full)?,
         Arc::clone(control),
     );
     let stages = Stages {

@@ -50,7 +50,6 @@ const USES: &[(&str, &str, &str, &str)] = &[
     ("crossbeam", "engine", "crossbeam::utils::Backoff", "idling"),
     ("crossbeam", "engine", "crossbeam::channel", "orders to the journal's helper thread"),
     ("crossbeam", "feeds", "crossbeam::channel", "blocks of lines from the thread that reads captures"),
-    ("hdrhistogram", "gateway", "hdrhistogram::Histogram", "latency of each hop"),
     ("hdrhistogram", "sabrewing", "hdrhistogram::Histogram", "doctor: scheduling gaps"),
     ("memmap2", "engine", "memmap2::MmapRaw", "counters file"),
     ("memmap2", "engine", "memmap2::{MmapOptions, MmapRaw}", "journal segments"),

@@ -87,10 +87,18 @@ fn registered_again(read: &Snapshot) -> bool {
             Kind::Max => Desc::max(&entry.name, entry.unit, &entry.help),
             Kind::Reason => Desc::reason(&entry.name, &entry.help, &reasons),
             Kind::Heartbeat => Desc::heartbeat(),
+            Kind::Histogram => Desc::histogram(&entry.name, &entry.help),
         };
         let desc = desc.of_strategy(&entry.strategy).on_instrument(&entry.instrument);
-        match counters.register(&entry.owner, &desc) {
-            Ok(mut counter) => counter.set(entry.value),
+        let registered = if entry.kind == Kind::Histogram {
+            // A writer fills it value by value; what it holds is compared where it is written.
+            counters.register_histogram(&entry.owner, &desc).map(drop)
+        } else {
+            counters.register(&entry.owner, &desc).map(|mut counter| counter.set(entry.value))
+        };
+        match registered {
+            Ok(()) => {}
+            Err(CountersError::Full { .. }) if entry.kind == Kind::Histogram => return false,
             Err(CountersError::Duplicate { .. } | CountersError::NoReasons { .. }) => return false,
             Err(CountersError::Text { text }) if text.is_empty() => return false,
             Err(CountersError::TextsFull { .. }) => return false,
@@ -99,6 +107,7 @@ fn registered_again(read: &Snapshot) -> bool {
         let unusual = match entry.kind {
             Kind::Heartbeat => entry.name != "heartbeat" || Desc::heartbeat() != desc_of(entry),
             Kind::Reason => entry.unit != engine::counters::Unit::Count,
+            Kind::Histogram => !is_empty(entry) || entry.unit != engine::counters::Unit::Nanos,
             _ => !entry.reasons.is_empty(),
         };
         if unusual {
@@ -109,6 +118,12 @@ fn registered_again(read: &Snapshot) -> bool {
     let again = counters.snapshot().unwrap_or_else(|damage| panic!("{damage}"));
     assert!(again.counters.iter().eq(kept), "{again:?}\n{read:?}");
     true
+}
+
+fn is_empty(histogram: &engine::counters::Entry) -> bool {
+    histogram.reasons.is_empty()
+        && histogram.value == 0
+        && histogram.histogram.as_ref().is_some_and(|taken| taken.count() == 0)
 }
 
 /// The heartbeat that an entry would be, by unit and help.

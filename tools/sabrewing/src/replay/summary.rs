@@ -1,6 +1,7 @@
 //! What a replay says at its end: one JSON object for programs, a page of text for people.
 
 use engine::book_stage::BookReport;
+use engine::histogram::Histogram;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::message::book_state;
 use engine::num::Decimal;
@@ -170,12 +171,7 @@ impl Summary {
             placement: threads.iter().map(Thread::of).collect(),
             elapsed_s: 0.0,
             messages_per_s: 0.0,
-            latency_ns: gateway
-                .latency
-                .summary()
-                .into_iter()
-                .map(|(hop, s)| (hop.name(), Hop::of(s)))
-                .collect(),
+            latency_ns: gateway.latency.iter().map(|(hop, taken)| (hop.name(), Hop::of(taken))).collect(),
             memory_bytes: Memory { books: book.memory_bytes, anonymous: 0 },
             stopped: None,
             first_errors: Vec::new(),
@@ -262,8 +258,7 @@ impl Summary {
         if self.latency_ns.values().any(|hop| hop.count > 0) {
             let header = format!("{:>9} {:>9} {:>9} {:>9} {:>9}", "p50", "p99", "p99.9", "max", "count");
             line("latency, ns", header);
-            let order = ["decode", "book", "signal", "decide", "risk", "tick_to_order"];
-            for name in order {
+            for name in engine::latency::Hop::ALL.map(engine::latency::Hop::name) {
                 if let Some(hop) = self.latency_ns.get(name) {
                     let row = format!(
                         "{:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -304,9 +299,15 @@ impl Thread {
 }
 
 impl Hop {
-    fn of(summary: gateway::latency::HopSummary) -> Self {
-        let gateway::latency::HopSummary { p50, p99, p999, max, count } = summary;
-        Self { p50, p99, p999, max, count }
+    fn of(taken: &Histogram) -> Self {
+        let at = |millionths| u64::from(taken.percentile_ns(millionths));
+        Self {
+            p50: at(500_000),
+            p99: at(990_000),
+            p999: at(999_000),
+            max: u64::from(taken.max_ns()),
+            count: taken.count(),
+        }
     }
 }
 

@@ -1,0 +1,157 @@
+//! Latency of each hop of a frame's way, from the stamps that the journal keeps: what the gateway records live
+//! and what a report rebuilds from the journal go through the same functions, and end in the same buckets.
+//!
+//! ```text
+//! frame   received ─ decode ─▶ ─ book ─▶ ─ signal ─▶          every frame that led to a message
+//! order                                 ─ decide ─▶ ─ risk ─▶ ─ encode ─▶ sent
+//!         received ─────────────────── tick_to_order ───────────────────▶
+//! ```
+//!
+//! `risk` begins when the gateway takes the target up, so that on several threads the ring before the gateway is
+//! part of `tick_to_order` and of no hop. All values are nanoseconds and saturate at 2^32 - 1 (4.3 s).
+
+use crate::histogram::Histogram;
+use crate::journal::schema::{OrderStamps, Stamps};
+
+/// One step of a frame's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Hop {
+    /// Frame received until decoded and in sequence. Frames.
+    Decode = 0,
+    /// Until the book holds it. Frames.
+    Book = 1,
+    /// Until features are computed. Frames.
+    Signal = 2,
+    /// Until the strategy stated its target. Orders.
+    Decide = 3,
+    /// From the gateway's taking the target up until the order is approved. Orders.
+    Risk = 4,
+    /// Until it is journalled and in the venue's bytes. Orders.
+    Encode = 5,
+    /// Frame received until the order's bytes were handed over. Orders.
+    TickToOrder = 6,
+}
+
+impl Hop {
+    /// Every hop, in the order of the way.
+    pub const ALL: [Self; 7] =
+        [Self::Decode, Self::Book, Self::Signal, Self::Decide, Self::Risk, Self::Encode, Self::TickToOrder];
+
+    /// The hop's name in summaries and counters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Book => "book",
+            Self::Signal => "signal",
+            Self::Decide => "decide",
+            Self::Risk => "risk",
+            Self::Encode => "encode",
+            Self::TickToOrder => "tick_to_order",
+        }
+    }
+
+    /// What it is, in a sentence.
+    #[must_use]
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Decode => "Frame received until decoded and in sequence",
+            Self::Book => "Until the book holds it",
+            Self::Signal => "Until features are computed",
+            Self::Decide => "Until the strategy stated its target, of orders",
+            Self::Risk => "Target taken up until the order is approved",
+            Self::Encode => "Until the order is journalled and encoded",
+            Self::TickToOrder => "Frame received until its order was handed over",
+        }
+    }
+}
+
+/// The hops of one frame, ns.
+#[inline]
+#[must_use]
+pub const fn frame_hops(stamps: &Stamps) -> [(Hop, u32); 3] {
+    let Stamps { decoded, booked, signalled, .. } = *stamps;
+    [
+        (Hop::Decode, decoded),
+        (Hop::Book, booked.saturating_sub(decoded)),
+        (Hop::Signal, signalled.saturating_sub(booked)),
+    ]
+}
+
+/// The hops of one order, ns.
+#[inline]
+#[must_use]
+pub const fn order_hops(stamps: &OrderStamps) -> [(Hop, u32); 4] {
+    let OrderStamps { signalled, decided, entered, approved, encoded, sent } = *stamps;
+    [
+        (Hop::Decide, decided.saturating_sub(signalled)),
+        (Hop::Risk, approved.saturating_sub(entered)),
+        (Hop::Encode, encoded.saturating_sub(approved)),
+        (Hop::TickToOrder, sent),
+    ]
+}
+
+/// The histograms of a run, by hop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hops {
+    histograms: [Histogram; Hop::ALL.len()],
+}
+
+impl Hops {
+    /// From histograms in the order of [`Hop::ALL`].
+    #[must_use]
+    pub const fn new(histograms: [Histogram; Hop::ALL.len()]) -> Self {
+        Self { histograms }
+    }
+
+    /// Counts a frame.
+    pub fn frame(&mut self, stamps: &Stamps) {
+        for (hop, ns) in frame_hops(stamps) {
+            self.histograms[hop as usize].record(ns);
+        }
+    }
+
+    /// Counts an order.
+    pub fn order(&mut self, stamps: &OrderStamps) {
+        for (hop, ns) in order_hops(stamps) {
+            self.histograms[hop as usize].record(ns);
+        }
+    }
+
+    /// One hop's histogram.
+    #[must_use]
+    pub const fn of(&self, hop: Hop) -> &Histogram {
+        &self.histograms[hop as usize]
+    }
+
+    /// Every hop with its histogram.
+    pub fn iter(&self) -> impl Iterator<Item = (Hop, &Histogram)> {
+        Hop::ALL.into_iter().zip(&self.histograms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hops_are_differences_and_never_below_zero() {
+        let mut hops = Hops::default();
+        hops.frame(&Stamps { decoded: 40, booked: 100, signalled: 90, decided: 0 });
+        hops.order(&OrderStamps {
+            signalled: 90,
+            decided: 120,
+            entered: 130,
+            approved: 150,
+            encoded: 200,
+            sent: 210,
+        });
+        let max: Vec<u32> = hops.iter().map(|(_, histogram)| histogram.max_ns()).collect();
+        assert_eq!(max, [40, 60, 0, 30, 20, 50, 210]);
+        assert!(hops.iter().all(|(_, histogram)| histogram.count() == 1));
+        for hop in Hop::ALL {
+            assert_eq!(Hop::ALL[hop as usize], hop);
+        }
+    }
+}
