@@ -357,7 +357,7 @@ impl Bench {
             clock: &self.clock,
             control,
         };
-        let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).expect("counters");
+        let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 4096).expect("counters");
         let (stages, _) =
             assemble(&setup, self.source(), NO_TAP, &mut counters, |lane| Ok(kept.writer(lane)))
                 .expect("stages");

@@ -99,7 +99,7 @@ pub(crate) fn prepare<T: BookTap + 'static>(
 ) -> Prepared {
     let config = Config::load(None).unwrap();
     let control = Arc::new(Control::default());
-    let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).unwrap();
+    let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 4096).unwrap();
     let setup = Setup {
         config: &config,
         table: &market.table,
