@@ -166,8 +166,6 @@ impl Kept {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let journal =
             Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).expect("a journal");
-        // The helper writes segments ahead; a run that has just started would measure the helper.
-        journal.room().wait(1 << 20).expect("segments");
         Self { journal: Some(journal), dir: Some(dir) }
     }
 
@@ -175,6 +173,11 @@ impl Kept {
         self.journal
             .as_mut()
             .map_or_else(|| Writer::off(lane), |journal| journal.writer(lane).expect("a lane"))
+    }
+
+    /// The helper writes segments ahead; a run that has just started would measure the helper.
+    fn wait(&self) {
+        self.journal.as_ref().map_or(Ok(()), Journal::wait_prepared).expect("segments");
     }
 
     fn end(self) {
@@ -227,6 +230,7 @@ impl Bench {
             let mut kept = Kept::new(journal);
             let feed = self.feed(&mut kept);
             let book = Node::new(self.book(), Nowhere, self.clock.clone(), Some(1));
+            kept.wait();
             let elapsed = timed(&mut SourceChain::new(feed, book));
             kept.end();
             self.per_message(elapsed)
@@ -337,6 +341,7 @@ impl Bench {
             let control = Arc::new(Control::default());
             let mut kept = Kept::new(journal);
             let threads = self.threads(&mut kept, &control, placement);
+            kept.wait();
             let start = Instant::now();
             runner::run(threads, &control, || ()).expect("threads");
             let elapsed = start.elapsed();

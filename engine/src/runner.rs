@@ -5,6 +5,7 @@ use crate::placement::{Idle, ThreadPlan};
 use crate::ring::{BATCH_MAX, RingReceiver, is_end};
 use crate::stage::{Advancing, Sink, settle_all};
 use crate::time::StampClock;
+use crossbeam::channel::{RecvTimeoutError, bounded};
 use crossbeam::utils::Backoff;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -294,13 +295,15 @@ pub fn run(
     let clock = StampClock::on();
     let mut handles = Vec::with_capacity(threads.len());
     let mut failed = None;
+    // Nothing is sent: that its last sender is gone tells that the last thread has ended.
+    let (running, all_ended) = bounded::<()>(0);
     for spec in threads {
         let (control_of_thread, clock) = (Arc::clone(control), clock.clone());
         let name = spec.plan.name();
-        let supervisor = std::thread::current();
+        let running = running.clone();
         let body = move || {
             let report = run_thread(spec, &control_of_thread, &clock);
-            supervisor.unpark();
+            drop(running);
             report
         };
         match std::thread::Builder::new().name(name).spawn(body) {
@@ -313,9 +316,12 @@ pub fn run(
             }
         }
     }
-    while !handles.iter().all(std::thread::JoinHandle::is_finished) {
+    drop(running);
+    loop {
         supervise();
-        std::thread::park_timeout(SUPERVISE); // a thread that ends wakes this one
+        if all_ended.recv_timeout(SUPERVISE) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
     }
     let reports = handles.into_iter().map(|handle| handle.join().unwrap_or_default()).collect();
     failed.map_or(Ok(reports), Err)

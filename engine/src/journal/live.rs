@@ -173,6 +173,19 @@ impl Journal {
         Room::new(self.lanes.iter().map(|(_, shared)| Arc::clone(shared)).collect())
     }
 
+    /// Blocks until the next segment of every lane whose writer has been taken so far waits for it: for the start
+    /// of a run, with which the helper would compete for memory and disk. Err: the helper has failed.
+    pub fn wait_prepared(&self) -> Result<(), JournalError> {
+        while !self.lanes.iter().all(|(_, shared)| shared.slot.is_full()) {
+            if let Some(failure) = self.failure() {
+                return Err(failure.clone());
+            }
+            #[expect(clippy::disallowed_methods, reason = "at start")]
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
     /// What ended the helper's work, if something did: from then on the writers fill what they have and fail.
     #[must_use]
     pub fn failure(&self) -> Option<&JournalError> {
@@ -278,6 +291,9 @@ fn only_the_lock(dir: &Path) -> Result<Option<JournalError>, JournalError> {
 fn not_empty(dir: &Path, entry: PathBuf) -> JournalError {
     JournalError::NotEmpty { dir: dir.to_path_buf(), entry }
 }
+
+/// Between two looks of who waits for the helper.
+const POLL: Duration = Duration::from_micros(200);
 
 /// Holds the writer's process id and its lock.
 pub(super) const LOCK_FILE: &str = "lock";

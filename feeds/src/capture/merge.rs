@@ -83,7 +83,7 @@ enum Head {
 }
 
 impl MergedCaptures {
-    /// Opens all files and starts reading ahead, one thread a stream.
+    /// Opens all files, to be read ahead from the first line asked for on, one thread a stream.
     /// Err: a file that is not there; a directory; no thread to be had.
     pub fn open(files: &[CaptureFile]) -> Result<Self, CaptureError> {
         let count = files.iter().map(|file| file.stream + 1).max().unwrap_or(0);

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! The cold thread polls both channels and sleeps between, so that nobody ever waits inside a channel: then
-//! the consumer's `try_recv` and `try_send` are a few atomic operations and never wake anyone.
+//! the consumer's `try_recv` and `try_send` are a few atomic operations and never wake anyone. It begins to read
+//! when the consumer asks for the first line, because only then it is given buffers: whoever takes the time of a
+//! run counts the reading of its first byte.
 
 use super::gzip::Text;
 use super::{CaptureError, CaptureErrorKind};
@@ -21,10 +23,11 @@ use std::time::Duration;
 /// Bytes that a line may have; a longer one ends the reading.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// Size of a buffer at start; a longer line makes the cold thread grow one.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Size of a buffer at start; a longer line makes the cold thread grow one. All of them together fit a core's
+/// second cache, and the consumer waits for the first one only as long as it takes to inflate this much.
+const BUFFER_BYTES: usize = 256 << 10;
 /// Buffers that go round: one with the consumer, one being filled, the others ready.
-const BUFFERS: usize = 4;
+const BUFFERS: usize = 8;
 /// Line ends that a buffer has room for at start: one of 64 bytes each.
 const ENDS: usize = BUFFER_BYTES / 64;
 /// How long the cold thread, or a waiting cold consumer, sleeps before it looks again.
@@ -37,7 +40,8 @@ pub struct CaptureReader {
     full: Option<Receiver<Block>>,
     empty: Option<Sender<Buffer>>,
     thread: Option<JoinHandle<()>>,
-    /// Used buffers that the thread, having ended, did not take back: memory is given back at the end.
+    /// Buffers for the thread: all of them before the first line is asked for; later those that it, having
+    /// ended, did not take back: memory is given back at the end.
     spent: Vec<Buffer>,
     ended: bool,
     buffer: Buffer,
@@ -82,7 +86,8 @@ pub(super) enum Polled {
 }
 
 impl CaptureReader {
-    /// Opens a capture and starts reading ahead. Err: no such file; a directory; no thread to be had.
+    /// Opens a capture, to be read ahead from the first line asked for on.
+    /// Err: no such file; a directory; no thread to be had.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CaptureError> {
         Self::open_all(&[path.as_ref().to_path_buf()])
     }
@@ -93,10 +98,8 @@ impl CaptureReader {
         let paths: Arc<[PathBuf]> = paths.into();
         let (full, full_out) = bounded(BUFFERS + 1);
         let (empty, empty_out) = bounded(BUFFERS);
-        for _ in 1..BUFFERS {
-            // There is room: the channel holds them all.
-            let _ = empty.try_send(Buffer::new());
-        }
+        let mut spent = Vec::with_capacity(BUFFERS);
+        spent.resize_with(BUFFERS - 1, Buffer::new);
         let filler = Filler { full, empty: empty_out, line: 0, file_index: 0 };
         let thread =
             thread::Builder::new().name("capture".into()).spawn(move || filler.run(files)).map_err(|_| {
@@ -110,7 +113,7 @@ impl CaptureReader {
             full: Some(full_out),
             empty: Some(empty),
             thread: Some(thread),
-            spent: Vec::with_capacity(BUFFERS),
+            spent,
             ended: false,
             buffer: Buffer::new(),
             taken: 0,
@@ -178,26 +181,32 @@ impl CaptureReader {
 
     /// `Line`: there is another buffer, in place of the one before.
     fn next_buffer(&mut self) -> Polled {
-        let Some(full) = self.full.as_ref().filter(|_| !self.ended) else { return Polled::End };
-        match full.try_recv() {
+        let (Some(full), Some(empty), false) = (&self.full, &self.empty, self.ended) else {
+            return Polled::End;
+        };
+        let polled = match full.try_recv() {
             Ok(Block::Lines(buffer)) => {
-                let used = std::mem::replace(&mut self.buffer, buffer);
+                self.spent.push(std::mem::replace(&mut self.buffer, buffer));
                 self.taken = 0;
-                if let Some(empty) = &self.empty
-                    && let Err(unsent) = empty.try_send(used)
-                {
-                    self.spent.push(unsent.into_inner());
-                }
                 Polled::Line
             }
             Ok(Block::End) => {
                 self.ended = true;
                 Polled::End
             }
-            Ok(Block::Failed { file_index, kind }) => self.fail(file_index, kind),
+            Ok(Block::Failed { file_index, kind }) => return self.fail(file_index, kind),
             Err(TryRecvError::Empty) => Polled::NotYet,
-            Err(TryRecvError::Disconnected) => self.fail(self.buffer.file_index, CaptureErrorKind::NoReader),
+            Err(TryRecvError::Disconnected) => {
+                return self.fail(self.buffer.file_index, CaptureErrorKind::NoReader);
+            }
+        };
+        while let Some(buffer) = self.spent.pop() {
+            if let Err(unsent) = empty.try_send(buffer) {
+                self.spent.push(unsent.into_inner());
+                break;
+            }
         }
+        polled
     }
 
     #[cold]

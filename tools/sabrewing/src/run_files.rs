@@ -75,6 +75,12 @@ impl RunFiles {
         (&mut self.counters, writer)
     }
 
+    /// Waits until the journal's helper has written ahead for every lane: it would compete with a run that has
+    /// just started. Err: it has failed.
+    pub(crate) fn wait_prepared(&self) -> Result<(), String> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.wait_prepared().map_err(|e| e.to_string()))
+    }
+
     /// The run's counters.
     pub(crate) const fn counters(&self) -> &Counters {
         &self.counters

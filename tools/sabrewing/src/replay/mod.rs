@@ -186,7 +186,6 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         .map(|(path, id)| CaptureFile { path: path.clone(), stream: id.index() })
         .collect();
     let (capture_failed_tx, capture_failed) = sync_channel(1);
-    let started = Instant::now(); // the reading threads start here
     let opened = MergedCaptures::open(&captures).map_err(input)?;
     let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
 
@@ -198,6 +197,8 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         (build(stages, &placement, table.len(), &clock, counters).map_err(usage)?, ended)
     };
 
+    files.wait_prepared().map_err(usage)?;
+    let started = Instant::now(); // the first byte is read after this, when the feed stage asks for it
     let mut supervisor = Supervisor::new(&mut files, &control, &interrupted, args.json);
     let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
     let anonymous_bytes = supervisor.finish();
