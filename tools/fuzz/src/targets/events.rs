@@ -30,7 +30,10 @@ pub fn target(data: &[u8]) -> Outcome {
     let is_plain = !text.starts_with(&[0x1f, 0x8b]);
     let (parsed, loaded) = (parse_events(text, 1, 3), load_events(&events_path, &settings));
     if is_plain {
-        assert_eq!(parsed.as_ref().map(sim::parity::Events::len).ok(), loaded.as_ref().map(|e| e.len()).ok());
+        assert_eq!(
+            parsed.as_ref().map(sim::parity::Events::len).ok(),
+            loaded.as_ref().map(sim::parity::Events::len).ok()
+        );
     }
     let events = match loaded {
         Ok(events) => events,
