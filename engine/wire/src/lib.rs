@@ -10,5 +10,6 @@ mod chunk;
 pub mod cursor;
 pub mod decimal;
 pub mod pairs;
+pub mod print;
 pub mod sign;
 pub mod symbols;

@@ -1,8 +1,7 @@
 //! Ed25519 (RFC 8032), in base64.
 
-use super::Secret;
 use super::text::{base64, base64_decode};
-use aws_lc_rs::error::Unspecified;
+use super::{Secret, SignFailed};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use std::fmt;
 
@@ -54,9 +53,9 @@ impl Ed25519Key {
     /// log-ons; orders are better sent by a session that has logged on, or signed by HMAC.
     /// Err: the library failed; nothing was signed.
     #[inline]
-    pub fn sign(&self, text: &[u8]) -> Result<[u8; SIGNATURE_BASE64_BYTES], Unspecified> {
-        let signature = self.0.try_sign(text)?;
-        let bytes: &[u8; 64] = signature.as_ref().try_into().map_err(|_| Unspecified)?;
+    pub fn sign(&self, text: &[u8]) -> Result<[u8; SIGNATURE_BASE64_BYTES], SignFailed> {
+        let signature = self.0.try_sign(text).map_err(|_| SignFailed)?;
+        let bytes: &[u8; 64] = signature.as_ref().try_into().map_err(|_| SignFailed)?;
         Ok(base64(bytes))
     }
 }

@@ -1,30 +1,30 @@
 //! HMAC-SHA256 (RFC 2104), in hexadecimal.
 
-use super::Secret;
 use super::text::hex;
-use aws_lc_rs::error::Unspecified;
+use super::{Secret, SignFailed};
 use aws_lc_rs::hmac;
 use std::fmt;
 
 /// Characters of a signature.
 pub const SIGNATURE_HEX_BYTES: usize = 64;
 
-/// A secret that signs, its two padded blocks hashed ahead. aws-lc-rs wipes it when it is dropped.
-pub struct HmacKey(hmac::Key);
+/// A secret that signs, its two padded blocks hashed ahead. aws-lc-rs wipes it when it is dropped; it does not move,
+/// so that no copies of it stay behind.
+pub struct HmacKey(Box<hmac::Key>);
 
 impl HmacKey {
     /// The key of `secret`, whose bytes are used as they are.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()))
+        Self(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose())))
     }
 
     /// The signature of `text`, lower-case hexadecimal. Takes no memory.
     /// Err: the library failed; nothing was signed.
     #[inline]
-    pub fn sign(&self, text: &[u8]) -> Result<[u8; SIGNATURE_HEX_BYTES], Unspecified> {
+    pub fn sign(&self, text: &[u8]) -> Result<[u8; SIGNATURE_HEX_BYTES], SignFailed> {
         let mut signature = [0; SIGNATURE_HEX_BYTES / 2];
-        hmac::sign_to_buffer(&self.0, text, &mut signature)?;
+        hmac::sign_to_buffer(&self.0, text, &mut signature).map_err(|_| SignFailed)?;
         Ok(hex(&signature))
     }
 }
