@@ -4,8 +4,10 @@
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
 
 pub mod client_order_id;
+pub mod codec;
 pub mod latency;
 pub mod manager;
 pub mod paper;
 pub mod stage;
 pub mod touch_exchange;
+pub mod venues;

@@ -1,4 +1,4 @@
-//! What crosses the wire: JSON scanners; later sockets, TLS, WebSocket, HTTP and signing.
+//! What crosses the wire: JSON scanners and signing; later sockets, TLS, WebSocket and HTTP.
 //!
 //! A scanner reads frames whose shape it knows by heart: the same keys in the same order, no white space.
 //! It either reads the whole frame exactly or says that the frame is of another shape; it is never lenient.
@@ -10,4 +10,6 @@ mod chunk;
 pub mod cursor;
 pub mod decimal;
 pub mod pairs;
+pub mod print;
+pub mod sign;
 pub mod symbols;

@@ -1,0 +1,322 @@
+//! The codec: per instrument one prepared message for each method, side and time in force.
+
+use super::template::{Field, Prepared, Value, Values};
+use super::{Authentication, MESSAGE_BYTES_MAX, RecvWindow};
+use crate::client_order_id::ClientOrderId;
+use crate::codec::{Amendment, EncodeError, OpenOrder, OrderCodec, Request};
+use engine::ids::InstrumentId;
+use engine::instrument::{ContractKind, Instrument};
+use engine::num::{Level, Qty, Side};
+use engine::order::{Order, Tif};
+use engine::risk::Approved;
+use std::fmt;
+use wire::print::DecimalPrinter;
+
+/// Encodes the orders of one account at Binance.
+pub struct BinanceCodec {
+    /// By instrument id. None: not this codec's.
+    instruments: Vec<Option<Messages>>,
+    authentication: Authentication,
+    values: Values,
+    /// Where the text is put together that is signed.
+    scratch: [u8; MESSAGE_BYTES_MAX],
+}
+
+/// Why there is no codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BinanceCodecError {
+    /// The key's public half is empty, has other characters than letters and digits, or is far too long.
+    ApiKey,
+    /// A symbol that cannot stand in JSON and signed text as it is, or is far too long.
+    Symbol(String),
+}
+
+impl fmt::Display for BinanceCodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey => f.write_str("the API key must be letters and digits"),
+            Self::Symbol(symbol) => write!(f, "symbol {symbol:?} cannot be sent"),
+        }
+    }
+}
+
+impl std::error::Error for BinanceCodecError {}
+
+impl BinanceCodec {
+    /// A codec for these instruments, whichever of the three products they are. Takes all the memory it will need.
+    /// Err: see [`BinanceCodecError`].
+    pub fn new<'a>(
+        instruments: impl IntoIterator<Item = &'a Instrument>,
+        authentication: Authentication,
+        recv_window: RecvWindow,
+    ) -> Result<Self, BinanceCodecError> {
+        if !authentication.has_plain_key() {
+            return Err(BinanceCodecError::ApiKey);
+        }
+        let mut messages = Vec::new();
+        for instrument in instruments {
+            let index = instrument.id.index();
+            messages.resize_with(messages.len().max(index + 1), || None);
+            messages[index] = Some(Messages::new(instrument, &authentication, recv_window)?);
+        }
+        Ok(Self {
+            instruments: messages,
+            authentication,
+            values: Values::new(),
+            scratch: [0; MESSAGE_BYTES_MAX],
+        })
+    }
+}
+
+/// How the codec authenticates; nothing of any key.
+impl fmt::Debug for BinanceCodec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BinanceCodec").field("authentication", &self.authentication).finish_non_exhaustive()
+    }
+}
+
+impl OrderCodec for BinanceCodec {
+    const MESSAGE_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+
+    #[inline]
+    fn place<'o>(
+        &mut self,
+        request: Request,
+        approved: &Approved,
+        id: &ClientOrderId,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], EncodeError> {
+        let order = approved.order();
+        let messages = messages(&self.instruments, order.instrument)?;
+        set_request(&mut self.values, request);
+        set_id(&mut self.values, Field::ClientOrderId, id)?;
+        messages.set_level(&mut self.values, order.level)?;
+        let prepared = &messages.place[order.side as usize][order.tif as usize];
+        prepared.write(&mut self.values, &self.authentication, &mut self.scratch, out)
+    }
+
+    #[inline]
+    fn cancel<'o>(
+        &mut self,
+        request: Request,
+        instrument: InstrumentId,
+        id: &ClientOrderId,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], EncodeError> {
+        let messages = messages(&self.instruments, instrument)?;
+        set_request(&mut self.values, request);
+        set_id(&mut self.values, Field::OpenId, id)?;
+        messages.cancel.write(&mut self.values, &self.authentication, &mut self.scratch, out)
+    }
+
+    #[inline]
+    fn amendment(&self, open: &Order, to: Level) -> Result<Amendment, EncodeError> {
+        let messages = messages(&self.instruments, open.instrument)?;
+        if to.qty.0 <= 0 {
+            return Err(EncodeError::Quantity);
+        }
+        let rests = Qty(open.level.qty.0 - open.filled.0);
+        if (to.price, to.qty) == (open.level.price, rests) {
+            return Err(EncodeError::NoChange);
+        }
+        Ok(match messages.amend {
+            Amend::Futures { .. } => Amendment::LosesPriority,
+            Amend::Spot { .. } if to.price == open.level.price && to.qty < rests => Amendment::KeepsPriority,
+            Amend::Spot { .. } => Amendment::NewOrder,
+        })
+    }
+
+    #[inline]
+    fn amend<'o>(
+        &mut self,
+        request: Request,
+        open: OpenOrder<'_>,
+        approved: &Approved,
+        id: &ClientOrderId,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], EncodeError> {
+        let (from, to) = (open.order, approved.order());
+        let same = (from.instrument, from.side, from.tif, from.strategy, from.account)
+            == (to.instrument, to.side, to.tif, to.strategy, to.account);
+        if !same {
+            return Err(EncodeError::OtherOrder);
+        }
+        let stays = id == open.id;
+        let filled = if stays { from.filled } else { Qty(0) };
+        let rests = Qty(to.level.qty.0.checked_sub(filled.0).ok_or(EncodeError::Quantity)?);
+        let amendment = self.amendment(from, Level { qty: rests, ..to.level })?;
+        if stays == (amendment == Amendment::NewOrder) {
+            return Err(EncodeError::AmendedId);
+        }
+        let messages = messages(&self.instruments, to.instrument)?;
+        set_request(&mut self.values, request);
+        set_id(&mut self.values, Field::OpenId, open.id)?;
+        set_id(&mut self.values, Field::ClientOrderId, id)?;
+        messages.set_level(&mut self.values, to.level)?;
+        let prepared = match &messages.amend {
+            Amend::Futures { modify } => &modify[to.side as usize],
+            Amend::Spot { shrink, .. } if stays => shrink,
+            Amend::Spot { replace, .. } => &replace[to.side as usize][to.tif as usize],
+        };
+        prepared.write(&mut self.values, &self.authentication, &mut self.scratch, out)
+    }
+}
+
+#[inline]
+fn messages(all: &[Option<Messages>], instrument: InstrumentId) -> Result<&Messages, EncodeError> {
+    all.get(instrument.index()).and_then(Option::as_ref).ok_or(EncodeError::UnknownInstrument)
+}
+
+#[inline]
+fn set_request(values: &mut Values, request: Request) {
+    values.text(Field::RequestId).set_number(request.id);
+    values.text(Field::Timestamp).set_number(request.now.as_ms());
+}
+
+/// Spot takes `[a-zA-Z0-9-_]{1,36}`; futures take `.`, `:` and `/` too, which no id of ours has.
+#[inline]
+fn set_id(values: &mut Values, field: Field, id: &ClientOrderId) -> Result<(), EncodeError> {
+    let bytes = id.as_bytes();
+    let plain = bytes.iter().fold(true, |plain, byte| plain & ID_CHARACTERS[usize::from(*byte)]);
+    (plain && !bytes.is_empty() && values.text(field).set(bytes))
+        .then_some(())
+        .ok_or(EncodeError::ClientOrderId)
+}
+
+const ID_CHARACTERS: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
+
+/// The messages of one instrument, and how its numbers are printed.
+struct Messages {
+    price: DecimalPrinter,
+    qty: DecimalPrinter,
+    /// By side and time in force.
+    place: [[Prepared; 4]; 2],
+    cancel: Prepared,
+    amend: Amend,
+}
+
+enum Amend {
+    /// By side.
+    Futures { modify: [Prepared; 2] },
+    /// By side and time in force, where they stand in the message.
+    Spot { shrink: Prepared, replace: Box<[[Prepared; 4]; 2]> },
+}
+
+impl Messages {
+    fn new(
+        instrument: &Instrument,
+        authentication: &Authentication,
+        recv_window: RecvWindow,
+    ) -> Result<Self, BinanceCodecError> {
+        let symbol = &instrument.symbol;
+        // Other scripts are fine, sent and signed as UTF-8; what JSON would escape or a signed text be split by is not.
+        let plain = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '\\' | '&' | '=');
+        if symbol.is_empty() || !symbol.chars().all(plain) {
+            return Err(BinanceCodecError::Symbol(symbol.clone()));
+        }
+        let spot = instrument.kind == ContractKind::Spot;
+        let prepare = |method: &str, parameters: Vec<Vec<(&'static str, Value)>>| {
+            let mut all: Vec<_> = parameters.into_iter().flatten().collect();
+            all.push(("symbol", Value::Text(symbol.clone())));
+            all.push(("recvWindow", Value::Number(recv_window.as_ms())));
+            Prepared::new(method, all, authentication).ok_or(BinanceCodecError::Symbol(symbol.clone()))
+        };
+        let order = |side, tif| {
+            let mut parameters =
+                vec![fixed("side", side_name(side)), id("newClientOrderId", Field::ClientOrderId)];
+            parameters.extend(level("quantity"));
+            parameters.extend(kind(spot, tif));
+            // Spot answers with the fills by default, which the user stream brings anyway.
+            parameters.extend(spot.then(|| fixed("newOrderRespType", "ACK")));
+            parameters
+        };
+        let amend = if spot {
+            let shrink = vec![
+                id("origClientOrderId", Field::OpenId),
+                // Without it the order would get a random id.
+                id("newClientOrderId", Field::ClientOrderId),
+                ("newQty", Value::Field(Field::Qty)),
+            ];
+            let replace = |side, tif| {
+                let open = id("cancelOrigClientOrderId", Field::OpenId);
+                // No new order beside one that could not be canceled, perhaps because it had filled.
+                let cancel = vec![open, fixed("cancelReplaceMode", "STOP_ON_FAILURE")];
+                prepare("order.cancelReplace", vec![cancel, order(side, tif)])
+            };
+            Amend::Spot {
+                shrink: prepare("order.amend.keepPriority", vec![shrink])?,
+                replace: by_kind(replace)?.into(),
+            }
+        } else {
+            let modify = |side| {
+                let parameters = vec![fixed("side", side_name(side)), id("origClientOrderId", Field::OpenId)];
+                prepare("order.modify", vec![parameters, level("quantity").into()])
+            };
+            Amend::Futures { modify: [modify(Side::Buy)?, modify(Side::Sell)?] }
+        };
+        Ok(Self {
+            price: DecimalPrinter::new(instrument.price_rule.tick),
+            qty: DecimalPrinter::new(instrument.qty_unit),
+            place: by_kind(|side, tif| prepare("order.place", vec![order(side, tif)]))?,
+            cancel: prepare("order.cancel", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
+            amend,
+        })
+    }
+
+    #[inline]
+    fn set_level(&self, values: &mut Values, level: Level) -> Result<(), EncodeError> {
+        if level.price.0 <= 0 || !self.price.print(level.price.0, values.text(Field::Price)) {
+            return Err(EncodeError::Price);
+        }
+        if level.qty.0 <= 0 || !self.qty.print(level.qty.0, values.text(Field::Qty)) {
+            return Err(EncodeError::Quantity);
+        }
+        Ok(())
+    }
+}
+
+/// One of each side and time in force, at their numbers.
+fn by_kind<E>(make: impl Fn(Side, Tif) -> Result<Prepared, E>) -> Result<[[Prepared; 4]; 2], E> {
+    let [gtc, ioc, fok, post_only] = Tif::ALL;
+    let of = |side| Ok([make(side, gtc)?, make(side, ioc)?, make(side, fok)?, make(side, post_only)?]);
+    let [buy, sell] = Side::BOTH;
+    Ok([of(buy)?, of(sell)?])
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "BUY",
+        Side::Sell => "SELL",
+    }
+}
+
+/// Order type and time in force.
+fn kind(spot: bool, tif: Tif) -> Vec<(&'static str, Value)> {
+    let (kind, tif) = match tif {
+        Tif::Gtc => ("LIMIT", Some("GTC")),
+        Tif::Ioc => ("LIMIT", Some("IOC")),
+        Tif::Fok => ("LIMIT", Some("FOK")),
+        Tif::PostOnly if spot => ("LIMIT_MAKER", None),
+        Tif::PostOnly => ("LIMIT", Some("GTX")),
+    };
+    std::iter::once(fixed("type", kind)).chain(tif.map(|tif| fixed("timeInForce", tif))).collect()
+}
+
+fn level(qty: &'static str) -> [(&'static str, Value); 2] {
+    [("price", Value::Field(Field::Price)), (qty, Value::Field(Field::Qty))]
+}
+
+fn id(name: &'static str, field: Field) -> (&'static str, Value) {
+    (name, Value::Field(field))
+}
+
+fn fixed(name: &'static str, text: &str) -> (&'static str, Value) {
+    (name, Value::Text(text.to_owned()))
+}
