@@ -20,8 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, config, counters, detect, hyperliquid, indicators, instruments, journal, lines, num,
-    stage, wire,
+    binance, capture, config, counters, detect, hyperliquid, indicators, instruments, journal, keys, lines,
+    num, stage, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -144,6 +144,17 @@ pub const TARGETS: &[Target] = &[
         words: CONFIG,
     },
     Target {
+        name: "keys",
+        parses: &[
+            "wire::sign::secret::Secret::new",
+            "wire::sign::hmac::HmacKey::sign",
+            "wire::sign::ed25519::Ed25519Key::sign",
+            "wire::print::Text::set",
+        ],
+        run: keys::target,
+        words: KEYS,
+    },
+    Target {
         name: "wire",
         parses: &[
             "wire::cursor::Cursor::new",
@@ -158,6 +169,22 @@ pub const TARGETS: &[Target] = &[
         run: wire::target,
         words: NUMBERS,
     },
+];
+
+/// Words of key files.
+const KEYS: &[&str] = &[
+    "-----BEGIN PRIVATE KEY-----",
+    "-----END PRIVATE KEY-----",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v",
+    "+2VwBCIEIC",
+    "gSEA",
+    "=",
+    "==",
+    "\r\n",
+    "0.\u{2}\u{1}",
+    "\u{6}\u{3}+ep",
+    "\u{4}\"\u{4} ",
 ];
 
 const NAMED_BY_REQUEST: &str =
@@ -206,6 +233,17 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
+    ("gateway::codec::OrderCodec::amend", WRITES),
+    ("gateway::codec::OrderCodec::cancel", WRITES),
+    ("gateway::codec::OrderCodec::place", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::amend", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::cancel", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::place", WRITES),
+    ("gateway::venues::binance::log_on::LogOn::encode", WRITES),
+    (
+        "gateway::venues::binance::log_on::LogOn::new",
+        "the operator's key name: letters and digits or refused",
+    ),
     ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
@@ -222,6 +260,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "the operator's own command line; in a private module, tested there",
     ),
 ];
+
+const WRITES: &str = "writes into the buffer, and reads nothing there";
 
 const OWN_TEXT: &str = "takes texts of this program, not of the world";
 
