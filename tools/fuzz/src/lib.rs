@@ -21,7 +21,7 @@ pub use random::Random;
 use std::path::PathBuf;
 use targets::{
     binance, capture, config, counters, decisions, detect, events, hyperliquid, indicators, instruments,
-    journal, lines, num, orders, stage, wire,
+    journal, keys, lines, num, orders, stage, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -144,6 +144,17 @@ pub const TARGETS: &[Target] = &[
         words: CONFIG,
     },
     Target {
+        name: "keys",
+        parses: &[
+            "wire::sign::secret::Secret::new",
+            "wire::sign::hmac::HmacKey::sign",
+            "wire::sign::ed25519::Ed25519Key::sign",
+            "wire::print::Text::set",
+        ],
+        run: keys::target,
+        words: KEYS,
+    },
+    Target {
         name: "wire",
         parses: &[
             "wire::cursor::Cursor::new",
@@ -229,6 +240,22 @@ const EVENTS: &[&str] = &[
     "-1",
 ];
 
+/// Words of key files.
+const KEYS: &[&str] = &[
+    "-----BEGIN PRIVATE KEY-----",
+    "-----END PRIVATE KEY-----",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v",
+    "+2VwBCIEIC",
+    "gSEA",
+    "=",
+    "==",
+    "\r\n",
+    "0.\u{2}\u{1}",
+    "\u{6}\u{3}+ep",
+    "\u{4}\"\u{4} ",
+];
+
 const NAMED_BY_REQUEST: &str =
     "takes a name that `Request` has looked up; the target `indicators` gets there";
 
@@ -277,7 +304,21 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
+<<<<<<< HEAD
     ("sim::parity::Error::output", "keeps the path of a file that could not be written, for the message"),
+=======
+    ("gateway::codec::OrderCodec::amend", WRITES),
+    ("gateway::codec::OrderCodec::cancel", WRITES),
+    ("gateway::codec::OrderCodec::place", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::amend", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::cancel", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::place", WRITES),
+    ("gateway::venues::binance::log_on::LogOn::encode", WRITES),
+    (
+        "gateway::venues::binance::log_on::LogOn::new",
+        "the operator's key name: letters and digits or refused",
+    ),
+>>>>>>> codec
     ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
@@ -294,6 +335,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "the operator's own command line; in a private module, tested there",
     ),
 ];
+
+const WRITES: &str = "writes into the buffer, and reads nothing there";
 
 const OWN_TEXT: &str = "takes texts of this program, not of the world";
 

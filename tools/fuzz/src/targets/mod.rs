@@ -11,6 +11,7 @@ pub mod hyperliquid;
 pub mod indicators;
 pub mod instruments;
 pub mod journal;
+pub mod keys;
 pub mod lines;
 pub mod num;
 pub mod orders;
