@@ -326,7 +326,7 @@ fn kill_works_while_every_lane_is_broken_and_the_directory_is_gone() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Whatever bytes of a lane are changed, the reader never panics and never hands on a command that was not
     /// sent, nor one in another place.
