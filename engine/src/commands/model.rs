@@ -1,12 +1,14 @@
 //! Every order in which the two ends of a slot may see each other's stores, by the model checker:
 //! `RUSTFLAGS="--cfg loom" cargo test -p engine --lib commands::model --target-dir target/loom`.
 
-use super::layout::{self, FILE_WORDS, Half, Header};
+use super::layout::{self, Half, Header};
 use crate::counters::region::Region;
 use loom::sync::Arc;
+use loom::sync::atomic::{Ordering, fence};
 use loom::thread;
-use std::sync::atomic::{Ordering, fence};
 
+/// Header and first slot, as far as the entries here reach.
+const WORDS: usize = 288;
 const HEADER: Header = Header { pid: 1, uid: 2, start_ns: 3 };
 
 /// What the engine does with two read calls: the id, a fence, the rest.
@@ -24,7 +26,7 @@ fn observe(region: &Region, half: Half, id: u64) -> Option<Option<Vec<u8>>> {
 #[test]
 fn a_command_is_seen_whole_or_not_and_so_is_its_answer() {
     loom::model(|| {
-        let region = Arc::new(Region::anonymous(FILE_WORDS).unwrap());
+        let region = Arc::new(Region::anonymous(WORDS).unwrap());
         let of_writer = Arc::clone(&region);
         let writer = thread::spawn(move || {
             let words = layout::encode(HEADER, 1, b"nine byte");
@@ -45,7 +47,7 @@ fn a_command_is_seen_whole_or_not_and_so_is_its_answer() {
 #[test]
 fn a_slot_that_is_used_again_shows_the_former_command_or_the_next_one_whole() {
     loom::model(|| {
-        let region = Arc::new(Region::anonymous(FILE_WORDS).unwrap());
+        let region = Arc::new(Region::anonymous(WORDS).unwrap());
         let next = 1 + layout::SLOTS;
         layout::publish(&region, Half::Command, 1, &layout::encode(HEADER, 1, b"one"));
         layout::publish(&region, Half::Answer, 1, &layout::encode(HEADER, 1, b"yes"));

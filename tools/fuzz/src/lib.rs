@@ -20,8 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, config, counters, detect, hyperliquid, indicators, instruments, journal, lines, num,
-    stage, wire,
+    binance, capture, commands, config, counters, detect, hyperliquid, indicators, instruments, journal,
+    lines, num, stage, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -120,6 +120,27 @@ pub const TARGETS: &[Target] = &[
         words: &["a_name", "\u{e9}", "\n"],
     },
     Target {
+        name: "commands",
+        parses: &[
+            "engine::commands::reader::CommandReader::create",
+            "engine::commands::reader::CommandReader::open",
+        ],
+        run: commands::target,
+        words: COMMANDS,
+    },
+    Target {
+        name: "command",
+        parses: &["engine::commands::command::Command::decode"],
+        run: commands::command,
+        words: COMMANDS,
+    },
+    Target {
+        name: "kill",
+        parses: &["engine::commands::latch::KillLatch::of", "engine::commands::latch::KillLatch::of_run"],
+        run: commands::kill,
+        words: COMMANDS,
+    },
+    Target {
         name: "indicators",
         parses: &[
             "strategies::candles::time_frame::TimeFrame::from_str",
@@ -188,6 +209,8 @@ const INDICATORS: &[&str] = &[
 
 /// Public functions that take bytes, texts or paths, and why no target runs them on foreign ones.
 pub const EXEMPT: &[(&str, &str)] = &[
+    ("engine::commands::command::Answer::refused", OWN_TEXT),
+    ("engine::commands::writer::CommandWriter::create", "makes a file of its own in the directory"),
     ("engine::counters::Counters::create", OWN_TEXT),
     ("engine::counters::Counters::register", OWN_TEXT),
     ("engine::counters::desc::Desc::counter", OWN_TEXT),
@@ -399,6 +422,29 @@ const NUMBERS: &[&str] = &[
     "\"]]",
     "0.10 0.001 2 3",
     "0.25 0.002 2 3",
+];
+const COMMANDS: &[&str] = &[
+    "flip",
+    "put",
+    "cut",
+    "raw",
+    "seal",
+    "128",
+    "144",
+    "2688",
+    "41088",
+    "18446744073709551615",
+    "SABRECMD",
+    "sabrewing kill 1\n",
+    "author ",
+    "at_ns ",
+    "reason ",
+    "quoter",
+    "levels",
+    "skew_bps",
+    "binance-usdm:BTCUSDT",
+    "-0.50",
+    "20",
 ];
 const JOURNAL: &[&str] = &[
     "base 0",
