@@ -20,8 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, config, counters, decisions, detect, events, hyperliquid, indicators, instruments,
-    journal, keys, lines, num, orders, stage, wire,
+    binance, capture, commands, config, counters, decisions, detect, events, hyperliquid, indicators,
+    instruments, journal, keys, lines, num, orders, stage, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -118,6 +118,27 @@ pub const TARGETS: &[Target] = &[
         parses: &["engine::counters::reader::Reader::open"],
         run: counters::target,
         words: &["a_name", "\u{e9}", "\n"],
+    },
+    Target {
+        name: "commands",
+        parses: &[
+            "engine::commands::reader::CommandReader::create",
+            "engine::commands::reader::CommandReader::open",
+        ],
+        run: commands::target,
+        words: COMMANDS,
+    },
+    Target {
+        name: "command",
+        parses: &["engine::commands::command::Command::decode"],
+        run: commands::command,
+        words: COMMANDS,
+    },
+    Target {
+        name: "kill",
+        parses: &["engine::commands::latch::KillLatch::of", "engine::commands::latch::KillLatch::of_run"],
+        run: commands::kill,
+        words: COMMANDS,
     },
     Target {
         name: "indicators",
@@ -284,6 +305,8 @@ const INDICATORS: &[&str] = &[
 
 /// Public functions that take bytes, texts or paths, and why no target runs them on foreign ones.
 pub const EXEMPT: &[(&str, &str)] = &[
+    ("engine::commands::command::Answer::refused", OWN_TEXT),
+    ("engine::commands::writer::CommandWriter::create", "makes a file of its own in the directory"),
     ("engine::counters::Counters::create", OWN_TEXT),
     ("engine::counters::Counters::register", OWN_TEXT),
     ("engine::counters::Counters::register_histogram", OWN_TEXT),
@@ -304,9 +327,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
-<<<<<<< HEAD
     ("sim::parity::Error::output", "keeps the path of a file that could not be written, for the message"),
-=======
     ("gateway::codec::OrderCodec::amend", WRITES),
     ("gateway::codec::OrderCodec::cancel", WRITES),
     ("gateway::codec::OrderCodec::place", WRITES),
@@ -318,7 +339,6 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "gateway::venues::binance::log_on::LogOn::new",
         "the operator's key name: letters and digits or refused",
     ),
->>>>>>> codec
     ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
@@ -514,6 +534,29 @@ const NUMBERS: &[&str] = &[
     "\"]]",
     "0.10 0.001 2 3",
     "0.25 0.002 2 3",
+];
+const COMMANDS: &[&str] = &[
+    "flip",
+    "put",
+    "cut",
+    "raw",
+    "seal",
+    "128",
+    "144",
+    "2688",
+    "41088",
+    "18446744073709551615",
+    "SABRECMD",
+    "sabrewing kill 1\n",
+    "author ",
+    "at_ns ",
+    "reason ",
+    "quoter",
+    "levels",
+    "skew_bps",
+    "binance-usdm:BTCUSDT",
+    "-0.50",
+    "20",
 ];
 const JOURNAL: &[&str] = &[
     "base 0",

@@ -1,7 +1,9 @@
 //! The trading process as a library: the one crate that knows every room and wires them. The binary is a
 //! `main` around [`run`]; tests and benches build the same pipeline from here.
 
+mod commands;
 pub mod config;
+mod ctl;
 pub mod doctor;
 mod indicators;
 pub mod pipeline;
@@ -22,6 +24,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Replay(Box<replay::ReplayArgs>),
+    Ctl(ctl::CtlArgs),
     Doctor(doctor::DoctorArgs),
     Indicators(indicators::IndicatorsArgs),
 }
@@ -31,6 +34,7 @@ enum Command {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
+        Command::Ctl(args) => ctl::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Indicators(args) => indicators::run(&args),
     }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use engine::counters::{Counters, Run};
-use engine::ids::{InstrumentId, Lane};
+use engine::ids::{Cause, InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{ClockAnchor, RecordKind};
 use engine::journal::{AppendError, Entry, Journal, Options, Writer, instruments_text};
@@ -21,6 +21,7 @@ pub(crate) struct RunFiles {
     runner: Writer,
     counters: Counters,
     clock: StampClock,
+    run_id: u64,
 }
 
 impl RunFiles {
@@ -39,6 +40,7 @@ impl RunFiles {
                 runner: Writer::off(Lane::Runner),
                 counters,
                 clock: StampClock::on(),
+                run_id: run.id,
             });
         };
         let fail = |error: std::io::Error| format!("{}: {error}", dir.display());
@@ -56,7 +58,8 @@ impl RunFiles {
         let runner = journal.writer(Lane::Runner).map_err(|e| e.to_string())?;
         let counters =
             Counters::create(Some(&dir.join("counters")), &run, COUNTERS_MAX).map_err(|e| e.to_string())?;
-        let mut files = Self { journal: Some(journal), runner, counters, clock: StampClock::on() };
+        let mut files =
+            Self { journal: Some(journal), runner, counters, clock: StampClock::on(), run_id: run.id };
         let build = format!("version = \"{}\"\n", env!("CARGO_PKG_VERSION"));
         files.record(RecordKind::Config, config.text.as_bytes())?;
         files.record(RecordKind::Instruments, instruments_text(table).as_bytes())?;
@@ -86,6 +89,16 @@ impl RunFiles {
         &self.counters
     }
 
+    /// Names the run to those who command it.
+    pub(crate) const fn run_id(&self) -> u64 {
+        self.run_id
+    }
+
+    /// Keeps a command as it was taken. Err: the journal's.
+    pub(crate) fn command(&mut self, text: &str) -> Result<Cause, String> {
+        self.record(RecordKind::OperatorCommand, text.as_bytes())
+    }
+
     /// Wall clock and the CPU's counter at one moment.
     pub(crate) fn anchor(&mut self) {
         let body = ClockAnchor { wall_ns: wall_now().0, ticks: self.clock.now().0 };
@@ -101,11 +114,11 @@ impl RunFiles {
         journal.map_or(Ok(()), |journal| journal.close().map_err(|e| e.to_string()))
     }
 
-    fn record(&mut self, kind: RecordKind, body: &[u8]) -> Result<(), String> {
+    fn record(&mut self, kind: RecordKind, body: &[u8]) -> Result<Cause, String> {
         let entry =
             Entry { kind: kind as u16, instrument: InstrumentId(0), recv_ns: wall_now(), ..Entry::default() };
         let appended = self.runner.append(entry, body);
-        appended.map(|_| ()).map_err(|error: AppendError| format!("journal, {} record: {error}", kind.name()))
+        appended.map_err(|error: AppendError| format!("journal, {} record: {error}", kind.name()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod binance;
 pub mod capture;
+pub mod commands;
 pub mod config;
 pub mod counters;
 pub mod decisions;

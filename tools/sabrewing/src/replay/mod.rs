@@ -5,11 +5,13 @@ mod instruments;
 mod pace;
 mod summary;
 
+use crate::commands::CommandDesk;
 use crate::config::{Config, PlacementChoice};
 use crate::pipeline::{Setup, assemble, build};
-use crate::run_files::RunFiles;
+use crate::run_files::{RunFiles, wall_now};
 use books::{BooksTap, Output};
 use clap::Args;
+use engine::commands::{KillLatch, Names, StrategyDesc};
 use engine::ids::ConnectionId;
 use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
@@ -177,7 +179,14 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         }
         _ => None,
     };
+    refuse_killed(args.journal.as_deref())?;
     let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
+    let desk = match &args.journal {
+        Some(dir) => {
+            Some(CommandDesk::open(dir, files.run_id(), names(&config, &table), None).map_err(usage)?)
+        }
+        None => None,
+    };
 
     let captures: Vec<CaptureFile> = args
         .files
@@ -199,7 +208,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
 
     files.wait_prepared().map_err(usage)?;
     let started = Instant::now(); // the first byte is read after this, when the feed stage asks for it
-    let mut supervisor = Supervisor::new(&mut files, &control, &interrupted, args.json);
+    let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, args.json);
     let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
     let anonymous_bytes = supervisor.finish();
     let elapsed = started.elapsed();
@@ -282,6 +291,28 @@ fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
     report.recv().map_err(|_| Refused(3, "a stage ended without its report".into()))
 }
 
+/// Err: the operator killed trading here, and nobody released it.
+fn refuse_killed(run_dir: Option<&Path>) -> Result<(), Refused> {
+    let latches = run_dir.map(KillLatch::of_run).unwrap_or_default();
+    match latches.iter().find_map(|latch| Some((latch.path(), latch.check()?))) {
+        Some((path, record)) => {
+            Err(Refused(3, format!("{}: {record}; see `sabrewing ctl release-kill --help`", path.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What commands to this run can name.
+fn names(config: &Config, table: &InstrumentTable) -> Names {
+    let quoter = config.quoter.map(|_| StrategyDesc {
+        id: strategies::stage::QUOTER,
+        name: "quoter".into(),
+        params: Vec::new(),
+    });
+    let instruments = table.iter().map(engine::instrument::Instrument::full_name).collect();
+    Names { strategies: quoter.into_iter().collect(), instruments }
+}
+
 /// Which file of its own stream each file is.
 fn file_numbers(of_file: &[engine::ids::InstrumentId]) -> Vec<usize> {
     let before = |index: usize| of_file[..index].iter().filter(|id| **id == of_file[index]).count();
@@ -351,9 +382,10 @@ fn stop_text(control: &Control) -> Option<String> {
     Some(format!("{}{detail}; {orders}", reason.name()))
 }
 
-/// What the main thread does while the stages run: signals, clock anchors, progress, memory.
+/// What the main thread does while the stages run: signals, commands, clock anchors, progress, memory.
 struct Supervisor<'a> {
     files: &'a mut RunFiles,
+    desk: Option<CommandDesk>,
     control: &'a Control,
     interrupted: &'a AtomicBool,
     started: Instant,
@@ -365,11 +397,18 @@ struct Supervisor<'a> {
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(files: &'a mut RunFiles, control: &'a Control, interrupted: &'a AtomicBool, json: bool) -> Self {
+    fn new(
+        files: &'a mut RunFiles,
+        desk: Option<CommandDesk>,
+        control: &'a Control,
+        interrupted: &'a AtomicBool,
+        json: bool,
+    ) -> Self {
         let now = Instant::now();
         let progress = std::io::stderr().is_terminal() && !json;
         Self {
             files,
+            desk,
             control,
             interrupted,
             started: now,
@@ -384,6 +423,9 @@ impl<'a> Supervisor<'a> {
     fn tick(&mut self) {
         if self.interrupted.load(Ordering::Relaxed) {
             self.control.interrupt();
+        }
+        if let Some(desk) = &mut self.desk {
+            desk.tick(wall_now(), &mut |text| self.files.command(text), self.control);
         }
         self.anonymous_bytes = self.anonymous_bytes.max(summary::anonymous_bytes());
         if self.last_anchor.elapsed() >= Duration::from_secs(10) {
@@ -403,8 +445,11 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The most anonymous memory seen, bytes.
+    /// Answers the last commands. Returns the most anonymous memory seen, bytes.
     fn finish(self) -> u64 {
+        if let Some(desk) = self.desk {
+            desk.finish(wall_now(), &mut |text| self.files.command(text), self.control);
+        }
         if self.shown {
             say("");
         }

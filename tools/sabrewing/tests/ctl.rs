@@ -1,0 +1,152 @@
+//! `ctl` beside a running `replay`: what the run says of itself, refusals, kill and its latch.
+
+mod support;
+
+use engine::ids::Lane;
+use engine::journal::schema::RecordKind;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use support::journal::Journal;
+use support::{Dir, Ran, USDM, arg, command, replay};
+
+/// A replay at the recorded pace, which takes minutes; ended with the test at the latest.
+struct Running(Option<Child>);
+
+impl Running {
+    /// Starts it and waits until it has taken frames.
+    fn start(run: &str) -> Self {
+        let args = [&arg(USDM), "--json", "--pace", "recorded", "--journal", run];
+        let child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut running = Self(Some(child));
+        loop {
+            let child = running.0.as_mut().unwrap();
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            let reader = engine::counters::Reader::open(format!("{run}/counters").as_ref());
+            let all = reader.ok().and_then(|reader| reader.snapshot().ok());
+            if all.is_some_and(|all| all.find("feed", "frames").is_some_and(|frames| frames.value > 0)) {
+                return running;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    fn end(mut self) -> Ran {
+        self.0.take().unwrap().wait_with_output().unwrap().into()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn ctl<'a>(data_dir: &Path, args: impl IntoIterator<Item = &'a str>) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sabrewing"));
+    command.args(["ctl", "--author", "bob", "--data-dir"]).arg(data_dir).args(args).output().unwrap().into()
+}
+
+#[test]
+fn a_run_says_what_it_does_refuses_what_it_does_not_know_and_a_kill_stays_until_it_is_released() {
+    let dir = Dir::new();
+    let run = dir.at("run");
+    let running = Running::start(&run);
+
+    let status = ctl(dir.path(), ["status"]).expect(0, &[]).stdout;
+    let first = |what: &str| status.lines().any(|line| line.starts_with(what));
+    for what in ["run ", "process ", "state alive", "thread feed-gateway: last turned "] {
+        assert!(first(what), "{what}: {status}");
+    }
+    assert!(first("quoter binance-usdm:BTCUSDT not quoting: "), "{status}");
+    let json = ctl(dir.path(), ["--json", "--run", &run, "status"]).expect(0, &[]).json();
+    assert_eq!((&json["alive"], &json["killed"]), (&true.into(), &Value::Null));
+    assert_eq!(json["counters"][0]["name"], "not_quoting");
+
+    let unknown = ctl(dir.path(), ["pause", "maker"]).expect(1, &[]);
+    assert_eq!(unknown.stdout, "refused: no strategy maker; there is quoter\n");
+    let unknown = ctl(dir.path(), ["--json", "set", "quoter", "nothing=1"]).expect(1, &[]).json();
+    assert_eq!(unknown["reason"], "no parameter nothing: there is none");
+    assert_eq!(unknown["accepted"], false);
+    let alive = ctl(dir.path(), ["release-kill"]).expect(1, &[]);
+    assert!(alive.stdout.contains("still alive"), "{alive:?}");
+
+    let killed = ctl(dir.path(), ["kill", "too", "odd"]).expect(0, &[]).stdout;
+    let record = killed.strip_prefix("accepted, journal runner:").unwrap_or_else(|| panic!("{killed}"));
+    let (record, latched) = record.split_once("\nlatched: ").unwrap();
+    assert_eq!(latched.matches("KILL").count(), 2, "{latched}");
+    let ran = running.end().expect(3, &[]);
+    let (stopped, open) = (ran.json()["stopped"].to_string(), ran.json()["open_orders"].to_string());
+    for what in ["the operator killed trading: killed 20", "by bob: too odd", "nothing is open"] {
+        assert!(stopped.contains(what), "{stopped}");
+    }
+    assert_eq!(open, "0");
+    let journal = Journal::open(&run);
+    let kept: Vec<_> = journal.of_kind(Lane::Runner, RecordKind::OperatorCommand).collect();
+    assert_eq!(kept.len(), 3);
+    assert_eq!(kept[0].text(), "0.1 bob: pause maker: refused: no strategy maker; there is quoter");
+    assert_eq!(kept[2].seq.to_string(), record);
+    assert!(kept[2].text().ends_with("by bob: too odd"), "{}", kept[2].text());
+    assert_eq!(fs::read_dir(format!("{run}/commands")).unwrap().count(), 0, "no lane is left");
+
+    let status = ctl(dir.path(), ["--run", &run, "status"]).expect(0, &[]).stdout;
+    assert!(status.contains("state dead\nkill latch: killed 20"), "{status}");
+    let late = ctl(dir.path(), ["--run", &run, "pause"]).expect(1, &[]).stdout;
+    assert_eq!(late, "refused: the run has ended\n");
+
+    let short = dir.lines("short", support::lines_of(USDM).iter().take(50));
+    let next = dir.at("next");
+    replay([&short, "--json", "--journal", &next]).expect(3, &["KILL: killed 20", "release-kill"]);
+    assert!(!Path::new(&next).exists(), "nothing was begun");
+    let released = ctl(dir.path(), ["release-kill"]).expect(0, &[]).stdout;
+    assert!(released.starts_with("accepted\nreleased: ") && released.contains("too odd"), "{released}");
+    replay([&short, "--json", "--journal", &next]).expect(0, &[]);
+    let again = ctl(dir.path(), ["release-kill"]).expect(1, &[]).stdout;
+    assert!(again.starts_with("refused: no kill is latched in "), "{again}");
+}
+
+#[test]
+fn a_kill_reaches_every_run_of_the_directory_though_no_lane_can_be_made() {
+    let dir = Dir::new();
+    let runs = ["a", "b"].map(|name| dir.at(name));
+    let running = runs.each_ref().map(|run| Running::start(run));
+    let several = ctl(dir.path(), ["kill"]).expect(2, &["2 runs are alive; choose one with --run:"]);
+    assert!(runs.iter().all(|run| several.stderr.contains(run)), "{several:?}");
+    let lane = format!("{}/commands", runs[0]);
+    fs::remove_dir_all(&lane).unwrap();
+    fs::write(&lane, "not a directory").unwrap();
+    let killed = ctl(dir.path(), ["--run", &runs[0], "kill"]).expect(0, &["the latch must do"]).stdout;
+    assert!(killed.starts_with("accepted\nlatched: "), "{killed}");
+    for running in running {
+        let ran = running.end().expect(3, &[]);
+        assert!(ran.json()["stopped"].to_string().contains("nothing is open"), "{ran:?}");
+    }
+}
+
+#[test]
+fn without_a_run_a_kill_keeps_the_next_one_from_starting() {
+    let dir = Dir::new();
+    for verb in ["status", "pause"] {
+        ctl(dir.path(), [verb]).expect(2, &["no run is alive in ", "or directly below it"]);
+    }
+    let latched = ctl(dir.path(), ["kill"]).expect(0, &[]).stdout;
+    assert!(latched.starts_with("accepted\nlatched: "), "{latched}");
+    let short = dir.lines("short", support::lines_of(USDM).iter().take(50));
+    replay([&short, "--json", "--journal", &dir.at("run")]).expect(3, &["by bob"]);
+    replay([&short, "--json"]).expect(0, &[]);
+}
+
+#[test]
+fn a_wrong_command_line_is_said() {
+    let dir = Dir::new();
+    ctl(dir.path(), ["set", "quoter", "levels"]).expect(2, &["NAME=VALUE"]);
+    ctl(dir.path(), ["--ttl", "0s", "pause"]).expect(2, &["above zero and at most an hour"]);
+    ctl(dir.path(), ["--ttl", "5 s", "pause"]).expect(2, &["500ms, 5s, 1m"]);
+    ctl(dir.path(), ["--run", &dir.at("missing"), "pause"]).expect(2, &["counters"]);
+    ctl(dir.path(), ["--run", &dir.at("missing"), "kill"]).expect(2, &["no such directory"]);
+    ctl(&dir.path().join("missing"), ["status"]).expect(2, &["missing"]);
+}
