@@ -36,6 +36,13 @@ impl Nanos {
         Self(ms.saturating_mul(1_000_000))
     }
 
+    /// From microseconds; saturates.
+    #[inline]
+    #[must_use]
+    pub const fn from_us(us: u64) -> Self {
+        Self(us.saturating_mul(1_000))
+    }
+
     /// Whole milliseconds, rounded down.
     #[inline]
     #[must_use]

@@ -8,3 +8,4 @@ pub mod latency;
 pub mod manager;
 pub mod paper;
 pub mod stage;
+pub mod touch_exchange;

@@ -2,7 +2,7 @@
 //! An order leaves in one place only: approved by the gate, then journalled, then sent.
 
 use crate::latency::{Latency, Moments};
-use crate::paper::{Answer, PaperExchange};
+use crate::touch_exchange::{Answer, PaperExchange};
 use engine::ids::{AccountId, Cause, InstrumentId};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{GateRefusal, OrderBody, RecordKind};

@@ -20,8 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, config, counters, detect, hyperliquid, indicators, instruments, journal, lines, num,
-    stage, wire,
+    binance, capture, config, counters, decisions, detect, events, hyperliquid, indicators, instruments,
+    journal, lines, num, orders, stage, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -158,6 +158,75 @@ pub const TARGETS: &[Target] = &[
         run: wire::target,
         words: NUMBERS,
     },
+    Target {
+        name: "orders",
+        parses: &[
+            "gateway::paper::request::parse",
+            "gateway::client_order_id::ClientOrderId::from_bytes",
+            "gateway::paper::PaperExchange::request",
+        ],
+        run: orders::target,
+        words: ORDERS,
+    },
+    Target {
+        name: "events",
+        parses: &["sim::parity::parse_events", "sim::parity::load_events", "sim::parity::Settings::load"],
+        run: events::target,
+        words: EVENTS,
+    },
+    Target {
+        name: "decisions",
+        parses: &[
+            "engine::decisions::Decisions::record",
+            "engine::decisions::Decisions::finish",
+            "engine::message::Quotes::read",
+        ],
+        run: decisions::target,
+        words: &[],
+    },
+];
+
+/// Words of order requests.
+const ORDERS: &[&str] = &[
+    "order.place",
+    "order.cancel",
+    "order.modify",
+    "order.amend.keepPriority",
+    "\"symbol\":\"BTCUSDT\"",
+    "\"side\":\"SELL\"",
+    "\"type\":\"LIMIT_MAKER\"",
+    "\"type\":\"MARKET\"",
+    "\"type\":\"LIMIT\"",
+    "\"timeInForce\":\"IOC\"",
+    "\"timeInForce\":\"FOK\"",
+    "\"quantity\":\"0.001\"",
+    "\"newQty\":\"0.001\"",
+    "\"price\":\"10.1\"",
+    "\"newClientOrderId\":\"sb0-1-2\"",
+    "\"origClientOrderId\":\"sb0-1-2\"",
+    "{",
+    "}",
+    ",",
+    "\\",
+    " ",
+];
+/// Words of event files.
+const EVENTS: &[&str] = &[
+    "RiskAdverseQueueModel",
+    "ProbQueueModel PowerProbQueueFunc(2)",
+    "ev,exch_ts,local_ts,px,qty",
+    "3758096385",
+    "3489660929",
+    "3489660930",
+    "3758096386",
+    "3758096388",
+    "3489660932",
+    "3758096387",
+    "2684354562",
+    ",",
+    "\n",
+    "0.000",
+    "-1",
 ];
 
 const NAMED_BY_REQUEST: &str =
@@ -190,8 +259,10 @@ const INDICATORS: &[&str] = &[
 pub const EXEMPT: &[(&str, &str)] = &[
     ("engine::counters::Counters::create", OWN_TEXT),
     ("engine::counters::Counters::register", OWN_TEXT),
+    ("engine::counters::Counters::register_histogram", OWN_TEXT),
     ("engine::counters::desc::Desc::counter", OWN_TEXT),
     ("engine::counters::desc::Desc::gauge", OWN_TEXT),
+    ("engine::counters::desc::Desc::histogram", OWN_TEXT),
     ("engine::counters::desc::Desc::max", OWN_TEXT),
     ("engine::counters::desc::Desc::of_strategy", OWN_TEXT),
     ("engine::counters::desc::Desc::on_instrument", OWN_TEXT),
@@ -206,6 +277,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
+    ("sim::parity::Error::output", "keeps the path of a file that could not be written, for the message"),
     ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),

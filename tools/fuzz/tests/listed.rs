@@ -15,6 +15,7 @@ const CRATES: &[(&str, &str)] = &[
     ("gateway", "gateway/src"),
     ("sabrewing", "tools/sabrewing/src"),
     ("journal", "tools/journal/src"),
+    ("sim", "tools/sim/src"),
 ];
 
 /// Types of parameters that foreign bytes come in.

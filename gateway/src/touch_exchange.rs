@@ -1,9 +1,4 @@
-//! The paper exchange: a counterparty that answers approved orders from the recorded or live market.
-//!
-//! It takes post-only limit orders. An order that would take is rejected. A resting order is filled in full, at
-//! its own price, when a trade goes through its price or the opposite touch reaches it: the queue in front of
-//! it is taken to be the whole level. Answers have no latency. It sees every market message before the
-//! strategy does.
+//! The thin exchange of the first issue: post-only orders against the touch, in full, without latency.
 
 use engine::ids::InstrumentId;
 use engine::message::Trade;

@@ -1,0 +1,374 @@
+//! What a request to the paper exchange says: a parser of its own for the venue's order messages, written from the
+//! dossier and not from the encoder. It takes any key order and refuses what it does not know.
+//!
+//! ```text
+//! {"id":"7","method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTX",
+//!  "quantity":"0.010","price":"61653.4","newClientOrderId":"sb0-1-7","timestamp":1723161256493}}
+//! ```
+
+use crate::client_order_id::ClientOrderId;
+use engine::ids::{InstrumentId, VenueId};
+use engine::instrument::{Instrument, InstrumentTable};
+use engine::num::{Price, Qty, Side};
+use engine::order::Tif;
+use std::fmt;
+
+/// A request that was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// The order it is about.
+    pub id: ClientOrderId,
+    /// What it wants.
+    pub wants: Wants,
+}
+
+/// What a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// `order.place`.
+    Place {
+        /// Buys or sells.
+        side: Side,
+        /// Its limit; none: at any price.
+        limit: Option<Price>,
+        /// Quantity.
+        qty: Qty,
+        /// How long, and whether it may take.
+        tif: Tif,
+    },
+    /// `order.cancel`.
+    Cancel,
+    /// `order.modify`: another price, another whole quantity; it loses its place.
+    Modify {
+        /// The new limit.
+        price: Price,
+        /// The new whole quantity, what is filled included.
+        qty: Qty,
+    },
+    /// `order.amend.keepPriority`: less to trade, in its place.
+    Shrink {
+        /// The new whole quantity, what is filled included.
+        qty: Qty,
+    },
+}
+
+/// Why a request was not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestError {
+    /// What is wrong.
+    pub kind: RequestErrorKind,
+    /// Byte of the message where it was noticed.
+    pub offset: usize,
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestErrorKind {
+    /// Not JSON, or deeper than a request is.
+    Syntax,
+    /// `method` is missing or none that the exchange has.
+    Method,
+    /// A parameter that the method needs is not there.
+    Missing(&'static str),
+    /// A parameter is there twice.
+    Twice,
+    /// A parameter's value is none that it can have.
+    Value(&'static str),
+    /// No instrument of the venue has this symbol.
+    Symbol,
+    /// As many requests are on their way as the exchange keeps.
+    TooMany,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RequestErrorKind::Syntax => write!(f, "no request at byte {}", self.offset),
+            RequestErrorKind::Method => write!(f, "unknown method at byte {}", self.offset),
+            RequestErrorKind::Missing(key) => write!(f, "`{key}` is missing"),
+            RequestErrorKind::Twice => write!(f, "a key twice at byte {}", self.offset),
+            RequestErrorKind::Value(key) => write!(f, "impossible `{key}` at byte {}", self.offset),
+            RequestErrorKind::Symbol => write!(f, "unknown symbol at byte {}", self.offset),
+            RequestErrorKind::TooMany => f.write_str("too many requests on their way"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// Reads one request to `venue`. Err: the kind and the byte.
+pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Request, RequestError> {
+    let mut scan = Scan { bytes, at: 0 };
+    let (mut method, mut params) = (None, Params::default());
+    scan.object(|scan, key| match key.text {
+        b"method" => set(&mut method, scan.value()?, key.offset),
+        b"params" => scan.object(|scan, key| {
+            let slot = KEYS.iter().position(|known| known.as_bytes() == key.text);
+            let value = scan.value()?;
+            // What the exchange does not need (timestamp, key, signature, answer type) it does not look at.
+            slot.map_or(Ok(()), |slot| set(&mut params.0[slot], value, key.offset))
+        }),
+        _ => scan.value().map(drop),
+    })?;
+    scan.end()?;
+    let method = method.ok_or(RequestError { kind: RequestErrorKind::Method, offset: 0 })?;
+    let symbol = params.need("symbol")?;
+    let instrument =
+        table.iter().find(|known| known.venue_id == venue && known.symbol.as_bytes() == symbol.text);
+    let instrument =
+        instrument.ok_or(RequestError { kind: RequestErrorKind::Symbol, offset: symbol.offset })?;
+    let (id_key, wants) = match method.text {
+        b"order.place" => ("newClientOrderId", params.place(instrument)?),
+        b"order.cancel" => ("origClientOrderId", Wants::Cancel),
+        b"order.modify" => {
+            let (price, qty) = (params.price(instrument)?, params.qty("quantity", instrument)?);
+            ("origClientOrderId", Wants::Modify { price, qty })
+        }
+        b"order.amend.keepPriority" => {
+            ("origClientOrderId", Wants::Shrink { qty: params.qty("newQty", instrument)? })
+        }
+        _ => return Err(RequestError { kind: RequestErrorKind::Method, offset: method.offset }),
+    };
+    let id = params.need(id_key)?;
+    let known = ClientOrderId::from_bytes(id.text);
+    let id = known.ok_or(RequestError { kind: RequestErrorKind::Value(id_key), offset: id.offset })?;
+    Ok(Request { instrument: instrument.id, id, wants })
+}
+
+/// Parameters that the exchange looks at.
+const KEYS: [&str; 9] = [
+    "symbol",
+    "side",
+    "type",
+    "timeInForce",
+    "quantity",
+    "price",
+    "newClientOrderId",
+    "origClientOrderId",
+    "newQty",
+];
+
+/// The parameters of a request, by the place of their key in `KEYS`.
+#[derive(Default)]
+struct Params<'a>([Option<Text<'a>>; KEYS.len()]);
+
+impl<'a> Params<'a> {
+    fn find(&self, key: &str) -> Option<Text<'a>> {
+        let slot = KEYS.iter().position(|known| *known == key)?;
+        self.0[slot]
+    }
+
+    fn need(&self, key: &'static str) -> Result<Text<'a>, RequestError> {
+        self.find(key).ok_or(RequestError { kind: RequestErrorKind::Missing(key), offset: 0 })
+    }
+
+    fn place(&self, instrument: &Instrument) -> Result<Wants, RequestError> {
+        let fail = |key, offset| Err(RequestError { kind: RequestErrorKind::Value(key), offset });
+        let side = self.need("side")?;
+        let side = match side.text {
+            b"BUY" => Side::Buy,
+            b"SELL" => Side::Sell,
+            _ => return fail("side", side.offset),
+        };
+        let kind = self.need("type")?;
+        let tif = match kind.text {
+            b"LIMIT_MAKER" => Tif::PostOnly,
+            b"MARKET" => Tif::Ioc,
+            b"LIMIT" => {
+                let tif = self.need("timeInForce")?;
+                match tif.text {
+                    b"GTC" => Tif::Gtc,
+                    b"IOC" => Tif::Ioc,
+                    b"FOK" => Tif::Fok,
+                    b"GTX" => Tif::PostOnly,
+                    _ => return fail("timeInForce", tif.offset),
+                }
+            }
+            _ => return fail("type", kind.offset),
+        };
+        let limit = if kind.text == b"MARKET" { None } else { Some(self.price(instrument)?) };
+        Ok(Wants::Place { side, limit, qty: self.qty("quantity", instrument)?, tif })
+    }
+
+    fn price(&self, instrument: &Instrument) -> Result<Price, RequestError> {
+        let text = self.need("price")?;
+        let price = Price::parse(text.text, instrument.price_rule.tick).ok().filter(|price| price.0 > 0);
+        price.ok_or(RequestError { kind: RequestErrorKind::Value("price"), offset: text.offset })
+    }
+
+    fn qty(&self, key: &'static str, instrument: &Instrument) -> Result<Qty, RequestError> {
+        let text = self.need(key)?;
+        let qty = Qty::parse(text.text, instrument.qty_unit).ok().filter(|qty| qty.0 > 0);
+        qty.ok_or(RequestError { kind: RequestErrorKind::Value(key), offset: text.offset })
+    }
+}
+
+/// A string without its quotes, or a number, and where it begins.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    text: &'a [u8],
+    offset: usize,
+}
+
+fn set<'a>(slot: &mut Option<Text<'a>>, value: Text<'a>, offset: usize) -> Result<(), RequestError> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(RequestError { kind: RequestErrorKind::Twice, offset }),
+    }
+}
+
+/// The little JSON that requests are: objects of strings, numbers and words, without escapes.
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text<'a>) -> Result<(), RequestError>,
+    ) -> Result<(), RequestError> {
+        self.expect(b'{')?;
+        if self.peek() == Some(b'}') {
+            return self.expect(b'}');
+        }
+        loop {
+            let key = self.string()?;
+            self.expect(b':')?;
+            member(self, key)?;
+            if self.peek() == Some(b'}') {
+                return self.expect(b'}');
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn value(&mut self) -> Result<Text<'a>, RequestError> {
+        if self.peek() == Some(b'"') {
+            return self.string();
+        }
+        let offset = self.at;
+        let rest = self.bytes.get(offset..).unwrap_or_default();
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+        let len = rest.iter().take_while(|byte| is_plain(byte)).count();
+        if len == 0 {
+            return self.fail();
+        }
+        self.at += len;
+        Ok(Text { text: &rest[..len], offset })
+    }
+
+    fn string(&mut self) -> Result<Text<'a>, RequestError> {
+        self.expect(b'"')?;
+        let offset = self.at;
+        let rest = self.bytes.get(offset..).unwrap_or_default();
+        // Nothing that a request says needs an escape, a control character or more than ASCII.
+        let ends = |byte: &u8| *byte == b'"' || *byte == b'\\' || !(b' '..=b'~').contains(byte);
+        let Some(len) = rest.iter().position(ends) else { return self.fail() };
+        self.at += len;
+        self.take(b'"')?;
+        Ok(Text { text: &rest[..len], offset })
+    }
+
+    /// The byte after white space.
+    fn peek(&mut self) -> Option<u8> {
+        while self.bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+        self.bytes.get(self.at).copied()
+    }
+
+    fn expect(&mut self, wanted: u8) -> Result<(), RequestError> {
+        self.peek();
+        self.take(wanted)
+    }
+
+    fn take(&mut self, wanted: u8) -> Result<(), RequestError> {
+        if self.bytes.get(self.at) != Some(&wanted) {
+            return self.fail();
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), RequestError> {
+        if self.peek().is_some() { self.fail() } else { Ok(()) }
+    }
+
+    fn fail<T>(&self) -> Result<T, RequestError> {
+        Err(RequestError { kind: RequestErrorKind::Syntax, offset: self.at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paper::tests::table;
+    use proptest::prelude::*;
+
+    const VENUE: VenueId = VenueId(0);
+
+    fn read(text: &str) -> Result<Request, RequestError> {
+        parse(text.as_bytes(), VENUE, &table())
+    }
+
+    /// The dossier's own messages, with this table's symbol.
+    #[test]
+    fn the_dossiers_messages_say_what_they_say() {
+        let post_only =
+            Wants::Place { side: Side::Buy, limit: Some(Price(431_870)), qty: Qty(100), tif: Tif::PostOnly };
+        let placed = read(r#"{"id":"u1","method":"order.place","params":{"apiKey":"K","symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTX","price":"43187.00","quantity":"0.1","newClientOrderId":"b1","positionSide":"BOTH","timestamp":1702555533821,"signature":"00"}}"#).unwrap();
+        assert_eq!((placed.id.as_bytes(), placed.wants), (&b"b1"[..], post_only));
+        let maker = read(r#"{"id":"3","method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT_MAKER","price":"43187.00","quantity":"0.1","newClientOrderId":"a2","timestamp":1645423376533}}"#).unwrap();
+        assert_eq!(maker.wants, post_only);
+        let market = read(r#"{"id":"u5","method":"order.place","params":{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"0.1","newClientOrderId":"b3"}}"#).unwrap();
+        assert_eq!(
+            market.wants,
+            Wants::Place { side: Side::Sell, limit: None, qty: Qty(100), tif: Tif::Ioc }
+        );
+        let cancel =
+            read(r#" {"params" : {"origClientOrderId":"b1","symbol":"BTCUSDT"}, "method":"order.cancel"} "#)
+                .unwrap();
+        assert_eq!((cancel.id.as_bytes(), cancel.wants), (&b"b1"[..], Wants::Cancel));
+        let modify = read(r#"{"id":"u2","method":"order.modify","params":{"symbol":"BTCUSDT","side":"BUY","origClientOrderId":"b1","price":"43180.00","quantity":"0.1","modifyId":7}}"#).unwrap();
+        assert_eq!(modify.wants, Wants::Modify { price: Price(431_800), qty: Qty(100) });
+        let shrink = read(r#"{"id":"7","method":"order.amend.keepPriority","params":{"symbol":"BTCUSDT","origClientOrderId":"a4","newClientOrderId":"a4","newQty":"0.005"}}"#).unwrap();
+        assert_eq!(shrink.wants, Wants::Shrink { qty: Qty(5) });
+    }
+
+    #[test]
+    fn what_cannot_be_a_request_is_refused_with_its_place() {
+        let good = r#"{"id":"1","method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","price":"10.0","quantity":"0.1","newClientOrderId":"b1"}}"#;
+        assert!(read(good).is_ok());
+        // What is changed into what; what is said; and before which text the byte lies.
+        for (from, to, expected, before) in [
+            ("order.place", "order.test", "unknown method at byte {}", "order.test"),
+            ("BTCUSDT", "ETHUSDT", "unknown symbol at byte {}", "ETHUSDT"),
+            (r#""side":"BUY","#, "", "`side` is missing", ""),
+            ("BUY", "buy", "impossible `side` at byte {}", "buy"),
+            ("LIMIT", "STOP", "impossible `type` at byte {}", "STOP"),
+            ("GTC", "GTT", "impossible `timeInForce` at byte {}", "GTT"),
+            ("10.0", "10.05", "impossible `price` at byte {}", "10.05"),
+            ("\"10.0\"", "0", "impossible `price` at byte {}", "0,\"quantity"),
+            ("0.1", "-0.1", "impossible `quantity` at byte {}", "-0.1"),
+            ("b1", "", "impossible `newClientOrderId` at byte {}", "\"}}"),
+            ("\"side\"", "\"symbol\":\"X\",\"side\"", "a key twice at byte {}", "symbol\":\"X"),
+            ("}}", "} x", "no request at byte {}", "x"),
+            ("}}", "}}x", "no request at byte {}", "x"),
+            ("b1", "b\\u0031", "no request at byte {}", "\\u0031"),
+        ] {
+            let bad = good.replace(from, to);
+            let expected = expected.replace("{}", &bad.find(before).unwrap().to_string());
+            assert_eq!(read(&bad).unwrap_err().to_string(), expected, "{from} -> {to}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, VENUE, &table());
+        }
+    }
+}

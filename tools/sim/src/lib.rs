@@ -1,0 +1,3 @@
+//! Parts of the engine under circumstances of which everything is known.
+
+pub mod parity;
