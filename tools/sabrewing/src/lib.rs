@@ -8,6 +8,7 @@ pub mod doctor;
 mod indicators;
 pub mod pipeline;
 mod replay;
+mod run;
 mod run_files;
 
 use clap::{Parser, Subcommand};

@@ -2,34 +2,26 @@
 
 mod books;
 mod instruments;
-mod pace;
-mod summary;
+pub(crate) mod pace;
+pub(crate) mod summary;
 
-use crate::commands::CommandDesk;
-use crate::config::{Config, PlacementChoice};
-use crate::pipeline::{Setup, assemble, build};
-use crate::run_files::{RunFiles, wall_now};
+use crate::config::Config;
+use crate::run::{
+    PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say, usage,
+};
 use books::{BooksTap, Output};
 use clap::Args;
-use engine::commands::{KillLatch, Names, StrategyDesc};
+use engine::counters::Snapshot;
 use engine::ids::ConnectionId;
 use engine::instrument::InstrumentTable;
-use engine::placement::Placement;
-use engine::runner::{self, Control};
-use engine::time::StampClock;
 use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
-use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
-use summary::{StageReports, Summary};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 /// Replays captures through all five stages.
 ///
@@ -96,29 +88,6 @@ pub(crate) struct ReplayArgs {
     strict: bool,
 }
 
-#[derive(Clone, Debug)]
-struct PlacementText(PlacementChoice);
-
-impl std::str::FromStr for PlacementText {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.into()))
-    }
-}
-
-/// Why a replay did not happen: its exit code, and one line.
-struct Refused(u8, String);
-
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
-fn input(what: impl ToString) -> Refused {
-    Refused(1, what.to_string())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
-fn usage(what: impl ToString) -> Refused {
-    Refused(2, what.to_string())
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     match replay(args) {
@@ -130,18 +99,10 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     }
 }
 
-/// A line for whoever watches; nobody need.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
-    let cores = engine::thread_facts::allowed_cores();
-    let placement = args.placement.0.load(&cores).map_err(usage)?;
-    if let Some(host) = config.host.as_ref().filter(|host| host.strict_host) {
-        refuse_unfit_host(host, &placement, args.journal.as_deref())?;
-    }
+    let placement = args.placement.load()?;
+    refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
     refuse_overwriting_inputs(args)?;
     let rows_failed = |error: std::io::Error| {
         let path = args.books.as_ref().map_or_else(String::new, |path| path.display().to_string());
@@ -165,12 +126,6 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     for line in assumed {
         say(&format!("assumed {line}"));
     }
-    let clock = if config.stamps { StampClock::on() } else { StampClock::off() };
-    let control = Arc::new(Control::default());
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
-    }
     let (books_failed_tx, books_failed) = sync_channel(2);
     let tap = match (&args.books, tapped) {
         (Some(path), Some(instrument)) => {
@@ -179,14 +134,9 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         }
         _ => None,
     };
-    refuse_killed(args.journal.as_deref())?;
-    let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
-    let desk = match &args.journal {
-        Some(dir) => {
-            Some(CommandDesk::open(dir, files.run_id(), names(&config, &table), None).map_err(usage)?)
-        }
-        None => None,
-    };
+    let progress =
+        Progress { status: messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
+    let run = Run::new(&config, &table, args.journal.as_deref(), progress)?;
 
     let captures: Vec<CaptureFile> = args
         .files
@@ -198,37 +148,10 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let opened = MergedCaptures::open(&captures).map_err(input)?;
     let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
 
-    let setup =
-        Setup { config: &config, table: &table, of_connection: &of_file, clock: &clock, control: &control };
-    let (threads, ended) = {
-        let (counters, writer) = files.split();
-        let (stages, ended) = assemble(&setup, source, tap, counters, writer).map_err(usage)?;
-        (build(stages, &placement, table.len(), &clock, counters).map_err(usage)?, ended)
-    };
-
-    files.wait_prepared().map_err(usage)?;
-    let started = Instant::now(); // the first byte is read after this, when the feed stage asks for it
-    let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, args.json);
-    let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
-    let anonymous_bytes = supervisor.finish();
-    let elapsed = started.elapsed();
-
-    let feed = received(&ended.feed)?;
-    let mut summary = Summary::of(&StageReports {
-        table: &table,
-        feed: &feed,
-        book: &received(&ended.book)?,
-        gateway: &received(&ended.gateway)?,
-        threads: &threads,
-    });
+    let mut ended = run.go(&placement, &of_file, source, tap)?;
+    let is_interrupted = ended.is_interrupted();
+    let (feed, summary) = (&ended.feed, &mut ended.summary);
     summary.files = args.files.iter().map(|path| path.display().to_string()).collect();
-    summary.config.clone_from(&config.name);
-    summary.journal = args.journal.as_ref().map(|path| path.display().to_string());
-    summary.memory_bytes.anonymous = anonymous_bytes;
-    summary.elapsed_s = elapsed.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let lines = feed.frames as f64;
-    summary.messages_per_s = lines / elapsed.as_secs_f64();
     summary.first_errors = feed
         .first_errors
         .iter()
@@ -240,7 +163,6 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
             format!("{file}, line {line}: {error}")
         })
         .collect();
-    summary.stopped = stop_text(&control);
 
     let mut code = 0;
     let mut failures = Vec::new();
@@ -250,7 +172,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     if let Ok(error) = capture_failed.try_recv() {
         failures.push(CaptureError::to_string(&error));
         code = 1;
-    } else if feed.frames == 0 && !control.is_interrupted() {
+    } else if feed.frames == 0 && !is_interrupted {
         failures.push("no line was read".into());
         code = 1;
     }
@@ -259,58 +181,14 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         failures.push(format!("{path}: {error}"));
         code = 1;
     }
-    if summary.stopped.is_some() {
-        code = 3;
-    }
-    let how = summary.stopped.clone().unwrap_or_else(|| match failures.first() {
-        Some(failure) => format!("input failed: {failure}"),
-        None if control.is_interrupted() => "interrupted".into(),
-        None => "every line was read".into(),
-    });
-    if let Err(error) = files.close(&how) {
-        failures.push(error);
-        code = 3;
-    }
-    let page =
-        if args.json { serde_json::to_string(&summary).map_err(usage)? + "\n" } else { summary.text() };
-    if let Err(error) = std::io::stdout().write_all(page.as_bytes())
-        // A reader that closed the pipe has seen what it wanted.
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        failures.push(format!("the summary could not be written: {error}"));
-        code = code.max(1);
-    }
-    for failure in failures {
-        say(&format!("sabrewing replay: {failure}"));
-    }
-    Ok(ExitCode::from(code))
+    let page = if args.json { json_line(summary)? } else { summary.text() };
+    Ok(ended.close("sabrewing replay", "every line was read", code, failures, &page))
 }
 
-/// A stage's report: it sends one whatever ended it.
-fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
-    report.recv().map_err(|_| Refused(3, "a stage ended without its report".into()))
-}
-
-/// Err: the operator killed trading here, and nobody released it.
-fn refuse_killed(run_dir: Option<&Path>) -> Result<(), Refused> {
-    let latches = run_dir.map(KillLatch::of_run).unwrap_or_default();
-    match latches.iter().find_map(|latch| Some((latch.path(), latch.check()?))) {
-        Some((path, record)) => {
-            Err(Refused(3, format!("{}: {record}; see `sabrewing ctl release-kill --help`", path.display())))
-        }
-        None => Ok(()),
-    }
-}
-
-/// What commands to this run can name.
-fn names(config: &Config, table: &InstrumentTable) -> Names {
-    let quoter = config.quoter.map(|_| StrategyDesc {
-        id: strategies::stage::QUOTER,
-        name: "quoter".into(),
-        params: Vec::new(),
-    });
-    let instruments = table.iter().map(engine::instrument::Instrument::full_name).collect();
-    Names { strategies: quoter.into_iter().collect(), instruments }
+/// What a terminal shows while a replay runs.
+fn messages(counters: &Snapshot, elapsed: Duration) -> String {
+    let frames = counters.find("feed", "frames").map_or(0, |entry| entry.value);
+    format!("{frames} messages, {} s ", elapsed.as_secs())
 }
 
 /// Which file of its own stream each file is.
@@ -346,113 +224,5 @@ fn tapped(args: &ReplayArgs, table: &InstrumentTable) -> Result<engine::instrume
         (Some(_), Some(_)) => {
             Err(usage(format!("the files are of {}: choose the one for --books with --instrument", names())))
         }
-    }
-}
-
-/// `strict_host`: what the configuration leaves open is asked of the cores and the disk that this run will use.
-fn refuse_unfit_host(
-    host: &crate::doctor::HostRequirements,
-    placement: &Placement,
-    journal: Option<&Path>,
-) -> Result<(), Refused> {
-    let mut host = host.clone();
-    let pinned: BTreeSet<u32> =
-        placement.threads.iter().filter_map(|thread| u32::try_from(thread.core?).ok()).collect();
-    if host.pinned_cores.is_none() && !pinned.is_empty() {
-        host.pinned_cores = Some(pinned.into_iter().collect());
-    }
-    if host.journal_dir.is_none() {
-        // The directory itself is not there yet.
-        host.journal_dir =
-            journal.map(|dir| dir.parent().filter(|p| p.is_dir()).unwrap_or(Path::new(".")).to_owned());
-    }
-    let unmet = crate::doctor::unmet(&host);
-    if unmet.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> =
-        unmet.iter().map(|finding| format!("  {}: {}", finding.id, finding.value)).collect();
-    Err(usage(format!("strict_host: this host does not meet its requirements:\n{}", lines.join("\n"))))
-}
-
-fn stop_text(control: &Control) -> Option<String> {
-    let reason = control.stopped()?;
-    let detail = control.detail().map_or_else(String::new, |detail| format!(": {detail}"));
-    let orders = if control.is_canceled() { "nothing is open" } else { "open orders could NOT be canceled" };
-    Some(format!("{}{detail}; {orders}", reason.name()))
-}
-
-/// What the main thread does while the stages run: signals, commands, clock anchors, progress, memory.
-struct Supervisor<'a> {
-    files: &'a mut RunFiles,
-    desk: Option<CommandDesk>,
-    control: &'a Control,
-    interrupted: &'a AtomicBool,
-    started: Instant,
-    last_anchor: Instant,
-    last_progress: Instant,
-    progress: bool,
-    shown: bool,
-    anonymous_bytes: u64,
-}
-
-impl<'a> Supervisor<'a> {
-    fn new(
-        files: &'a mut RunFiles,
-        desk: Option<CommandDesk>,
-        control: &'a Control,
-        interrupted: &'a AtomicBool,
-        json: bool,
-    ) -> Self {
-        let now = Instant::now();
-        let progress = std::io::stderr().is_terminal() && !json;
-        Self {
-            files,
-            desk,
-            control,
-            interrupted,
-            started: now,
-            last_anchor: now,
-            last_progress: now,
-            progress,
-            shown: false,
-            anonymous_bytes: 0,
-        }
-    }
-
-    fn tick(&mut self) {
-        if self.interrupted.load(Ordering::Relaxed) {
-            self.control.interrupt();
-        }
-        if let Some(desk) = &mut self.desk {
-            desk.tick(wall_now(), &mut |text| self.files.command(text), self.control);
-        }
-        self.anonymous_bytes = self.anonymous_bytes.max(summary::anonymous_bytes());
-        if self.last_anchor.elapsed() >= Duration::from_secs(10) {
-            self.last_anchor = Instant::now();
-            self.files.anchor();
-        }
-        if self.progress
-            && self.started.elapsed().as_secs() >= 2
-            && self.last_progress.elapsed().as_millis() >= 500
-        {
-            self.last_progress = Instant::now();
-            self.shown = true;
-            let frames = self.files.counters().snapshot().ok();
-            let frames =
-                frames.and_then(|all| all.find("feed", "frames").map(|entry| entry.value)).unwrap_or(0);
-            let _ = write!(std::io::stderr(), "\r{frames} messages, {} s ", self.started.elapsed().as_secs());
-        }
-    }
-
-    /// Answers the last commands. Returns the most anonymous memory seen, bytes.
-    fn finish(self) -> u64 {
-        if let Some(desk) = self.desk {
-            desk.finish(wall_now(), &mut |text| self.files.command(text), self.control);
-        }
-        if self.shown {
-            say("");
-        }
-        self.anonymous_bytes
     }
 }

@@ -1,0 +1,367 @@
+//! A run of the stages, whatever their frames come from: what `replay` and `demo` share between reading their
+//! arguments and printing their summary.
+
+use crate::commands::CommandDesk;
+use crate::config::{Config, PlacementChoice};
+use crate::pipeline::{Setup, assemble, build};
+use crate::replay::summary::{self, StageReports, Summary};
+use crate::run_files::{RunFiles, wall_now};
+use engine::book_stage::BookTap;
+use engine::commands::{KillLatch, Names, StrategyDesc};
+use engine::counters::Snapshot;
+use engine::ids::InstrumentId;
+use engine::instrument::InstrumentTable;
+use engine::placement::Placement;
+use engine::runner::{self, Control};
+use engine::time::StampClock;
+use feeds::stage::{FeedReport, FrameSource};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+/// A run that is about to start: from here on a signal ends it in order.
+pub(crate) struct Run<'a> {
+    config: &'a Config,
+    table: &'a InstrumentTable,
+    journal: Option<&'a Path>,
+    progress: Progress,
+    clock: StampClock,
+    control: Arc<Control>,
+    interrupted: Arc<AtomicBool>,
+    files: RunFiles,
+    desk: Option<CommandDesk>,
+}
+
+/// A run that has ended; its journal is still open.
+pub(crate) struct Ended {
+    /// What the feed stage saw.
+    pub(crate) feed: FeedReport,
+    /// Filled in but for where the frames came from.
+    pub(crate) summary: Summary,
+    files: RunFiles,
+    control: Arc<Control>,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the signals, and makes the run's files. Err: the directory of the journal cannot be one; trading was
+    /// killed there.
+    pub(crate) fn new(
+        config: &'a Config,
+        table: &'a InstrumentTable,
+        journal: Option<&'a Path>,
+        progress: Progress,
+    ) -> Result<Self, Refused> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
+        }
+        refuse_killed(journal)?;
+        let files = RunFiles::create(journal, config, table).map_err(usage)?;
+        let open = |dir| CommandDesk::open(dir, files.run_id(), names(config, table), None).map_err(usage);
+        let desk = journal.map(open).transpose()?;
+        let clock = if config.stamps { StampClock::on() } else { StampClock::off() };
+        Ok(Self {
+            config,
+            table,
+            journal,
+            progress,
+            clock,
+            control: Arc::default(),
+            interrupted,
+            files,
+            desk,
+        })
+    }
+
+    /// Runs the stages over `source` until it or the run ends. Err: they could not be put together or started.
+    pub(crate) fn go<F: FrameSource + 'static, T: BookTap + 'static>(
+        self,
+        placement: &Placement,
+        of_connection: &[InstrumentId],
+        source: F,
+        tap: T,
+    ) -> Result<Ended, Refused> {
+        let Self { config, table, journal, progress, clock, control, interrupted, mut files, desk } = self;
+        let setup = Setup { config, table, of_connection, clock: &clock, control: &control };
+        let (threads, ended) = {
+            let (counters, writer) = files.split();
+            let (stages, ended) = assemble(&setup, source, tap, counters, writer).map_err(usage)?;
+            (build(stages, placement, table.len(), &clock, counters).map_err(usage)?, ended)
+        };
+
+        files.wait_prepared().map_err(usage)?;
+        let started = Instant::now(); // the first byte is read after this, when the feed stage asks for it
+        let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, progress);
+        let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
+        let anonymous_bytes = supervisor.finish();
+        let elapsed = started.elapsed();
+
+        let feed = received(&ended.feed)?;
+        let mut summary = Summary::of(&StageReports {
+            table,
+            feed: &feed,
+            book: &received(&ended.book)?,
+            gateway: &received(&ended.gateway)?,
+            threads: &threads,
+        });
+        summary.config.clone_from(&config.name);
+        summary.journal = journal.map(|path| path.display().to_string());
+        summary.memory_bytes.anonymous = anonymous_bytes;
+        summary.elapsed_s = elapsed.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let frames = feed.frames as f64;
+        summary.messages_per_s = frames / elapsed.as_secs_f64();
+        summary.stopped = stop_text(&control);
+        Ok(Ended { feed, summary, files, control })
+    }
+}
+
+impl Ended {
+    /// Whether a signal ended it.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.control.is_interrupted()
+    }
+
+    /// Ends the journal, prints `page` to stdout, then `failures` to stderr under the command's name. `code` is
+    /// the exit code unless something worse is known here; `done` says how a run ended that nothing cut short.
+    pub(crate) fn close(
+        self,
+        command: &str,
+        done: &str,
+        mut code: u8,
+        mut failures: Vec<String>,
+        page: &str,
+    ) -> ExitCode {
+        if self.summary.stopped.is_some() {
+            code = 3;
+        }
+        let how = self.summary.stopped.clone().unwrap_or_else(|| match failures.first() {
+            Some(failure) => format!("input failed: {failure}"),
+            None if self.is_interrupted() => "interrupted".into(),
+            None => done.into(),
+        });
+        if let Err(error) = self.files.close(&how) {
+            failures.push(error);
+            code = 3;
+        }
+        if let Err(error) = std::io::stdout().write_all(page.as_bytes())
+            // A reader that closed the pipe has seen what it wanted.
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            failures.push(format!("the summary could not be written: {error}"));
+            code = code.max(1);
+        }
+        for failure in failures {
+            say(&format!("{command}: {failure}"));
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// One JSON object on a line. Err: it cannot be written as one.
+pub(crate) fn json_line(summary: &impl Serialize) -> Result<String, Refused> {
+    Ok(serde_json::to_string(summary).map_err(usage)? + "\n")
+}
+
+/// What is shown while a run goes on.
+#[derive(Clone, Copy)]
+pub(crate) struct Progress {
+    /// Words for the run so far, from its counters.
+    pub(crate) status: fn(&Snapshot, Duration) -> String,
+    /// Time between two.
+    pub(crate) every: Duration,
+    /// Where they go.
+    pub(crate) to: Show,
+}
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Nowhere.
+    Nothing,
+    /// On one line of a terminal, over and over, from the third second on.
+    Terminal,
+}
+
+impl Show {
+    /// On stderr where that is a terminal, and not where a program reads.
+    pub(crate) fn unless(json: bool) -> Self {
+        if std::io::stderr().is_terminal() && !json { Self::Terminal } else { Self::Nothing }
+    }
+}
+
+/// Err: the operator killed trading here, and nobody released it.
+fn refuse_killed(run_dir: Option<&Path>) -> Result<(), Refused> {
+    let latches = run_dir.map(KillLatch::of_run).unwrap_or_default();
+    match latches.iter().find_map(|latch| Some((latch.path(), latch.check()?))) {
+        Some((path, record)) => {
+            Err(Refused(3, format!("{}: {record}; see `sabrewing ctl release-kill --help`", path.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What commands to this run can name.
+fn names(config: &Config, table: &InstrumentTable) -> Names {
+    let quoter = config.quoter.map(|_| StrategyDesc {
+        id: strategies::stage::QUOTER,
+        name: "quoter".into(),
+        params: Vec::new(),
+    });
+    let instruments = table.iter().map(engine::instrument::Instrument::full_name).collect();
+    Names { strategies: quoter.into_iter().collect(), instruments }
+}
+
+/// `--placement`.
+#[derive(Clone, Debug)]
+pub(crate) struct PlacementText(PlacementChoice);
+
+impl std::str::FromStr for PlacementText {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.into()))
+    }
+}
+
+impl PlacementText {
+    /// The placement. Err: an unknown name; a file that is none; cores that are not there.
+    pub(crate) fn load(&self) -> Result<Placement, Refused> {
+        self.0.load(&engine::thread_facts::allowed_cores()).map_err(usage)
+    }
+}
+
+/// Why a run did not happen: its exit code, and one line.
+pub(crate) struct Refused(pub(crate) u8, pub(crate) String);
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
+pub(crate) fn input(what: impl ToString) -> Refused {
+    Refused(1, what.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
+pub(crate) fn usage(what: impl ToString) -> Refused {
+    Refused(2, what.to_string())
+}
+
+/// A line for whoever watches; nobody need.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// `strict_host`: what the configuration leaves open is asked of the cores and the disk that this run will use.
+/// Err: what the host does not meet.
+pub(crate) fn refuse_unfit_host(
+    config: &Config,
+    placement: &Placement,
+    journal: Option<&Path>,
+) -> Result<(), Refused> {
+    let Some(mut host) = config.host.clone().filter(|host| host.strict_host) else { return Ok(()) };
+    let pinned: BTreeSet<u32> =
+        placement.threads.iter().filter_map(|thread| u32::try_from(thread.core?).ok()).collect();
+    if host.pinned_cores.is_none() && !pinned.is_empty() {
+        host.pinned_cores = Some(pinned.into_iter().collect());
+    }
+    if host.journal_dir.is_none() {
+        // The directory itself is not there yet.
+        host.journal_dir =
+            journal.map(|dir| dir.parent().filter(|p| p.is_dir()).unwrap_or(Path::new(".")).to_owned());
+    }
+    let unmet = crate::doctor::unmet(&host);
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        unmet.iter().map(|finding| format!("  {}: {}", finding.id, finding.value)).collect();
+    Err(usage(format!("strict_host: this host does not meet its requirements:\n{}", lines.join("\n"))))
+}
+
+/// A stage's report: it sends one whatever ended it.
+fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
+    report.recv().map_err(|_| Refused(3, "a stage ended without its report".into()))
+}
+
+fn stop_text(control: &Control) -> Option<String> {
+    let reason = control.stopped()?;
+    let detail = control.detail().map_or_else(String::new, |detail| format!(": {detail}"));
+    let orders = if control.is_canceled() { "nothing is open" } else { "open orders could NOT be canceled" };
+    Some(format!("{}{detail}; {orders}", reason.name()))
+}
+
+/// What the main thread does while the stages run: signals, clock anchors, progress, memory.
+struct Supervisor<'a> {
+    files: &'a mut RunFiles,
+    desk: Option<CommandDesk>,
+    control: &'a Control,
+    interrupted: &'a AtomicBool,
+    started: Instant,
+    last_anchor: Instant,
+    last_progress: Instant,
+    progress: Progress,
+    shown: bool,
+    anonymous_bytes: u64,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(
+        files: &'a mut RunFiles,
+        desk: Option<CommandDesk>,
+        control: &'a Control,
+        interrupted: &'a AtomicBool,
+        progress: Progress,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            files,
+            desk,
+            control,
+            interrupted,
+            started: now,
+            last_anchor: now,
+            last_progress: now,
+            progress,
+            shown: false,
+            anonymous_bytes: 0,
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.interrupted.load(Ordering::Relaxed) {
+            self.control.interrupt();
+        }
+        if let Some(desk) = &mut self.desk {
+            desk.tick(wall_now(), &mut |text| self.files.command(text), self.control);
+        }
+        self.anonymous_bytes = self.anonymous_bytes.max(summary::anonymous_bytes());
+        if self.last_anchor.elapsed() >= Duration::from_secs(10) {
+            self.last_anchor = Instant::now();
+            self.files.anchor();
+        }
+        if self.progress.to == Show::Terminal
+            && self.started.elapsed().as_secs() >= 2
+            && self.last_progress.elapsed() >= self.progress.every
+            && let Ok(counters) = self.files.counters().snapshot()
+        {
+            self.last_progress = Instant::now();
+            self.shown = true;
+            let _ =
+                write!(std::io::stderr(), "\r{}", (self.progress.status)(&counters, self.started.elapsed()));
+        }
+    }
+
+    /// The most anonymous memory seen, bytes.
+    fn finish(self) -> u64 {
+        if let Some(desk) = self.desk {
+            desk.finish(wall_now(), &mut |text| self.files.command(text), self.control);
+        }
+        if self.shown {
+            say("");
+        }
+        self.anonymous_bytes
+    }
+}
