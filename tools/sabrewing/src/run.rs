@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+use strategies::signal::{SignalTap, Subscriptions};
 
 /// A run that is about to start: from here on a signal ends it in order.
 pub(crate) struct Run<'a> {
@@ -36,6 +37,16 @@ pub(crate) struct Run<'a> {
     interrupted: Arc<AtomicBool>,
     files: RunFiles,
     desk: Option<CommandDesk>,
+}
+
+/// What looks at the running stages.
+pub(crate) struct Attached<T> {
+    /// At the books.
+    pub(crate) books: T,
+    /// At the signals of one instrument.
+    pub(crate) signals: Option<(InstrumentId, Box<dyn SignalTap>)>,
+    /// The feed stage marks the end of every so many lines; 0: of none.
+    pub(crate) mark_every: u32,
 }
 
 /// A run that has ended; its journal is still open.
@@ -85,13 +96,19 @@ impl<'a> Run<'a> {
         placement: &Placement,
         of_connection: &[InstrumentId],
         source: F,
-        tap: T,
+        subscriptions: &Subscriptions,
+        attached: Attached<T>,
     ) -> Result<Ended, Refused> {
         let Self { config, table, journal, progress, clock, control, interrupted, mut files, desk } = self;
-        let setup = Setup { config, table, of_connection, clock: &clock, control: &control };
+        let setup = Setup { config, table, of_connection, subscriptions, clock: &clock, control: &control };
         let (threads, ended) = {
             let (counters, writer) = files.split();
-            let (stages, ended) = assemble(&setup, source, tap, counters, writer).map_err(usage)?;
+            let (mut stages, ended) =
+                assemble(&setup, source, attached.books, counters, writer).map_err(usage)?;
+            stages.feed.mark_every(attached.mark_every);
+            if let Some((instrument, tap)) = attached.signals {
+                stages.signal.tap(instrument, tap);
+            }
             (build(stages, placement, table.len(), &clock, counters).map_err(usage)?, ended)
         };
 
@@ -107,6 +124,7 @@ impl<'a> Run<'a> {
             table,
             feed: &feed,
             book: &received(&ended.book)?,
+            signal: received(&ended.signal)?,
             gateway: &received(&ended.gateway)?,
             threads: &threads,
         });
