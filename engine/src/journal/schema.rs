@@ -35,6 +35,8 @@ pub enum RecordKind {
     Took = 20,
     /// Strategy: the quotes it wants. Body: [`Quotes`](crate::message::Quotes), the cells in use.
     Target = 21,
+    /// Strategy: a parameter has another value from this input on. Body: [`ParamChange`].
+    Param = 23,
     /// Gateway: the risk gate refused an order. Body: [`GateRefusal`].
     GateRefused = 30,
     /// Gateway: the risk gate approved an order; it leaves next. Body: [`OrderBody`].
@@ -51,7 +53,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -64,6 +66,7 @@ impl RecordKind {
         Self::StreamResync,
         Self::Took,
         Self::Target,
+        Self::Param,
         Self::GateRefused,
         Self::Order,
         Self::Cancel,
@@ -94,6 +97,7 @@ impl RecordKind {
             Self::StreamResync => "resync",
             Self::Took => "took",
             Self::Target => "target",
+            Self::Param => "param",
             Self::GateRefused => "gate-refused",
             Self::Order => "order",
             Self::Cancel => "cancel",
@@ -146,6 +150,20 @@ pub struct Took {
     pub input: u32,
     /// How many in a row.
     pub count: u32,
+}
+
+/// Body of `Param`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ParamChange {
+    /// Whose parameter it is.
+    pub strategy: u16,
+    /// Its place among the strategy's parameters.
+    pub index: u16,
+    /// Zero.
+    pub reserved: u32,
+    /// The new value, in 10^-digits of the parameter.
+    pub value: i64,
 }
 
 /// Body of `Order` and `Cancel`.
@@ -237,6 +255,7 @@ pub struct Stamps {
     pub decided: u32,
 }
 
+const _: () = assert!(size_of::<ParamChange>() == 16);
 const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
 
