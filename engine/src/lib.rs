@@ -6,6 +6,7 @@
 pub mod book;
 pub mod book_stage;
 pub mod candle;
+pub mod commands;
 pub mod counters;
 pub mod ids;
 pub mod instrument;

@@ -49,6 +49,8 @@ pub enum Kind {
     Execution = 12,
     /// The stream has ended; nothing follows on this path.
     End = 13,
+    /// Operator: a command, or the answer to one. Body: `commands::CommandBody`, then its parameters.
+    Command = 14,
 }
 
 /// Set in [`Head::flags`] of the first message that a frame gave rise to: the one that its latency is taken from.
@@ -123,6 +125,7 @@ impl Head {
             11 => Kind::Target,
             12 => Kind::Execution,
             13 => Kind::End,
+            14 => Kind::Command,
             _ => return None,
         })
     }
@@ -652,7 +655,7 @@ mod tests {
             let head = Head { kind_code: number, ..Head::default() };
             assert_eq!(
                 head.kind().map_or(0, |kind| kind as u8),
-                if (1..=13).contains(&number) { number } else { 0 }
+                if (1..=14).contains(&number) { number } else { 0 }
             );
         }
     }

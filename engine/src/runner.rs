@@ -149,6 +149,8 @@ pub enum StopReason {
     RingFull = 3,
     /// A fill could not be booked.
     PositionUnknown = 4,
+    /// The operator said so; latched until it is released.
+    OperatorKill = 5,
 }
 
 impl StopReason {
@@ -160,6 +162,7 @@ impl StopReason {
             Self::JournalFailed => "the journal could not be written",
             Self::PositionUnknown => "a fill could not be booked: the position is unknown",
             Self::RingFull => "a ring that must not fill was full",
+            Self::OperatorKill => "the operator killed trading",
         }
     }
 }
@@ -198,6 +201,7 @@ impl Control {
             1 => Some(StopReason::StagePanicked),
             2 => Some(StopReason::JournalFailed),
             3 => Some(StopReason::RingFull),
+            5 => Some(StopReason::OperatorKill),
             _ => Some(StopReason::PositionUnknown),
         }
     }

@@ -15,7 +15,7 @@ mod layout;
 #[cfg(all(test, loom))]
 mod model;
 mod reader;
-mod region;
+pub(crate) mod region;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

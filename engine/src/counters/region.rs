@@ -1,10 +1,10 @@
-//! The memory of the counters: a mapped file, or anonymous memory, seen as atomic words.
+//! The memory of the counters, and of a command lane: a mapped file, or anonymous memory, seen as atomic words.
 
 #[cfg(not(loom))]
-pub(super) use std::sync::atomic::AtomicU64;
+pub(crate) use std::sync::atomic::AtomicU64;
 
 #[cfg(loom)]
-pub(super) use loom::sync::atomic::AtomicU64;
+pub(crate) use loom::sync::atomic::AtomicU64;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -17,7 +17,7 @@ use super::layout::{self, Layout};
 
 /// Zeroed words, shared with every process that maps or reads the file.
 #[derive(Debug)]
-pub(super) struct Region {
+pub(crate) struct Region {
     #[cfg(not(loom))]
     map: memmap2::MmapRaw,
     #[cfg(loom)]
@@ -30,7 +30,7 @@ pub(super) struct Region {
 impl Region {
     /// A new file of `words` words, mapped and locked. Its blocks are allocated now: a store into a hole of a
     /// full disk would end the process.
-    pub(super) fn file(path: &Path, words: usize) -> io::Result<Self> {
+    pub(crate) fn file(path: &Path, words: usize) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         let map = allocate(&file, words).and_then(|()| map_file(&file, words));
         if map.is_err() {
@@ -39,12 +39,12 @@ impl Region {
         Ok(Self { map: map?, words, _lock: Some(file) })
     }
 
-    pub(super) fn anonymous(words: usize) -> io::Result<Self> {
+    pub(crate) fn anonymous(words: usize) -> io::Result<Self> {
         Ok(Self { map: map_anonymous(words)?, words, _lock: None })
     }
 
     /// The word at `index`, counted from the start of the file.
-    pub(super) fn word(&self, index: usize) -> &AtomicU64 {
+    pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
         assert!(index < self.words, "word {index} of {}", self.words);
         #[cfg(loom)]
         return &self.map[index];

@@ -21,6 +21,8 @@ pub enum RecordKind {
     ClockAnchor = 4,
     /// Runner: how the run ended, text; last record of an orderly run.
     RunEnd = 5,
+    /// Runner: a command as it was taken, text: lane, id, author, what it asks for.
+    OperatorCommand = 6,
     /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
     Frame = 10,
     /// Feed: the frame could not be used. Body: what is wrong and where, text.
@@ -59,6 +61,7 @@ impl RecordKind {
         Self::Build,
         Self::ClockAnchor,
         Self::RunEnd,
+        Self::OperatorCommand,
         Self::Frame,
         Self::DecodeError,
         Self::Timer,
@@ -90,6 +93,7 @@ impl RecordKind {
             Self::Build => "build",
             Self::ClockAnchor => "clock-anchor",
             Self::RunEnd => "run-end",
+            Self::OperatorCommand => "operator-command",
             Self::Frame => "frame",
             Self::DecodeError => "decode-error",
             Self::Timer => "timer",

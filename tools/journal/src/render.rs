@@ -90,9 +90,11 @@ fn body(view: &View<'_>, context: &Context) -> Fields {
 fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields> {
     let (id, bytes) = (view.entry.instrument, view.body);
     Some(match kind {
-        RecordKind::Config | RecordKind::Instruments | RecordKind::Build | RecordKind::RunEnd => {
-            fields([("text", text_of(bytes)?)])
-        }
+        RecordKind::Config
+        | RecordKind::Instruments
+        | RecordKind::Build
+        | RecordKind::RunEnd
+        | RecordKind::OperatorCommand => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
         RecordKind::Timer => fields([]),
         RecordKind::ClockAnchor => {
