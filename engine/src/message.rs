@@ -611,7 +611,7 @@ pub enum QuoteReason {
     Quoting = 0,
     /// No input yet.
     NoData = 1,
-    /// The book is not valid (stale, crossed, empty, truncated, beyond its snapshot).
+    /// The book's state or touch cannot be made sense of.
     BookInvalid = 2,
     /// The touch is older than allowed.
     BookOld = 3,
@@ -623,11 +623,29 @@ pub enum QuoteReason {
     SizeBelowMinimum = 6,
     /// Trading was stopped.
     Stopped = 7,
+    /// No snapshot was applied yet.
+    BookEmpty = 8,
+    /// The book lost its stream.
+    BookStale = 9,
+    /// Best bid at or above best ask.
+    BookCrossed = 10,
+    /// One side of the book has no level.
+    BookOneSided = 11,
+    /// The touch left the range that a snapshot covered.
+    BookBeyondSnapshot = 12,
+    /// Levels near the touch were dropped for capacity.
+    BookTruncated = 13,
+    /// Book and best-quote ticker disagree.
+    BookDisagrees = 14,
+    /// A feature that it rests on has no value.
+    FeatureMissing = 15,
+    /// The strategy's own rule wants none now.
+    NotWanted = 16,
 }
 
 impl QuoteReason {
     /// Every reason, by its number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 17] = [
         Self::Quoting,
         Self::NoData,
         Self::BookInvalid,
@@ -636,6 +654,15 @@ impl QuoteReason {
         Self::PositionShort,
         Self::SizeBelowMinimum,
         Self::Stopped,
+        Self::BookEmpty,
+        Self::BookStale,
+        Self::BookCrossed,
+        Self::BookOneSided,
+        Self::BookBeyondSnapshot,
+        Self::BookTruncated,
+        Self::BookDisagrees,
+        Self::FeatureMissing,
+        Self::NotWanted,
     ];
 
     /// For people.
@@ -650,6 +677,15 @@ impl QuoteReason {
             Self::PositionShort => "short at the limit: no ask",
             Self::SizeBelowMinimum => "size below the instrument's minimum",
             Self::Stopped => "stopped",
+            Self::BookEmpty => "book has no snapshot",
+            Self::BookStale => "book stale",
+            Self::BookCrossed => "book crossed",
+            Self::BookOneSided => "book one-sided",
+            Self::BookBeyondSnapshot => "book beyond its snapshot",
+            Self::BookTruncated => "book truncated near the touch",
+            Self::BookDisagrees => "book and ticker disagree",
+            Self::FeatureMissing => "a feature has no value",
+            Self::NotWanted => "the strategy wants none",
         }
     }
 }

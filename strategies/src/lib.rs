@@ -3,6 +3,9 @@
 
 pub mod candles;
 pub mod indicators;
-pub mod quoter;
+pub mod market_maker;
+pub mod registry;
 pub mod signal;
 pub mod stage;
+pub mod strategy;
+mod ticks;

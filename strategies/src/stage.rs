@@ -1,66 +1,197 @@
-//! The strategy stage: hands the market and executions to the strategy, journals the targets it states, and
-//! passes both on. It has two inputs, and journals the order in which it took them.
+//! The strategy stage: hands the market and executions to the strategies, journals the targets they state, and
+//! passes both on. It has several inputs, and journals the order in which it took them.
 
-use crate::quoter::{Quoter, QuoterConfig};
-use engine::counters::Counter;
-use engine::ids::{AccountId, StrategyId};
+use crate::indicators::micro;
+use crate::registry::StrategyConfig;
+use crate::strategy::{
+    Context, Event, Holding, MarketView, NEVER, Own, ParamDesc, Slot, Strategy, Touch, What,
+};
+use crate::ticks;
+use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
+use engine::ids::{AccountId, InstrumentId, StrategyId};
 use engine::instrument::InstrumentTable;
-use engine::journal::schema::RecordKind;
-use engine::message::{BookChanged, Execution, Features, Head, Kind, Message, Quotes};
+use engine::journal::schema::{ParamChange, RecordKind};
+use engine::message::{BookChanged, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of};
+use engine::num::Level;
 use engine::ring::{BATCH_MAX, RingReceiver, is_end};
 use engine::stage::{Sink, Stage};
 use engine::stage_log::StageLog;
+use engine::time::Nanos;
 use std::ops::ControlFlow;
 
 /// The fourth stage.
 pub struct StrategyStage {
-    slots: Vec<Slot>,
+    hosts: Vec<Host>,
+    /// By instrument.
+    market: Vec<MarketView>,
+    /// Who trades it, by instrument.
+    routes: Vec<Box<[Route]>>,
     /// Executions from the gateway.
     executions: RingReceiver,
-    /// Some slot has executions that it has not decided on yet.
+    /// Some strategy's answer to executions waits for room.
     unanswered: bool,
-    /// The last input from the market: what a target that an execution leads to is dated and stamped by.
+    /// The last input from the market.
     last: Head,
     settled: bool,
     log: StageLog,
 }
 
-/// The strategy on one instrument.
-pub struct Slot {
-    quoter: Option<Quoter>,
-    /// The one current reason why it is not quoting.
-    reason: Option<Counter>,
-    /// The last execution that it has not decided on yet.
-    unanswered: Option<Head>,
+/// A strategy and what the stage keeps for it.
+struct Host {
+    name: String,
+    strategy: Box<dyn Strategy>,
+    own: Own,
+    params: &'static [ParamDesc],
+    check: fn(&[i64]) -> Result<(), &'static str>,
+    param_counters: Vec<Counter>,
+    is_started: bool,
 }
 
-/// The only strategy of a run, until there are several.
-pub const QUOTER: StrategyId = StrategyId(1);
+/// Which slot of which strategy an instrument belongs to.
+#[derive(Clone, Copy)]
+struct Route {
+    host: usize,
+    slot: usize,
+}
 
 /// Input 0: the stage before; input 1: the stage behind.
 const MARKET: u32 = 0;
 const EXECUTIONS: u32 = 1;
 
+/// Why parameters were not set. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamError {
+    /// No strategy has this number.
+    NoStrategy(StrategyId),
+    /// The strategy has no parameter at this place.
+    NoParam(u16),
+    /// The parameter at this place cannot have the value.
+    OutOfRange(u16),
+    /// Together the values break a rule of the strategy.
+    Rule(&'static str),
+    /// The journal could not take the change; trading was stopped.
+    NotJournalled,
+}
+
 impl StrategyStage {
-    /// A quoter for every instrument, or nothing where there is no configuration. `reasons` are the counters
-    /// of the current reasons, by instrument.
+    /// The strategies in the order of the configuration, numbered from 1.
+    /// Err: a strategy's instrument that the run does not have; a feature that nobody computes.
     pub fn new(
-        instruments: &InstrumentTable,
-        config: Option<QuoterConfig>,
-        reasons: impl IntoIterator<Item = Counter>,
+        table: &InstrumentTable,
+        configs: &[StrategyConfig],
         executions: RingReceiver,
         log: StageLog,
-    ) -> Self {
-        let mut reasons = reasons.into_iter();
-        let slot = |instrument: &engine::instrument::Instrument| Slot {
-            quoter: config.map(|config| Quoter::new(config, instrument.clone())),
-            reason: reasons.next(),
-            unanswered: None,
+    ) -> Result<Self, String> {
+        let hosts = (1..).zip(configs).map(|(id, config)| Host::new(StrategyId(id), config, table));
+        let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
+        let route = |instrument: InstrumentId| {
+            let of_host = |(host, one): (usize, &Host)| {
+                let slot = one.own.slots.iter().position(|slot| slot.instrument.id == instrument)?;
+                Some(Route { host, slot })
+            };
+            hosts.iter().enumerate().filter_map(of_host).collect()
         };
-        let slots = instruments.iter().map(slot).collect();
-        Self { slots, executions, unanswered: false, last: Head::new(Kind::Timer), settled: false, log }
+        let routes = table.iter().map(|instrument| route(instrument.id)).collect();
+        let market = vec![MarketView::default(); table.len()];
+        let last = Head::new(Kind::Timer);
+        Ok(Self { hosts, market, routes, executions, unanswered: false, last, settled: false, log })
+    }
+
+    /// Publishes why each strategy is not quoting, and its parameters. Err: the counters are full.
+    pub fn counting(mut self, counters: &mut Counters) -> Result<Self, CountersError> {
+        let reasons = QuoteReason::ALL.map(QuoteReason::name);
+        for host in &mut self.hosts {
+            for slot in &mut host.own.slots {
+                let name = slot.instrument.full_name();
+                let desc = Desc::reason("not_quoting", "Why it is not quoting", &reasons);
+                let desc = desc.of_strategy(&host.name).on_instrument(&name);
+                let mut reason = counters.register("strategy", &desc)?;
+                reason.set(QuoteReason::NoData as u64);
+                slot.reason = Some(reason);
+            }
+            for (param, value) in host.params.iter().zip(&host.own.params) {
+                let name = format!("param_{}", param.name);
+                let help = format!("{}; in 10^-{}", param.help, param.digits);
+                let desc = Desc::gauge(&name, Unit::Count, &help).of_strategy(&host.name);
+                let mut counter = counters.register("strategy", &desc)?;
+                counter.set_signed(*value);
+                host.param_counters.push(counter);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Quotes that can be stated at once at most: one for each instrument of each strategy.
+    #[must_use]
+    pub fn slot_count(&self) -> usize {
+        self.hosts.iter().map(|host| host.own.slots.len()).sum()
+    }
+
+    /// From this input on the strategy's quotes are not passed on, and none of its are wanted; it goes on seeing
+    /// the market. False: there is no such strategy.
+    pub fn pause<S: Sink>(&mut self, strategy: StrategyId, head: &Head, out: &mut S) -> bool {
+        self.set_paused(strategy, true, head, out)
+    }
+
+    /// From this input on the strategy's quotes are passed on again. False: there is no such strategy.
+    pub fn resume<S: Sink>(&mut self, strategy: StrategyId, head: &Head, out: &mut S) -> bool {
+        self.set_paused(strategy, false, head, out)
+    }
+
+    fn set_paused<S: Sink>(&mut self, strategy: StrategyId, paused: bool, head: &Head, out: &mut S) -> bool {
+        let Some(host) = host_of(&mut self.hosts, strategy) else { return false };
+        host.own.is_paused = paused;
+        host.own.touch_all();
+        host.state(head, &mut self.log, out);
+        true
+    }
+
+    /// Sets parameters, all or none: `changes` are places and values. The strategy sees them at one event.
+    /// Err: why none was set.
+    pub fn set_params<S: Sink>(
+        &mut self,
+        strategy: StrategyId,
+        changes: &[(u16, i64)],
+        head: &Head,
+        out: &mut S,
+    ) -> Result<(), ParamError> {
+        let host = host_of(&mut self.hosts, strategy).ok_or(ParamError::NoStrategy(strategy))?;
+        for (index, value) in changes {
+            let param = host.params.get(usize::from(*index)).ok_or(ParamError::NoParam(*index))?;
+            if !(param.min..=param.max).contains(value) {
+                return Err(ParamError::OutOfRange(*index));
+            }
+        }
+        // Exchanged in place and, should they not fit together, exchanged back.
+        let mut before = [0; PARAMS_MAX];
+        let before = &mut before[..host.own.params.len().min(PARAMS_MAX)];
+        before.copy_from_slice(&host.own.params[..before.len()]);
+        for (index, value) in changes {
+            host.own.params[usize::from(*index)] = *value;
+        }
+        if let Err(rule) = (host.check)(&host.own.params) {
+            host.own.params[..before.len()].copy_from_slice(before);
+            return Err(ParamError::Rule(rule));
+        }
+        for (index, value) in changes {
+            let change = ParamChange { strategy: strategy.0, index: *index, reserved: 0, value: *value };
+            if self.log.record(RecordKind::Param, head, &change).is_none() {
+                return Err(ParamError::NotJournalled);
+            }
+            if let Some(counter) = host.param_counters.get_mut(usize::from(*index)) {
+                counter.set_signed(*value);
+            }
+        }
+        for index in 0..host.own.slots.len() {
+            host.tell(index, What::Params, head.recv_ns, &self.market);
+        }
+        host.state(head, &mut self.log, out);
+        Ok(())
     }
 }
+
+/// Parameters that a strategy can have.
+pub const PARAMS_MAX: usize = 64;
 
 impl Stage for StrategyStage {
     const NAME: &'static str = "strategy";
@@ -68,36 +199,51 @@ impl Stage for StrategyStage {
     #[inline]
     fn on_message<S: Sink>(&mut self, message: Message<'_>, out: &mut S) {
         let head = message.head;
+        if self.unanswered {
+            // What executions led to comes before the next input, so that only their order counts.
+            self.answer(out);
+        }
         match head.kind() {
             Some(Kind::BookChanged) => {
-                // The exchange sees the market before what the strategy makes of it.
+                // The exchange sees the market before what a strategy makes of it.
                 out.send(message);
                 self.log.took(MARKET, head);
-                let slot = self.slots.get_mut(head.instrument.index());
-                if let (Some(quoter), Some(book)) =
-                    (slot.and_then(|slot| slot.quoter.as_mut()), message.body_as::<BookChanged>())
+                self.wake_before(head, out);
+                if let Some(book) = message.body_as::<BookChanged>()
+                    && let Some(view) = self.market.get_mut(head.instrument.index())
                 {
-                    quoter.on_book(book);
+                    let (bid, ask, state) = (book.bid, book.ask, book.state);
+                    let touch = Touch { bid, ask, state, confirmed: head.recv_ns };
+                    view.touch = touch;
+                    self.tell(head, What::Book(touch), out);
                 }
             }
             Some(Kind::Features) => {
-                let Some(features) = message.body_as::<Features>() else { return };
-                let Some(slot) = self.slots.get_mut(head.instrument.index()) else { return };
-                self.last = *head;
-                if let Some(target) = slot.quoter.as_mut().and_then(|quoter| {
-                    quoter.on_touch_age(features.touch_age);
-                    quoter.decide()
-                }) {
-                    slot.state(&target, head, &mut self.log, out);
+                self.read_features(message);
+                self.tell(head, What::Features, out);
+                self.wake(head, out);
+            }
+            Some(Kind::Trade) => {
+                out.send(message);
+                self.log.took(MARKET, head);
+                self.wake_before(head, out);
+                if let Some(trade) = message.body_as::<Trade>() {
+                    self.tell(head, What::Trade(trade), out);
                 }
+            }
+            Some(Kind::Timer) => {
+                out.send(message);
+                self.log.took(MARKET, head);
+                self.last = *head;
+                self.wake(head, out);
             }
             Some(Kind::End) => {
                 self.log.flush_took(head);
                 out.send(message);
             }
             _ => {
-                self.log.took(MARKET, head);
                 out.send(message);
+                self.log.took(MARKET, head);
             }
         }
     }
@@ -109,33 +255,34 @@ impl Stage for StrategyStage {
         if self.executions.is_empty() && !self.unanswered {
             return 0;
         }
-        let Self { slots, executions, unanswered, last, settled, log } = self;
+        let Self { hosts, market, executions, unanswered, last, settled, log, .. } = self;
         let taken = executions.take(BATCH_MAX, |message| {
-            if is_end(message.head) {
+            let head = message.head;
+            if is_end(head) {
                 log.flush_took(last);
                 *settled = true;
                 return ControlFlow::Break(());
             }
-            log.took(EXECUTIONS, message.head);
-            let slot = slots.get_mut(message.head.instrument.index());
-            if let (Some(slot), Some(execution)) = (slot, message.body_as::<Execution>())
-                && let Some(quoter) = &mut slot.quoter
+            log.took(EXECUTIONS, head);
+            if let (Some(execution), Some(host)) =
+                (message.body_as::<Execution>(), host_of(hosts, head.strategy))
+                && let Some(index) = host.own.slots.iter().position(|s| s.instrument.id == head.instrument)
             {
-                quoter.on_position(execution.position);
-                slot.unanswered = Some(*message.head);
-                *unanswered = true;
+                let slot = &mut host.own.slots[index];
+                slot.holding = Holding {
+                    position: execution.position,
+                    cash: i128_of(execution.cash),
+                    pnl: i128_of(execution.pnl),
+                    fees: i128_of(execution.fees),
+                };
+                // One event at a time, so that nothing depends on how many came together.
+                host.tell(index, What::Execution(execution), head.recv_ns, market);
+                *unanswered |= host.own.answer_to(head);
             }
             ControlFlow::Continue(())
         });
         if *unanswered && out.has_room() {
-            *unanswered = false;
-            for slot in slots {
-                if let Some(head) = slot.unanswered.take()
-                    && let Some(target) = slot.quoter.as_mut().and_then(Quoter::decide)
-                {
-                    slot.state(&target, &head, log, out);
-                }
-            }
+            self.answer(out);
         }
         taken
     }
@@ -150,17 +297,205 @@ impl Stage for StrategyStage {
     }
 }
 
-impl Slot {
-    /// Journals a target and passes it on. A target that cannot be journalled is not stated.
-    fn state<S: Sink>(&mut self, target: &Quotes, input: &Head, log: &mut StageLog, out: &mut S) {
-        if let (Some(counter), Some(quoter)) = (&mut self.reason, &self.quoter) {
-            counter.set(quoter.reason() as u64);
+impl StrategyStage {
+    /// Hands an event of an input to every strategy that trades the instrument.
+    #[inline]
+    fn tell<S: Sink>(&mut self, head: &Head, what: What<'_>, out: &mut S) {
+        self.last = *head;
+        let Some(routes) = self.routes.get(head.instrument.index()) else { return };
+        for route in routes {
+            let Some(host) = self.hosts.get_mut(route.host) else { continue };
+            if !host.is_started {
+                host.is_started = true;
+                for index in 0..host.own.slots.len() {
+                    host.tell(index, What::Started, head.recv_ns, &self.market);
+                }
+            }
+            host.tell(route.slot, what, head.recv_ns, &self.market);
+            host.state(head, &mut self.log, out);
         }
-        let mut target = *target;
-        target.first.strategy = QUOTER;
-        let mut head = Head { strategy: QUOTER, account: AccountId(0), ..input.derive(Kind::Target) };
+    }
+
+    /// Deadlines that had come by the last input and that nothing of that input met.
+    #[inline]
+    fn wake_before<S: Sink>(&mut self, head: &Head, out: &mut S) {
+        if head.recv_ns > self.last.recv_ns {
+            let due = self.last.recv_ns;
+            self.wake_due(due, head, out);
+        }
+    }
+
+    /// Deadlines that have come with this input, which is complete.
+    #[inline]
+    fn wake<S: Sink>(&mut self, head: &Head, out: &mut S) {
+        self.wake_due(head.recv_ns, head, out);
+    }
+
+    #[inline]
+    fn wake_due<S: Sink>(&mut self, due: Nanos, head: &Head, out: &mut S) {
+        for host in &mut self.hosts {
+            if host.own.wake_at <= due {
+                host.wake(due, head.recv_ns, &self.market);
+                host.state(head, &mut self.log, out);
+            }
+        }
+    }
+
+    /// Passes on what executions led to, and says in the journal after which.
+    fn answer<S: Sink>(&mut self, out: &mut S) {
+        self.unanswered = false;
+        let last = self.last;
+        self.log.flush_took(&last);
+        for host in &mut self.hosts {
+            host.state(&last, &mut self.log, out);
+        }
+    }
+
+    #[inline]
+    fn read_features(&mut self, message: Message<'_>) {
+        let instrument = message.head.instrument.index();
+        let (Some(routes), Some(view)) = (self.routes.get(instrument), self.market.get(instrument)) else {
+            return;
+        };
+        for route in routes {
+            let Some(host) = self.hosts.get_mut(route.host) else { continue };
+            if let Some(slot) = host.own.slots.get_mut(route.slot) {
+                let value = micro_price(&view.touch, slot.instrument.price_rule.tick);
+                slot.features.iter_mut().for_each(|feature| *feature = value);
+            }
+        }
+    }
+}
+
+/// The strategy of a number.
+#[inline]
+fn host_of(hosts: &mut [Host], strategy: StrategyId) -> Option<&mut Host> {
+    hosts.get_mut(strategy.index().checked_sub(1)?)
+}
+
+impl Host {
+    fn new(id: StrategyId, config: &StrategyConfig, table: &InstrumentTable) -> Result<Self, String> {
+        let instruments = config.instruments_of(table)?;
+        let strategy = (config.kind.make)(&instruments);
+        let features = strategy.features();
+        if config.kind.params.len() > PARAMS_MAX {
+            return Err(format!("strategy {}: more than {PARAMS_MAX} parameters", config.kind.name));
+        }
+        let mut stated = Quotes::none(QuoteReason::NoData);
+        stated.first.strategy = id;
+        let slot = |instrument| Slot {
+            instrument,
+            holding: Holding::default(),
+            wanted: Quotes::none(QuoteReason::NoData),
+            stated,
+            is_dirty: false,
+            wake_at: NEVER,
+            features: vec![None; features.len()],
+            reason: None,
+            because: None,
+        };
+        let slots: Vec<Slot> = instruments.into_iter().map(slot).collect();
+        let own = Own {
+            id,
+            params: config.values.clone(),
+            dirty: Vec::with_capacity(slots.len()),
+            slots,
+            wake_at: NEVER,
+            is_paused: false,
+        };
+        let (params, check) = (config.kind.params, config.kind.check);
+        let (name, param_counters) = (config.name.clone(), Vec::with_capacity(params.len()));
+        Ok(Self { name, strategy, own, params, check, param_counters, is_started: false })
+    }
+
+    /// One virtual call.
+    #[inline]
+    fn tell(&mut self, index: usize, what: What<'_>, now: Nanos, market: &[MarketView]) {
+        self.strategy.on_events(&[Event { index, what }], &mut Context::new(now, market, &mut self.own));
+    }
+
+    /// Hands out the deadlines that lie at or before `due`.
+    fn wake(&mut self, due: Nanos, now: Nanos, market: &[MarketView]) {
+        self.own.wake_at = NEVER;
+        for index in 0..self.own.slots.len() {
+            let Some(slot) = self.own.slots.get_mut(index) else { continue };
+            if slot.wake_at <= due {
+                slot.wake_at = NEVER;
+                self.tell(index, What::Timer, now, market);
+            }
+            if let Some(slot) = self.own.slots.get(index) {
+                self.own.wake_at = self.own.wake_at.min(slot.wake_at);
+            }
+        }
+    }
+
+    /// Journals and passes on the quotes that are others than those stated before.
+    #[inline]
+    fn state<S: Sink>(&mut self, input: &Head, log: &mut StageLog, out: &mut S) {
+        while let Some(index) = self.own.dirty.pop() {
+            if let Some(slot) = self.own.slots.get_mut(index) {
+                slot.state(self.own.id, self.own.is_paused, input, log, out);
+            }
+        }
+    }
+}
+
+impl Own {
+    /// Everything may have to be stated anew.
+    fn touch_all(&mut self) {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if !slot.is_dirty {
+                slot.is_dirty = true;
+                self.dirty.push(index);
+            }
+        }
+    }
+
+    /// Notes which execution the quotes that wait are an answer to. True: some wait.
+    fn answer_to(&mut self, execution: &Head) -> bool {
+        for index in &self.dirty {
+            if let Some(slot) = self.slots.get_mut(*index) {
+                slot.because = Some(*execution);
+            }
+        }
+        !self.dirty.is_empty()
+    }
+}
+
+impl Slot {
+    /// Journals the target and passes it on, when it is another. One that cannot be journalled is not stated.
+    #[inline]
+    fn state<S: Sink>(
+        &mut self,
+        strategy: StrategyId,
+        is_paused: bool,
+        input: &Head,
+        log: &mut StageLog,
+        out: &mut S,
+    ) {
+        self.is_dirty = false;
+        let because = self.because.take();
+        let mut target = if is_paused { Quotes::none(QuoteReason::Stopped) } else { self.wanted };
+        target.first.strategy = strategy;
+        if target == self.stated {
+            return;
+        }
+        if let Some(counter) = &mut self.reason {
+            counter.set(target.reason() as u64);
+        }
+        let input = because.as_ref().unwrap_or(input);
+        let instrument = self.instrument.id;
+        let mut head = Head { instrument, strategy, account: AccountId(0), ..input.derive(Kind::Target) };
         let Some(cause) = log.record(RecordKind::Target, &head, target.used_cells()) else { return };
         head.cause = cause;
+        self.stated = target;
         out.send(Message { head: &head, body: target.used_cells() });
     }
+}
+
+/// The touch's prices weighted by the quantities of the other side, quote asset.
+fn micro_price(touch: &Touch, tick: engine::num::Step) -> Option<f64> {
+    let level = |level: Level| micro::Level { price: level.price.0, quantity: level.qty.0 };
+    let ratio = micro::micro_price(&micro::Touch { bid: level(touch.bid), ask: level(touch.ask) });
+    (ratio.denominator > 0).then(|| ticks::price_of(ratio.numerator as f64 / ratio.denominator as f64, tick))
 }

@@ -37,6 +37,8 @@ pub enum RecordKind {
     Took = 20,
     /// Strategy: the quotes it wants. Body: [`Quotes`](crate::message::Quotes), the cells in use.
     Target = 21,
+    /// Strategy: a parameter has another value from this input on. Body: [`ParamChange`].
+    Param = 23,
     /// Gateway: the risk gate refused an order. Body: [`GateRefusal`].
     GateRefused = 30,
     /// Gateway: the risk gate approved an order; it leaves next. Body: [`OrderBody`].
@@ -55,7 +57,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -69,6 +71,7 @@ impl RecordKind {
         Self::StreamResync,
         Self::Took,
         Self::Target,
+        Self::Param,
         Self::GateRefused,
         Self::Order,
         Self::Cancel,
@@ -101,6 +104,7 @@ impl RecordKind {
             Self::StreamResync => "resync",
             Self::Took => "took",
             Self::Target => "target",
+            Self::Param => "param",
             Self::GateRefused => "gate-refused",
             Self::Order => "order",
             Self::Cancel => "cancel",
@@ -154,6 +158,20 @@ pub struct Took {
     pub input: u32,
     /// How many in a row.
     pub count: u32,
+}
+
+/// Body of `Param`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ParamChange {
+    /// Whose parameter it is.
+    pub strategy: u16,
+    /// Its place among the strategy's parameters.
+    pub index: u16,
+    /// Zero.
+    pub reserved: u32,
+    /// The new value, in 10^-digits of the parameter.
+    pub value: i64,
 }
 
 /// Body of `Order` and `Cancel`.
@@ -264,6 +282,7 @@ pub struct OrderStamps {
     pub sent: u32,
 }
 
+const _: () = assert!(size_of::<ParamChange>() == 16);
 const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
 

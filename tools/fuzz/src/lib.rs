@@ -581,7 +581,11 @@ const JOURNAL: &[&str] = &[
 ];
 const CONFIG: &[&str] = &[
     "[risk]",
-    "[quoter]",
+    "[[strategy]]",
+    "\"market_maker\"",
+    "instruments",
+    "levels",
+    "skew_ticks",
     "[feed]",
     "[book]",
     "[latency]",

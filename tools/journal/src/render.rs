@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, RecordKind, Stamps, StreamBreak, Took,
+    ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, ParamChange, RecordKind, Stamps,
+    StreamBreak, Took,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, i128_of};
@@ -130,6 +131,14 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("asks", asks.into()),
                 ("strategy", quotes.first.strategy.0.into()),
                 ("reason", quotes.reason().name().into()),
+            ])
+        }
+        RecordKind::Param => {
+            let change = ParamChange::read_from_bytes(bytes).ok()?;
+            fields([
+                ("strategy", change.strategy.into()),
+                ("param", change.index.into()),
+                ("value", change.value.into()),
             ])
         }
         RecordKind::GateRefused => {

@@ -10,7 +10,7 @@ use feeds::stage::FeedConfig;
 use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use strategies::quoter::QuoterConfig;
+use strategies::registry::{KINDS, StrategyConfig, StrategyTable};
 
 /// The file that a replay runs with unless it is given another.
 const REPLAY: &str = include_str!("../configs/replay.toml");
@@ -22,7 +22,8 @@ const REPLAY_NAME: &str = "replay.toml (shipped)";
 #[serde(deny_unknown_fields)]
 struct File {
     risk: RiskConfig,
-    quoter: Option<QuoterConfig>,
+    #[serde(default)]
+    strategy: Vec<StrategyTable>,
     feed: FeedTable,
     book: BookTable,
     latency: LatencyTable,
@@ -80,8 +81,8 @@ pub struct Config {
     pub text: String,
     /// The gate's limits.
     pub limits: RiskLimits,
-    /// The quoter; none: the run only rebuilds.
-    pub quoter: Option<QuoterConfig>,
+    /// What trades; none: the run only rebuilds.
+    pub strategies: Vec<StrategyConfig>,
     /// The feed stage.
     pub feed: FeedConfig,
     /// Books.
@@ -132,9 +133,7 @@ impl Config {
         let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?;
         let at = |table: &str, what: &str| fail(format!("[{table}] {what}"));
         let limits = file.risk.check().map_err(|what| at("risk", what))?;
-        if let Some(quoter) = &file.quoter {
-            quoter.check().map_err(|what| at("quoter", what))?;
-        }
+        let strategies = StrategyConfig::all(KINDS, &file.strategy).map_err(&fail)?;
         if !(1..=1000).contains(&file.feed.timer_ms) {
             return Err(at("feed", "timer_ms must be in 1..=1000"));
         }
@@ -156,7 +155,7 @@ impl Config {
         };
         Ok(Self {
             limits,
-            quoter: file.quoter,
+            strategies,
             feed: FeedConfig {
                 timer_ns: Nanos::from_ms(file.feed.timer_ms),
                 resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
@@ -235,7 +234,7 @@ mod tests {
     #[test]
     fn the_shipped_configuration_is_valid_and_names_itself() {
         let config = Config::load(None).unwrap();
-        assert!(config.quoter.is_some() && config.name.starts_with("replay.toml"));
+        assert!(config.strategies.len() == 1 && config.name.starts_with("replay.toml"));
     }
 
     #[test]
@@ -259,11 +258,46 @@ mod tests {
     }
 
     #[test]
-    fn without_a_quoter_there_is_none() {
-        let start = REPLAY.find("[quoter]").unwrap();
+    fn without_a_strategy_there_is_none() {
+        let start = REPLAY.find("[[strategy]]").unwrap();
         let end = REPLAY.find("[feed]").unwrap();
         let text = format!("{}{}", &REPLAY[..start], &REPLAY[end..]);
-        assert!(Config::parse("x".into(), text).unwrap().quoter.is_none());
+        assert!(Config::parse("x".into(), text).unwrap().strategies.is_empty());
+    }
+
+    #[test]
+    fn a_strategy_that_is_not_understood_is_refused_with_its_key_and_the_nearest_name() {
+        let refused = |from: &str, to: &str| error(|text| text.replace(from, to));
+        let mm = "x.toml: [[strategy]] name = \"mm\", ";
+        for (from, to, what) in [
+            (
+                "\"market_maker\"",
+                "\"market_making\"",
+                "kind: no such strategy \"market_making\"; did you mean \"market_maker\"?",
+            ),
+            (
+                "skew_ticks",
+                "skew_tick",
+                "skew_tick: market_maker has no such parameter; did you mean \"skew_ticks\"?",
+            ),
+            ("levels = 2", "levels = 9", "levels: must be in 1..=8"),
+            ("levels = 2", "levels = \"1.5\"", "levels: must have at most 0 digits behind the point"),
+            ("levels = 2", "", "levels: is missing: bids, and asks"),
+            ("= \"500\"", "= \"abc\"", "quote_notional: \"abc\": not a plain decimal number"),
+            (
+                "= \"500\"",
+                "= \"4000.01\"",
+                "position_notional_max: position_notional_max must be at least quote_notional",
+            ),
+            ("[\"*\"]", "[]", "instruments: names none; \"*\" is all of the run"),
+        ] {
+            assert_eq!(refused(from, to), format!("{mm}{what}"), "{to}");
+        }
+        assert!(refused("= \"500\"", "= 1.5").contains("decimal in quotes"));
+        assert!(refused("name = \"mm\"", "name = \"M M\"").ends_with("name: must be 1 to 24 of a-z, 0-9, _"));
+        let start = REPLAY.find("[[strategy]]").unwrap();
+        let table = &REPLAY[start..REPLAY.find("[feed]").unwrap()];
+        assert!(error(|text| format!("{text}\n{table}")).ends_with("name: is there twice"));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use crate::config::Config;
 use engine::book_stage::{BookReport, BookStage, BookTap};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{InstrumentId, Lane};
-use engine::instrument::{Instrument, InstrumentTable};
+use engine::instrument::InstrumentTable;
 use engine::journal::Writer;
-use engine::message::{Cell, QuoteReason};
+use engine::message::{Cell, Quotes};
 use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::ring::{RingReceiver, RingSender, ring};
 use engine::runner::{Chain, Control, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
@@ -44,7 +44,7 @@ pub struct Stages<F, C: FeedCodec, T> {
 
 /// What the stages of a run are made from.
 pub struct Setup<'a> {
-    /// Limits, sizes, the quoter.
+    /// Limits, sizes, strategies.
     pub config: &'a Config,
     /// The instruments of the run.
     pub table: &'a InstrumentTable,
@@ -96,7 +96,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     let full = |error: CountersError| error.to_string();
     let (executions, executed) = executions_ring(table.len());
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
-    let reasons = reason_counters(counters, table).map_err(full)?;
+    let strategy = StrategyStage::new(table, &config.strategies, executed, strategy_log)?;
     let manager = OrderManager::new(
         table,
         config.limits,
@@ -110,7 +110,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
             .map_err(full)?,
         book: BookStage::new(table, config.book, tap, book_tx),
         signal: SignalStage::new(table, subscriptions, signal_tx).counting(counters).map_err(full)?,
-        strategy: StrategyStage::new(table, config.quoter, reasons, executed, strategy_log),
+        strategy: strategy.counting(counters).map_err(full)?,
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
         executions,
     };
@@ -120,24 +120,14 @@ pub fn assemble<F: FrameSource, T: BookTap>(
 /// Bytes of journal that one input may take: the longest frame and everything it leads to.
 const LANE_RESERVE_BYTES: usize = 1 << 20;
 
-fn reason_counters(counters: &mut Counters, table: &InstrumentTable) -> Result<Vec<Counter>, CountersError> {
-    let reasons = QuoteReason::ALL.map(QuoteReason::name);
-    let counter = |instrument: &Instrument| {
-        let name = instrument.full_name();
-        let desc = Desc::reason("not_quoting", "Why it is not quoting", &reasons).of_strategy("quoter");
-        let mut counter = counters.register("strategy", &desc.on_instrument(&name))?;
-        counter.set(QuoteReason::NoData as u64);
-        Ok(counter)
-    };
-    table.iter().map(counter).collect()
-}
-
 /// Cells of the largest message: a frame of `LEVELS_MAX` levels with its head.
 const MESSAGE_CELLS_MAX: usize = 2 + LEVELS_MAX / 4;
 /// Cells that one input can lead to behind the book stage: the book, its features, a few targets. A timer leads to
 /// the features of every instrument on top.
 const SMALL_CELLS_MAX: usize = 64;
 const _: () = assert!(2 + TRADE_CELLS_MAX <= SMALL_CELLS_MAX);
+/// Cells of one target.
+const TARGET_CELLS: usize = 1 + size_of::<Quotes>() / size_of::<Cell>();
 /// Room of the rings behind the book stage.
 const SMALL_RING_CELLS: usize = 4096;
 
@@ -162,7 +152,8 @@ where
     C: FeedCodec + Send + 'static,
     T: BookTap + 'static,
 {
-    let mut wiring = Wiring { placement, instruments, counters, chains: Vec::new() };
+    let targets = stages.strategy.slot_count();
+    let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };
     let executions = wiring.count_sender(stages.executions, "gateway", "executions")?;
     let gateway = Node::new(stages.gateway, executions, clock.clone(), None);
     let gateway = wiring.join(gateway, StageId::Gateway)?;
@@ -192,6 +183,8 @@ where
 struct Wiring<'a> {
     placement: &'a Placement,
     instruments: usize,
+    /// Targets that strategies can state at once.
+    targets: usize,
     counters: &'a mut Counters,
     /// Chains that begin at a ring or at the source, by their first stage.
     chains: Vec<(StageId, Box<dyn Chain>)>,
@@ -207,6 +200,11 @@ impl Wiring<'_> {
         let (sender, receiver) = match stage {
             StageId::Book => {
                 ring(4 * MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX + SMALL_CELLS_MAX)
+            }
+            StageId::Gateway => {
+                // What executions led to may wait when an input leads to as much again.
+                let targets = 2 * TARGET_CELLS * self.targets;
+                ring(SMALL_RING_CELLS, SMALL_CELLS_MAX, SMALL_CELLS_MAX + targets)
             }
             _ => ring(
                 SMALL_RING_CELLS,

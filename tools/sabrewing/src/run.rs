@@ -9,7 +9,7 @@ use crate::run_files::{RunFiles, wall_now};
 use engine::book_stage::BookTap;
 use engine::commands::{KillLatch, Names, StrategyDesc};
 use engine::counters::Snapshot;
-use engine::ids::InstrumentId;
+use engine::ids::{InstrumentId, StrategyId};
 use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
 use engine::runner::{self, Control};
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+use strategies::registry::StrategyConfig;
 use strategies::signal::{SignalTap, Subscriptions};
 
 /// A run that is about to start: from here on a signal ends it in order.
@@ -227,13 +228,14 @@ fn refuse_killed(run_dir: Option<&Path>) -> Result<(), Refused> {
 
 /// What commands to this run can name.
 fn names(config: &Config, table: &InstrumentTable) -> Names {
-    let quoter = config.quoter.map(|_| StrategyDesc {
-        id: strategies::stage::QUOTER,
-        name: "quoter".into(),
+    let strategy = |(id, strategy): (u16, &StrategyConfig)| StrategyDesc {
+        id: StrategyId(id),
+        name: strategy.name.clone(),
         params: Vec::new(),
-    });
+    };
+    let strategies = (1..).zip(&config.strategies).map(strategy).collect();
     let instruments = table.iter().map(engine::instrument::Instrument::full_name).collect();
-    Names { strategies: quoter.into_iter().collect(), instruments }
+    Names { strategies, instruments }
 }
 
 /// `--placement`.

@@ -50,7 +50,7 @@ fn the_summary_names_its_configuration() {
     let mine = dir.file("mine.toml", SHIPPED);
     let own = replay([&file, "--json", "--config", &mine]).expect(0, &[]).json();
     assert_eq!((own["config"].as_str(), &own["orders"]), (Some(mine.as_str()), &shipped["orders"]));
-    let start = SHIPPED.find("[quoter]").unwrap();
+    let start = SHIPPED.find("[[strategy]]").unwrap();
     let quiet = format!("{}{}", &SHIPPED[..start], &SHIPPED[SHIPPED.find("[feed]").unwrap()..]);
     let quiet = dir.file("quiet.toml", quiet);
     let json = replay([&file, "--json", "--config", &quiet]).expect(0, &[]).json();

@@ -26,13 +26,21 @@ pub fn target(data: &[u8]) -> Outcome {
             // One more table, and a key in each of those there are.
             let text = &config.text;
             refused(&format!("{text}\n[zz_unknown]\nx = 1\n"));
-            for table in ["[risk]", "[feed]", "[book]", "[latency]", "[journal]", "[host]"] {
+            for table in ["[risk]", "[[strategy]]", "[feed]", "[book]", "[latency]", "[journal]", "[host]"] {
                 let header = text.lines().find(|line| line.trim_end() == table);
                 if header.is_some() && text.matches(table).count() == 1 {
                     refused(&text.replacen(table, &format!("{table}\nzz_unknown = 1"), 1));
                 }
             }
-            outcome(("accepted", config.quoter.is_some(), config.host.is_some(), config.stamps))
+            for strategy in &config.strategies {
+                let params = strategy.kind.params;
+                assert_eq!(strategy.values.len(), params.len(), "every parameter has a value");
+                for (param, value) in params.iter().zip(&strategy.values) {
+                    assert!((param.min..=param.max).contains(value), "{}", param.name);
+                }
+                assert!(!strategy.instruments.is_empty() && (strategy.kind.check)(&strategy.values).is_ok());
+            }
+            outcome(("accepted", config.strategies.len().min(3), config.host.is_some(), config.stamps))
         }
         Err(error) => {
             let text = error.to_string();
