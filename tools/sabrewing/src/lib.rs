@@ -2,7 +2,9 @@
 //! `main` around [`run`]; tests and benches build the same pipeline from here.
 
 pub mod config;
+mod demo;
 pub mod doctor;
+mod executions;
 mod indicators;
 pub mod pipeline;
 mod replay;
@@ -22,6 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Replay(Box<replay::ReplayArgs>),
     Doctor(doctor::DoctorArgs),
     Indicators(indicators::IndicatorsArgs),
@@ -31,6 +34,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Indicators(args) => indicators::run(&args),

@@ -28,7 +28,7 @@ pub(crate) struct Run<'a> {
     config: &'a Config,
     table: &'a InstrumentTable,
     journal: Option<&'a Path>,
-    progress: Progress,
+    progress: Progress<'a>,
     clock: StampClock,
     control: Arc<Control>,
     interrupted: Arc<AtomicBool>,
@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
         config: &'a Config,
         table: &'a InstrumentTable,
         journal: Option<&'a Path>,
-        progress: Progress,
+        progress: Progress<'a>,
     ) -> Result<Self, Refused> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -153,10 +153,9 @@ pub(crate) fn json_line(summary: &impl Serialize) -> Result<String, Refused> {
 }
 
 /// What is shown while a run goes on.
-#[derive(Clone, Copy)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
     /// Words for the run so far, from its counters.
-    pub(crate) status: fn(&Snapshot, Duration) -> String,
+    pub(crate) status: &'a dyn Fn(&Snapshot, Duration) -> String,
     /// Time between two.
     pub(crate) every: Duration,
     /// Where they go.
@@ -170,6 +169,8 @@ pub(crate) enum Show {
     Nothing,
     /// On one line of a terminal, over and over, from the third second on.
     Terminal,
+    /// A line each time, for whoever reads stderr.
+    Lines,
 }
 
 impl Show {
@@ -262,7 +263,7 @@ struct Supervisor<'a> {
     started: Instant,
     last_anchor: Instant,
     last_progress: Instant,
-    progress: Progress,
+    progress: Progress<'a>,
     shown: bool,
     anonymous_bytes: u64,
 }
@@ -272,7 +273,7 @@ impl<'a> Supervisor<'a> {
         files: &'a mut RunFiles,
         control: &'a Control,
         interrupted: &'a AtomicBool,
-        progress: Progress,
+        progress: Progress<'a>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -297,15 +298,24 @@ impl<'a> Supervisor<'a> {
             self.last_anchor = Instant::now();
             self.files.anchor();
         }
-        if self.progress.to == Show::Terminal
-            && self.started.elapsed().as_secs() >= 2
+        let due = match self.progress.to {
+            Show::Nothing => false,
+            Show::Terminal => self.started.elapsed().as_secs() >= 2,
+            Show::Lines => true,
+        };
+        if due
             && self.last_progress.elapsed() >= self.progress.every
             && let Ok(counters) = self.files.counters().snapshot()
         {
             self.last_progress = Instant::now();
-            self.shown = true;
-            let _ =
-                write!(std::io::stderr(), "\r{}", (self.progress.status)(&counters, self.started.elapsed()));
+            let status = (self.progress.status)(&counters, self.started.elapsed());
+            if self.progress.to == Show::Lines {
+                say(&status);
+            } else {
+                self.shown = true;
+                // The end of a longer line before it is wiped away.
+                let _ = write!(std::io::stderr(), "\r{status}\x1b[K");
+            }
         }
     }
 

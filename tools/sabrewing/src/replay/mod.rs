@@ -9,12 +9,14 @@ use crate::config::Config;
 use crate::run::{
     PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say, usage,
 };
-use books::{BooksTap, Output};
+pub(crate) use books::BooksTap;
+use books::Output;
 use clap::Args;
 use engine::counters::Snapshot;
 use engine::ids::ConnectionId;
 use engine::instrument::InstrumentTable;
 use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
+pub(crate) use instruments::SHIPPED as SHIPPED_INSTRUMENTS;
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
 use std::os::unix::fs::MetadataExt;
@@ -135,7 +137,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         _ => None,
     };
     let progress =
-        Progress { status: messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
+        Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
     let run = Run::new(&config, &table, args.journal.as_deref(), progress)?;
 
     let captures: Vec<CaptureFile> = args
