@@ -4,7 +4,9 @@
 mod commands;
 pub mod config;
 mod ctl;
+mod demo;
 pub mod doctor;
+mod executions;
 mod indicators;
 pub mod pipeline;
 mod replay;
@@ -24,6 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Replay(Box<replay::ReplayArgs>),
     Ctl(ctl::CtlArgs),
     Doctor(doctor::DoctorArgs),
@@ -34,6 +37,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Doctor(args) => doctor::run(&args),

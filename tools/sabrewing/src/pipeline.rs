@@ -2,6 +2,7 @@
 //! placement puts two neighbours on different threads, a ring goes between them.
 
 use crate::config::Config;
+use crate::executions::Executions;
 use engine::book_stage::{BookReport, BookStage, BookTap};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{InstrumentId, Lane};
@@ -39,7 +40,7 @@ pub struct Stages<F, C: FeedCodec, T> {
     /// Checks, keeps order state, sends.
     pub gateway: GatewayStage,
     /// From the gateway back to the strategy; its other end is the strategy's.
-    pub executions: RingSender,
+    pub executions: Executions,
 }
 
 /// What the stages of a run are made from.
@@ -97,6 +98,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     let (executions, executed) = executions_ring(table.len());
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
     let strategy = StrategyStage::new(table, &config.strategies, executed, strategy_log)?;
+    let executions = Executions::publishing(executions, table, counters).map_err(full)?;
     let manager = OrderManager::new(
         table,
         config.limits,
@@ -154,7 +156,7 @@ where
 {
     let targets = stages.strategy.slot_count();
     let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };
-    let executions = wiring.count_sender(stages.executions, "gateway", "executions")?;
+    let executions = stages.executions.try_map(|ring| wiring.count_sender(ring, "gateway", "executions"))?;
     let gateway = Node::new(stages.gateway, executions, clock.clone(), None);
     let gateway = wiring.join(gateway, StageId::Gateway)?;
     let strategy = Node::new(stages.strategy, gateway, clock.clone(), Some(3));

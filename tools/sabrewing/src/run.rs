@@ -32,7 +32,7 @@ pub(crate) struct Run<'a> {
     config: &'a Config,
     table: &'a InstrumentTable,
     journal: Option<&'a Path>,
-    progress: Progress,
+    progress: Progress<'a>,
     clock: StampClock,
     control: Arc<Control>,
     interrupted: Arc<AtomicBool>,
@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
         config: &'a Config,
         table: &'a InstrumentTable,
         journal: Option<&'a Path>,
-        progress: Progress,
+        progress: Progress<'a>,
     ) -> Result<Self, Refused> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -189,10 +189,9 @@ pub(crate) fn json_line(summary: &impl Serialize) -> Result<String, Refused> {
 }
 
 /// What is shown while a run goes on.
-#[derive(Clone, Copy)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
     /// Words for the run so far, from its counters.
-    pub(crate) status: fn(&Snapshot, Duration) -> String,
+    pub(crate) status: &'a dyn Fn(&Snapshot, Duration) -> String,
     /// Time between two.
     pub(crate) every: Duration,
     /// Where they go.
@@ -206,6 +205,8 @@ pub(crate) enum Show {
     Nothing,
     /// On one line of a terminal, over and over, from the third second on.
     Terminal,
+    /// A line each time, for whoever reads stderr.
+    Lines,
 }
 
 impl Show {
@@ -322,7 +323,7 @@ struct Supervisor<'a> {
     started: Instant,
     last_anchor: Instant,
     last_progress: Instant,
-    progress: Progress,
+    progress: Progress<'a>,
     shown: bool,
     anonymous_bytes: u64,
 }
@@ -333,7 +334,7 @@ impl<'a> Supervisor<'a> {
         desk: Option<CommandDesk>,
         control: &'a Control,
         interrupted: &'a AtomicBool,
-        progress: Progress,
+        progress: Progress<'a>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -362,15 +363,24 @@ impl<'a> Supervisor<'a> {
             self.last_anchor = Instant::now();
             self.files.anchor();
         }
-        if self.progress.to == Show::Terminal
-            && self.started.elapsed().as_secs() >= 2
+        let due = match self.progress.to {
+            Show::Nothing => false,
+            Show::Terminal => self.started.elapsed().as_secs() >= 2,
+            Show::Lines => true,
+        };
+        if due
             && self.last_progress.elapsed() >= self.progress.every
             && let Ok(counters) = self.files.counters().snapshot()
         {
             self.last_progress = Instant::now();
-            self.shown = true;
-            let _ =
-                write!(std::io::stderr(), "\r{}", (self.progress.status)(&counters, self.started.elapsed()));
+            let status = (self.progress.status)(&counters, self.started.elapsed());
+            if self.progress.to == Show::Lines {
+                say(&status);
+            } else {
+                self.shown = true;
+                // The end of a longer line before it is wiped away.
+                let _ = write!(std::io::stderr(), "\r{status}\x1b[K");
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use feeds::instruments::{Description, parse};
 use std::path::Path;
 
 /// The instruments that ship with the program, each with its source.
-const SHIPPED: &str = include_str!("../../configs/instruments.toml");
+pub(crate) const SHIPPED: &str = include_str!("../../configs/instruments.toml");
 
 /// The instruments of a run, and which one each file is of.
 pub(crate) struct Resolved {

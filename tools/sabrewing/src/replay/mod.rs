@@ -12,10 +12,12 @@ use crate::config::Config;
 use crate::run::{
     Attached, PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say, usage,
 };
+pub(crate) use books::BooksTap;
 use clap::Args;
 use engine::counters::Snapshot;
 use engine::ids::ConnectionId;
 use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
+pub(crate) use instruments::SHIPPED as SHIPPED_INSTRUMENTS;
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
 use std::path::PathBuf;
@@ -135,7 +137,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let mut subscriptions = Subscriptions::new();
     let taps = Taps::open(args, &of_file, tapped, &mut subscriptions).map_err(usage)?;
     let progress =
-        Progress { status: messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
+        Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
     let run = Run::new(&config, &table, args.journal.as_deref(), progress)?;
 
     let captures: Vec<CaptureFile> = args

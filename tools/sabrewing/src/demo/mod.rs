@@ -1,0 +1,230 @@
+//! `sabrewing demo`: all five stages on markets made from a seed, for a machine without data or network. The
+//! markets speak as Binance USD-M does, so that nothing behind the source knows the difference.
+
+mod frames;
+mod market;
+mod random;
+mod resting;
+mod source;
+mod statistics;
+
+use crate::config::Config;
+use crate::replay::BooksTap;
+use crate::replay::pace::{Pace, Paced};
+use crate::replay::summary::Summary;
+use crate::run::{
+    Attached, PlacementText, Progress, Refused, Run, Show, json_line, refuse_unfit_host, say, usage,
+};
+use crate::run_files::wall_now;
+use clap::{Args, ValueEnum};
+use engine::counters::{Entry, Snapshot};
+use engine::ids::InstrumentId;
+use engine::instrument::InstrumentTable;
+use engine::num::Qty;
+use engine::time::Nanos;
+use market::Start;
+use serde::Serialize;
+use source::DemoSource;
+use statistics::MarketSummary;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+use strategies::signal::Subscriptions;
+
+/// Runs all five stages on a market made from a seed: no data, no account, no network.
+///
+/// The paper exchange answers the orders. The page at the end says what was generated, what was traded, and what
+/// each hop took.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sabrewing demo
+  sabrewing demo --for 2m --instruments 2 --placement two
+  sabrewing demo --for 1h --pace max --seed 7 --journal run1 --json
+
+Exit codes: 0 it ran to its end, or to Ctrl-C; 2 usage or configuration; 3 trading was stopped for safety.")]
+pub(crate) struct DemoArgs {
+    /// Which market: one seed is one market, on every machine.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long, in the market's time: 500ms, 20s, 5m, 1h.
+    #[arg(long = "for", value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    duration: Nanos,
+    /// 1: BTCUSDT; 2: ETHUSDT too.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    instruments: u8,
+    /// Which stages share which thread: one, two, five, or a placement file.
+    #[arg(long, default_value = "one")]
+    placement: PlacementText,
+    /// Keeps the run's journal and counters in this new directory.
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// Configuration; the shipped replay.toml when absent.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// One JSON object on stdout instead of a page of text; a line a second on stderr.
+    #[arg(long)]
+    json: bool,
+    /// live: by the clock; max: as fast as frames are taken, from a fixed start, alike every time.
+    #[arg(long, value_enum, default_value = "live")]
+    pace: PaceArg,
+}
+
+/// `--pace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PaceArg {
+    Live,
+    Max,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &DemoArgs) -> ExitCode {
+    match demo(args) {
+        Ok(code) => code,
+        Err(Refused(code, what)) => {
+            say(&format!("sabrewing demo: {what}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
+    let config = Config::load(args.config.as_deref()).map_err(usage)?;
+    let placement = args.placement.load()?;
+    refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
+    let table = instruments(usize::from(args.instruments)).map_err(usage)?;
+    let status = |counters: &Snapshot, elapsed: Duration| status(&table, counters, elapsed);
+    let to = if args.json { Show::Lines } else { Show::unless(false) };
+    let run = Run::new(
+        &config,
+        &table,
+        args.journal.as_deref(),
+        Progress { status: &status, every: Duration::from_secs(1), to },
+    )?;
+
+    let (done, statistics) = sync_channel(1);
+    let (clock, pace): (fn() -> Nanos, _) = match args.pace {
+        PaceArg::Live => (wall_now, Pace::Recorded { speed_milli: 1_000 }),
+        PaceArg::Max => (|| MAX_START, Pace::Max),
+    };
+    let markets = table.iter().zip(STARTS);
+    let source = Paced::new(DemoSource::new(args.seed, markets, clock, args.duration, done), pace);
+    let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();
+    // Nobody looks at the books of a demo but the stages.
+    let attached = Attached { books: None::<BooksTap>, signals: None, mark_every: 0 };
+    let ended = run.go(&placement, &of_connection, source, &Subscriptions::new(), attached)?;
+
+    let statistics =
+        statistics.recv().map_err(|_| Refused(3, "the source ended without its report".into()))?;
+    let generated = statistics.summary(&table);
+    let (seed, summary) = (args.seed, &ended.summary);
+    let page = if args.json {
+        json_line(&DemoSummary { seed, generated, summary })?
+    } else {
+        format!("{:<18} {seed}\n{}{}", "seed", generated.text(), summary.text())
+    };
+    Ok(ended.close("sabrewing demo", "the time was over", 0, Vec::new(), &page))
+}
+
+/// The summary of a replay, and what it was of.
+#[derive(Serialize)]
+struct DemoSummary<'a> {
+    seed: u64,
+    generated: MarketSummary,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
+/// The first instrument ships with the program, the others belong to the demo.
+fn instruments(count: usize) -> Result<InstrumentTable, String> {
+    let parse = |text: &str| feeds::instruments::parse(text.as_bytes()).map_err(|e| e.to_string());
+    let shipped = parse(crate::replay::SHIPPED_INSTRUMENTS)?;
+    let shipped = shipped.into_iter().filter(|i| i.venue == "binance-usdm");
+    let mut table = InstrumentTable::default();
+    for instrument in shipped.chain(parse(INSTRUMENTS)?).take(count) {
+        table.add(instrument);
+    }
+    Ok(table)
+}
+
+/// A line for whoever watches.
+fn status(table: &InstrumentTable, counters: &Snapshot, elapsed: Duration) -> String {
+    let frames = counters.find("feed", "frames").map_or(0, |entry| entry.value);
+    let mut line = format!("{} s, {frames} messages", elapsed.as_secs());
+    for instrument in table.iter() {
+        let name = instrument.full_name();
+        let of = |owner: &str, counter: &str| {
+            counters.counters.iter().find(|c| c.owner == owner && c.name == counter && c.instrument == name)
+        };
+        let gateway = |counter| of("gateway", counter).map_or(0, Entry::signed);
+        let position = Qty(gateway("position")).display(instrument.qty_unit);
+        let pnl = instrument.amount(i128::from(gateway("pnl")));
+        let quoting = of("strategy", "not_quoting").and_then(|entry| entry.reason()).unwrap_or("no strategy");
+        let (orders, fills) = (gateway("orders"), gateway("fills"));
+        let (symbol, settle) = (&instrument.symbol, instrument.settle());
+        line += &format!(
+            "; {symbol}: {orders} orders, {fills} fills, position {position}, profit {pnl} {settle}, {quoting}"
+        );
+    }
+    line
+}
+
+/// Reads `500ms`, `20s`, `5m`, `1h`. Err: another text; less than 1 ms; more than a day.
+fn duration(text: &str) -> Result<Nanos, String> {
+    let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let (number, unit) = text.split_at(text.len() - digits.len());
+    let unit_ns = match unit {
+        "ms" => 1_000_000,
+        "s" => Nanos::SECOND.0,
+        "m" => 60 * Nanos::SECOND.0,
+        "h" => Nanos::HOUR.0,
+        _ => 0,
+    };
+    let ns = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ns));
+    ns.filter(|ns| (1_000_000..=24 * Nanos::HOUR.0).contains(ns))
+        .map(Nanos)
+        .ok_or_else(|| format!("`{text}`: a duration is a whole number of ms, s, m or h, from 1ms to 24h"))
+}
+
+/// The demo's own instruments.
+const INSTRUMENTS: &str = include_str!("../../configs/demo_instruments.toml");
+/// Where the markets start, in the order of the instruments.
+const STARTS: [Start; 2] = [
+    Start { price_ticks: 618_000, qty_units: 1 }, // 61,800.00 USDT, orders from 0.001 BTC
+    Start { price_ticks: 265_000, qty_units: 20 }, // 2,650.00 USDT, orders from 0.020 ETH
+];
+/// Start of a run that does not follow the clock: 1 January 2026, 00:00 UTC.
+const MAX_START: Nanos = Nanos(1_767_225_600_000_000_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The source of a demo at `--pace max`, and its instruments.
+    pub(super) fn source(seed: u64, instruments: usize, seconds: u64) -> (DemoSource, InstrumentTable) {
+        let table = super::instruments(instruments).unwrap();
+        let duration = Nanos(seconds * Nanos::SECOND.0);
+        let done = sync_channel(1).0;
+        (DemoSource::new(seed, table.iter().zip(STARTS), || MAX_START, duration, done), table)
+    }
+
+    #[test]
+    fn each_instrument_has_a_start_and_says_where_its_values_come_from() {
+        let table = instruments(STARTS.len()).unwrap();
+        let names: Vec<String> = table.iter().map(engine::instrument::Instrument::full_name).collect();
+        assert_eq!(names, ["binance-usdm:BTCUSDT", "binance-usdm:ETHUSDT"]);
+        assert_eq!(table.get(InstrumentId(1)).unwrap().source, "generated for the demo");
+    }
+
+    #[test]
+    fn durations_are_read_or_refused_with_what_they_may_be() {
+        for (text, ns) in [("1ms", 1_000_000), ("20s", 20_000_000_000), ("2m", 120_000_000_000)] {
+            assert_eq!(duration(text), Ok(Nanos(ns)));
+        }
+        assert_eq!(duration("24h"), Ok(Nanos(24 * Nanos::HOUR.0)));
+        for bad in ["", "20", "s", "-1s", "1.5s", "0s", "25h", "20 s", "1d", "99999999999999999999h"] {
+            assert!(duration(bad).unwrap_err().contains("a duration is"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `sabrewing demo` as a fresh machine runs it: in an empty directory, without data.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use support::{Dir, Ran};
+
+fn command(dir: &Dir, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sabrewing"));
+    command.arg("demo").args(args).current_dir(dir.path()).stdin(Stdio::null());
+    command
+}
+
+fn demo(dir: &Dir, args: &[&str]) -> Ran {
+    command(dir, args).output().unwrap().into()
+}
+
+/// What depends on the seed alone.
+fn decided(summary: &Value) -> Value {
+    let keys =
+        ["seed", "generated", "messages", "book_updates", "orders", "position", "cash", "pnl", "open_orders"];
+    keys.iter().map(|key| (*key, summary[key].clone())).collect()
+}
+
+#[test]
+fn a_seed_trades_and_ends_with_valid_books_and_again_alike() {
+    let dir = Dir::new();
+    let args = ["--for", "20s", "--instruments", "2", "--pace", "max", "--json"];
+    let first = demo(&dir, &args).expect(0, &[]).json();
+    assert!(first["orders"]["placed"].as_u64().unwrap() > 100, "{first}");
+    assert!(first["orders"]["filled"].as_u64().unwrap() > 10, "{first}");
+    assert_eq!(
+        (&first["decode_errors"], &first["gaps"], &first["resyncs"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    assert_eq!((&first["clock_steps"], &first["stopped"]), (&json!(0), &Value::Null));
+    for instrument in ["binance-usdm:BTCUSDT", "binance-usdm:ETHUSDT"] {
+        let book = &first["books"][instrument];
+        assert!(book["state"] == "valid" && book["updates"].as_u64().unwrap() > 300, "{first}");
+        // What comes before the snapshot waits for it, and the snapshot has it already.
+        assert!(book["dropped_unsynced"].as_u64().unwrap() < 10, "{first}");
+        let generated = &first["generated"]["markets"][instrument];
+        assert!(generated["volatility_bps_per_sqrt_s"].as_f64().unwrap() > 0.0, "{first}");
+        let shares: f64 = generated["spread_ticks_percent"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|v| v.as_f64().unwrap())
+            .sum();
+        assert!((shares - 100.0).abs() < 0.5, "{first}");
+    }
+    // Every frame that was generated arrived, and the scanners knew all but the snapshots.
+    let sent: u64 = first["generated"]["markets"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|market| market["messages"].as_object().unwrap().values())
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    let taken: u64 =
+        first["messages"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!((sent, &first["general_decoder"]), (taken, &json!(2)));
+    assert_eq!(decided(&first), decided(&demo(&dir, &args).expect(0, &[]).json()));
+    let other = demo(&dir, &[&args[..], &["--seed", "2"]].concat()).expect(0, &[]).json();
+    assert_ne!(decided(&first), decided(&other));
+}
+
+#[test]
+fn a_second_on_a_fresh_machine_places_orders_and_fills_them() {
+    let dir = Dir::new();
+    let ran = demo(&dir, &["--for", "1s", "--pace", "max", "--json", "--journal", "run1"]).expect(0, &[]);
+    let summary = ran.json();
+    assert!(summary["orders"]["placed"].as_u64().unwrap() > 0, "{summary}");
+    assert!(summary["orders"]["filled"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!((&summary["decode_errors"], &summary["gaps"]), (&json!(0), &json!(0)));
+    assert_eq!(summary["books"]["binance-usdm:BTCUSDT"]["state"], "valid");
+    assert!(dir.path().join("run1/counters").is_file());
+    // Five threads see the same frames.
+    let five =
+        demo(&dir, &["--for", "1s", "--pace", "max", "--json", "--placement", "five"]).expect(0, &[]).json();
+    assert_eq!((&five["messages"], &five["generated"]), (&summary["messages"], &summary["generated"]));
+    let page = demo(&dir, &["--for", "1s", "--pace", "max"]).expect(0, &[]);
+    for word in
+        ["seed               1", "generated market", "spread, ticks", "orders", "profit", "tick_to_order"]
+    {
+        assert!(page.stdout.contains(word), "{word}: {page:?}");
+    }
+}
+
+#[test]
+fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
+    let dir = Dir::new();
+    let started = std::time::Instant::now();
+    let mut child = command(&dir, &["--for", "1h", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = first_line(&mut child);
+    for word in ["messages; BTCUSDT: ", " orders, ", " fills, position ", " profit ", " USDT, "] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    // SAFETY: the child has not been waited for, so the id is its own.
+    assert_eq!(unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGINT) }, 0);
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = ran.expect(0, &[]);
+    let frames: u64 =
+        ran.json()["messages"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    // No more than the market of that time, which has about 700 messages a second.
+    assert!(
+        frames > 0 && u128::from(frames) < 2_000 * (started.elapsed().as_millis() + 1_000) / 1_000,
+        "{frames}"
+    );
+}
+
+/// The first line on stderr, which comes after a second.
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::with_capacity(1, child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_what_it_may_be() {
+    let dir = Dir::new();
+    for (args, words) in [
+        (&["--for", "soon"][..], "a duration is a whole number"),
+        (&["--instruments", "3"], "1..=2"),
+        (&["--pace", "2x"], "live, max"),
+        (&["--placement", "seven"], "sabrewing demo: "),
+        (&["--config", "none.toml"], "none.toml: "),
+        (&["--journal", "."], "not empty"),
+    ] {
+        dir.file("here", "");
+        let ran = demo(&dir, args).expect(2, &[words]);
+        assert_eq!(ran.stdout, "", "{args:?}");
+    }
+}
