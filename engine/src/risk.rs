@@ -345,6 +345,7 @@ mod tests {
             account: AccountId(0),
             side,
             level: Level { price: Price(price), qty: Qty(qty) },
+            amend: Level::default(),
             tif: Tif::PostOnly,
             filled: Qty(0),
             state: OrderState::PendingCreate,

@@ -170,6 +170,7 @@ impl OrderManager {
             account: AccountId(0),
             side,
             level: wanted,
+            amend: Level::default(),
             tif: Tif::PostOnly,
             filled: Qty(0),
             state: OrderState::PendingCreate,
