@@ -7,6 +7,7 @@ pub mod book;
 pub mod book_stage;
 pub mod candle;
 pub mod counters;
+pub mod fees;
 pub mod ids;
 pub mod instrument;
 pub mod journal;

@@ -1,5 +1,6 @@
 //! Latency by hop, from the stamps that messages carry: histograms of counter ticks, in memory taken at start.
 
+use engine::journal::schema::OrderStamps;
 use engine::message::Head;
 use engine::time::{Lap, Stamp, StampClock};
 use hdrhistogram::Histogram;
@@ -18,14 +19,16 @@ pub enum Hop {
     Decide = 3,
     /// Target until approved and journalled. Orders.
     Risk = 4,
+    /// Approved and journalled until written in the venue's form. Orders.
+    Encode = 5,
     /// Frame received until the order was handed to the exchange. Frames that led to an order.
-    TickToOrder = 5,
+    TickToOrder = 6,
 }
 
 impl Hop {
     /// Every hop, in the order of the way.
-    pub const ALL: [Self; 6] =
-        [Self::Decode, Self::Book, Self::Signal, Self::Decide, Self::Risk, Self::TickToOrder];
+    pub const ALL: [Self; 7] =
+        [Self::Decode, Self::Book, Self::Signal, Self::Decide, Self::Risk, Self::Encode, Self::TickToOrder];
 
     /// The hop's name in summaries.
     #[must_use]
@@ -36,6 +39,7 @@ impl Hop {
             Self::Signal => "signal",
             Self::Decide => "decide",
             Self::Risk => "risk",
+            Self::Encode => "encode",
             Self::TickToOrder => "tick_to_order",
         }
     }
@@ -90,12 +94,12 @@ impl Latency {
         self.record(Hop::Decide, head.laps[3].0.saturating_sub(head.laps[2].0));
     }
 
-    /// An order left: `entered` is when the gateway took the target up, `head` the target's.
+    /// An order or an amendment left.
     #[inline]
-    pub fn order(&mut self, head: &Head, entered: Stamp) {
-        let now = self.clock.now();
-        self.record(Hop::Risk, now.lap_since(entered).0);
-        self.record(Hop::TickToOrder, now.lap_since(head.received).0);
+    pub fn order(&mut self, stamps: &OrderStamps) {
+        self.record(Hop::Risk, stamps.approved.saturating_sub(stamps.entered));
+        self.record(Hop::Encode, stamps.encoded.saturating_sub(stamps.approved));
+        self.record(Hop::TickToOrder, stamps.sent);
     }
 
     /// A stamp; zero when latency is not measured.

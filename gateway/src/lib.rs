@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_types, clippy::disallowed_methods))]
 
 pub mod client_order_id;
+pub mod counterparty;
 pub mod latency;
 pub mod manager;
 pub mod paper;

@@ -5,11 +5,14 @@
 //! it is taken to be the whole level. Answers have no latency. It sees every market message before the
 //! strategy does.
 
+use crate::client_order_id::{ClientOrderId, ClientOrderIds};
+use crate::counterparty::{self, AnswerEvent, Counterparty, Request};
 use engine::ids::InstrumentId;
-use engine::message::Trade;
+use engine::message::{BookChanged, Kind, Message, Trade};
 use engine::num::{Level, Side};
 use engine::order::{Order, Tif};
 use engine::risk::Approved;
+use engine::time::Nanos;
 use std::collections::VecDeque;
 
 /// What the exchange says.
@@ -50,17 +53,28 @@ pub struct PaperExchange {
     touch: Vec<(Level, Level)>,
     resting: Vec<Order>,
     answers: VecDeque<Answer>,
+    now: Nanos,
+    ids: ClientOrderIds,
+    written: Option<Written>,
+}
+
+enum Written {
+    Place(Approved),
+    Cancel(u64),
 }
 
 impl PaperExchange {
     /// An exchange for so many instruments and orders resting at once; an order beyond that is rejected.
     #[must_use]
-    pub fn new(instrument_count: usize, orders_max: usize) -> Self {
+    pub fn new(instrument_count: usize, orders_max: usize, ids: ClientOrderIds) -> Self {
         Self {
             touch: vec![Default::default(); instrument_count],
             resting: Vec::with_capacity(orders_max),
             // Everything that one input can lead to: each resting order filled, and one order answered.
             answers: VecDeque::with_capacity(2 * orders_max + 2),
+            now: Nanos(0),
+            ids,
+            written: None,
         }
     }
 
@@ -140,5 +154,67 @@ impl PaperExchange {
         if self.answers.len() < self.answers.capacity() {
             self.answers.push_back(answer);
         }
+    }
+}
+
+impl Counterparty for PaperExchange {
+    fn can_amend(&self, _open: &Order, _to: Level) -> bool {
+        false
+    }
+
+    fn encode(&mut self, request: Request<'_>, _id: &ClientOrderId, _now: Nanos) -> bool {
+        self.written = match request {
+            Request::Place(approved) => Some(Written::Place(*approved)),
+            Request::Cancel(order) => Some(Written::Cancel(order.seq)),
+            Request::Amend(..) => None,
+        };
+        self.written.is_some()
+    }
+
+    fn send(&mut self, _now: Nanos) -> bool {
+        match self.written.take() {
+            Some(Written::Place(approved)) => self.place(&approved),
+            Some(Written::Cancel(seq)) => self.cancel(seq),
+            None => return false,
+        }
+        true
+    }
+
+    fn on_market(&mut self, message: Message<'_>) {
+        let head = message.head;
+        self.now = head.recv_ns;
+        match head.kind() {
+            Some(Kind::BookChanged) => {
+                if let Some(book) = message.body_as::<BookChanged>() {
+                    let touch = (book.state == 0).then_some((book.bid, book.ask));
+                    self.on_touch(head.instrument, touch);
+                }
+            }
+            Some(Kind::Trade) => {
+                if let Some(trade) = message.body_as::<Trade>() {
+                    self.on_trade(head.instrument, trade);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn next_due(&self) -> Option<Nanos> {
+        (!self.answers.is_empty()).then_some(self.now)
+    }
+
+    fn advance(&mut self, _now: Nanos) {}
+
+    fn settle(&mut self, _now: Nanos) {}
+
+    fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, counterparty::Answer)> {
+        let (seq, event) = match Self::next_answer(self)? {
+            Answer::Accepted { seq } => (seq, AnswerEvent::Accepted),
+            Answer::Rejected { seq } => (seq, AnswerEvent::Rejected),
+            Answer::Canceled { seq } => (seq, AnswerEvent::Canceled),
+            Answer::CancelRefused { seq } => (seq, AnswerEvent::CancelRefused),
+            Answer::Filled { seq, fill } => (seq, AnswerEvent::Filled { fill, maker: true }),
+        };
+        Some((now, counterparty::Answer { id: self.ids.id(seq), event }))
     }
 }

@@ -5,6 +5,7 @@ use crate::message::{Execution, i128_of, words_of};
 use crate::num::{Decimal, Price, Qty};
 use crate::order::Order;
 use crate::risk::{Refusal, RiskRule};
+use crate::time::Nanos;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What a record is. The numbers are stored: they are never given a second meaning.
@@ -47,11 +48,16 @@ pub enum RecordKind {
     Fill = 34,
     /// Gateway: latency stamps of one frame. Body: [`Stamps`].
     Stamps = 35,
+    /// Gateway: the risk gate approved another price and quantity for an order; the request leaves next. Body:
+    /// [`OrderBody`] with the new ones.
+    Amend = 36,
+    /// Gateway: latency stamps of one order or amendment that left; caused by its record. Body: [`OrderStamps`].
+    OrderStamps = 37,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -70,6 +76,8 @@ impl RecordKind {
         Self::OrderUpdate,
         Self::Fill,
         Self::Stamps,
+        Self::Amend,
+        Self::OrderStamps,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -100,6 +108,8 @@ impl RecordKind {
             Self::OrderUpdate => "order-update",
             Self::Fill => "fill",
             Self::Stamps => "stamps",
+            Self::Amend => "amend",
+            Self::OrderStamps => "order-stamps",
         }
     }
 }
@@ -148,7 +158,7 @@ pub struct Took {
     pub count: u32,
 }
 
-/// Body of `Order` and `Cancel`.
+/// Body of `Order`, `Amend` and `Cancel`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct OrderBody {
@@ -218,6 +228,7 @@ impl GateRefusal {
             rule,
             limit: decimal(self.limit, limit_exponent),
             value: decimal(self.value, value_exponent),
+            until: Nanos::MAX,
         })
     }
 }
@@ -235,6 +246,21 @@ pub struct Stamps {
     pub signalled: u32,
     /// Seen by the strategy.
     pub decided: u32,
+}
+
+/// Body of `OrderStamps`: the CPU counter's ticks from the receipt of the frame that led to the order to the end of
+/// each step in the gateway. Saturates at 2^32 - 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct OrderStamps {
+    /// Taken up by the gateway.
+    pub entered: u32,
+    /// Approved and journalled.
+    pub approved: u32,
+    /// Written in the venue's form.
+    pub encoded: u32,
+    /// Handed to the exchange, or to the socket.
+    pub sent: u32,
 }
 
 const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    ClockAnchor, FrameHead, GateRefusal, OrderBody, RecordKind, Stamps, StreamBreak, Took,
+    ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, RecordKind, Stamps, StreamBreak, Took,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, i128_of};
@@ -28,6 +28,7 @@ pub(crate) fn instrument_of(entry: &Entry) -> Option<InstrumentId> {
             | K::Target
             | K::GateRefused
             | K::Order
+            | K::Amend
             | K::Cancel
             | K::OrderUpdate
             | K::Fill
@@ -143,7 +144,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("strategy", body.strategy.into()),
             ])
         }
-        RecordKind::Order | RecordKind::Cancel => {
+        RecordKind::Order | RecordKind::Amend | RecordKind::Cancel => {
             let order = OrderBody::read_from_bytes(bytes).ok()?;
             fields([
                 ("order", order.order_seq.into()),
@@ -164,6 +165,15 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("decided_ticks", stamps.decided.into()),
             ])
         }
+        RecordKind::OrderStamps => {
+            let stamps = OrderStamps::read_from_bytes(bytes).ok()?;
+            fields([
+                ("entered_ticks", stamps.entered.into()),
+                ("approved_ticks", stamps.approved.into()),
+                ("encoded_ticks", stamps.encoded.into()),
+                ("sent_ticks", stamps.sent.into()),
+            ])
+        }
     })
 }
 
@@ -181,7 +191,12 @@ fn execution(context: &Context, id: InstrumentId, bytes: &[u8]) -> Option<Fields
         ("position", context.qty(id, execution.position).into()),
         ("cash", context.amount(id, i128_of(execution.cash)).into()),
         ("pnl", context.amount(id, i128_of(execution.pnl)).into()),
+        ("fees", context.amount(id, i128_of(execution.fees)).into()),
+        ("strategy", execution.strategy.0.into()),
     ]);
+    if execution.fill.qty.0 > 0 {
+        shown.push(("maker".to_owned(), (execution.maker == 1).into()));
+    }
     if let Some(rule) = RiskRule::ALL.into_iter().find(|rule| *rule as u16 == u16::from(execution.rule)) {
         shown.push(("rule".to_owned(), rule.name().into()));
     }

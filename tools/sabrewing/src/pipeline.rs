@@ -7,7 +7,7 @@ use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{InstrumentId, Lane};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::Writer;
-use engine::message::{Cell, QuoteReason};
+use engine::message::{Cell, QUOTES_MAX, QuoteReason};
 use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::ring::{RingReceiver, RingSender, ring};
 use engine::runner::{Chain, Control, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
@@ -17,8 +17,10 @@ use engine::time::StampClock;
 use feeds::codec::{FeedCodec, LEVELS_MAX};
 use feeds::stage::{Connection, FeedReport, FeedStage, FrameSource};
 use feeds::venues::AnyCodec;
+use gateway::client_order_id::ClientOrderIds;
 use gateway::latency::Latency;
-use gateway::manager::{GatewayReport, OrderManager};
+use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
+use gateway::paper::PaperExchange;
 use gateway::stage::GatewayStage;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -93,13 +95,22 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     let (executions, executed) = executions_ring(table.len());
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
     let reasons = reason_counters(counters, table).map_err(full)?;
-    let manager = OrderManager::new(
-        table,
-        config.limits,
-        gateway_log,
-        Latency::new(clock.clone()),
-        Arc::clone(control),
-    );
+    // A replay is nobody's engine and no run of it: its orders meet no others.
+    let ids = ClientOrderIds::new(0, 0);
+    let exchange = PaperExchange::new(table.len(), 2 * QUOTES_MAX * table.len(), ids);
+    let manager = ManagerSetup {
+        instruments: table,
+        strategies: 1,
+        limits: config.limits.clone(),
+        fees: config.fees,
+        answer_timeout: config.answer_timeout,
+        ids,
+        log: gateway_log,
+        latency: Latency::new(clock.clone()),
+        control: Arc::clone(control),
+    };
+    let manager = OrderManager::new(manager, exchange)
+        .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
     let stages = Stages {
         feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
             .counting(counters)
@@ -140,8 +151,8 @@ const SMALL_RING_CELLS: usize = 4096;
 /// The ring from gateway to strategy. It holds everything that one input of the gateway can lead to.
 #[must_use]
 pub fn executions_ring(instruments: usize) -> (RingSender, RingReceiver) {
-    // An input of the gateway fills, cancels and places both quotes of every instrument at most.
-    let reserve = SMALL_CELLS_MAX + 2 * 4 * 3 * instruments;
+    // An input of the gateway fills, ends, amends and places every quote of every instrument at most.
+    let reserve = SMALL_CELLS_MAX + 2 * QUOTES_MAX * 4 * 3 * instruments;
     ring(4 * reserve, 4, reserve)
 }
 
