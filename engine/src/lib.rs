@@ -9,6 +9,7 @@ pub mod candle;
 pub mod commands;
 pub mod counters;
 pub mod decisions;
+pub mod fees;
 pub mod histogram;
 pub mod ids;
 pub mod instrument;

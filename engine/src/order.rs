@@ -16,7 +16,7 @@ pub enum OrderState {
     PartiallyFilled = 2,
     /// Cancel sent, not answered; it can still fill.
     PendingCancel = 3,
-    /// Sent, no answer in time: it may be open.
+    /// Something was sent, no answer in time: it may be open.
     Unknown = 4,
     /// Wholly filled.
     Filled = 5,
@@ -26,11 +26,13 @@ pub enum OrderState {
     Rejected = 7,
     /// Ended by the venue: time in force, contract end.
     Expired = 8,
+    /// A new price or quantity was sent, not answered; it can fill at the old and at the new ones.
+    PendingAmend = 9,
 }
 
 impl OrderState {
     /// Every state, by its number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PendingCreate,
         Self::Open,
         Self::PartiallyFilled,
@@ -40,12 +42,19 @@ impl OrderState {
         Self::Canceled,
         Self::Rejected,
         Self::Expired,
+        Self::PendingAmend,
     ];
 
     /// Whether nothing can happen to the order any more.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Filled | Self::Canceled | Self::Rejected | Self::Expired)
+    }
+
+    /// Whether the venue owes an answer.
+    #[must_use]
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::PendingCreate | Self::PendingCancel | Self::PendingAmend)
     }
 
     /// For people and records.
@@ -61,6 +70,7 @@ impl OrderState {
             Self::Canceled => "canceled",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
+            Self::PendingAmend => "pending-amend",
         }
     }
 }
@@ -98,7 +108,7 @@ impl Tif {
 /// What happens to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderEvent {
-    /// The venue took it.
+    /// The venue took it, or says that it has it.
     Accepted,
     /// The venue refused it.
     Rejected,
@@ -114,6 +124,12 @@ pub enum OrderEvent {
     Expired,
     /// An answer is overdue.
     TimedOut,
+    /// Another price or whole quantity was sent; more than what has filled.
+    AmendSent(Level),
+    /// The venue amended it: the price and whole quantity that it has now.
+    Amended(Level),
+    /// The venue refused the amendment: the order is where it was.
+    AmendRefused,
 }
 
 /// An event that an order in this state cannot have: our own mistake or the venue's; trading on it stops.
@@ -140,6 +156,8 @@ pub struct Order {
     pub side: Side,
     /// Limit price and whole quantity.
     pub level: Level,
+    /// What an amendment that is not answered would make of `level`; zero quantity: there is none.
+    pub amend: Level,
     /// How long, and whether it may take.
     pub tif: Tif,
     /// Traded so far.
@@ -155,48 +173,116 @@ impl Order {
         self.level.price
     }
 
-    /// What can still trade; zero once it has ended.
+    /// What can still trade, of the larger of old and new quantity while an amendment is not answered; zero once
+    /// it has ended.
     #[must_use]
     pub const fn remaining(&self) -> Qty {
-        if self.state.is_final() { Qty(0) } else { Qty(self.level.qty.0 - self.filled.0) }
+        if self.state.is_final() { Qty(0) } else { Qty(self.qty_max().0 - self.filled.0) }
+    }
+
+    /// The price and whole quantity that the order has when everything that was sent succeeds.
+    #[must_use]
+    pub const fn sent_level(&self) -> Level {
+        if self.amend.qty.0 > 0 { self.amend } else { self.level }
+    }
+
+    /// The largest whole quantity that the venue may hold it at.
+    const fn qty_max(&self) -> Qty {
+        if self.amend.qty.0 > self.level.qty.0 { self.amend.qty } else { self.level.qty }
+    }
+
+    /// Where the order stands when nothing but an amendment may be unanswered.
+    const fn resting(&self) -> OrderState {
+        match (self.amend.qty.0 > 0, self.filled.0 > 0) {
+            (true, _) => OrderState::PendingAmend,
+            (false, true) => OrderState::PartiallyFilled,
+            (false, false) => OrderState::Open,
+        }
     }
 
     /// Moves the order on.
     /// Err: the event cannot happen in this state, or fills more than there was; the order is unchanged.
     pub fn apply(&mut self, event: OrderEvent) -> Result<(), BadTransition> {
         use OrderState::{
-            Canceled, Expired, Filled, Open, PartiallyFilled, PendingCancel, PendingCreate, Rejected, Unknown,
+            Canceled, Expired, Filled, Open, PartiallyFilled, PendingAmend, PendingCancel, PendingCreate,
+            Rejected, Unknown,
         };
         let bad = BadTransition { from: self.state, event };
         if self.state.is_final() {
             return Err(bad);
         }
-        let resting = if self.filled.0 > 0 { PartiallyFilled } else { Open };
-        self.state = match (event, self.state) {
-            (OrderEvent::Accepted, PendingCreate | Unknown) => resting,
-            // An answer that a fill or our own cancel has overtaken says nothing new.
-            (OrderEvent::Accepted, state @ (PartiallyFilled | PendingCancel)) => state,
-            (OrderEvent::Rejected, PendingCreate | Unknown | PendingCancel) if self.filled.0 == 0 => Rejected,
-            (OrderEvent::CancelSent, PendingCreate | Open | PartiallyFilled | Unknown) => PendingCancel,
-            (OrderEvent::CancelRefused, PendingCancel) => resting,
+        let amends = self.amend.qty.0 > 0;
+        let mut next = *self;
+        next.state = match (event, self.state) {
+            (OrderEvent::Accepted, PendingCreate) => self.resting(),
+            // Which of the two levels it has stays open.
+            (OrderEvent::Accepted, Unknown) => {
+                if amends {
+                    Unknown
+                } else {
+                    self.resting()
+                }
+            }
+            // An answer that a fill or our own request has overtaken says nothing new.
+            (OrderEvent::Accepted, state @ (PartiallyFilled | PendingCancel | PendingAmend)) => state,
+            (OrderEvent::Rejected, PendingCreate | Unknown | PendingCancel)
+                if self.filled.0 == 0 && !amends =>
+            {
+                Rejected
+            }
+            (OrderEvent::CancelSent, PendingCreate | Open | PartiallyFilled | PendingAmend | Unknown) => {
+                PendingCancel
+            }
+            (OrderEvent::CancelRefused, PendingCancel | Unknown) => self.resting(),
             (OrderEvent::Canceled, _) => Canceled,
             (OrderEvent::Expired, _) => Expired,
-            (OrderEvent::TimedOut, PendingCreate | PendingCancel) => Unknown,
+            (OrderEvent::TimedOut, PendingCreate | PendingCancel | PendingAmend) => Unknown,
+            (OrderEvent::AmendSent(level), Open | PartiallyFilled) if level.qty > self.filled => {
+                next.amend = level;
+                PendingAmend
+            }
+            (OrderEvent::Amended(level), state @ (PendingAmend | PendingCancel | Unknown))
+                if amends && level.qty >= self.filled && level.qty.0 > 0 =>
+            {
+                (next.level, next.amend) = (level, Level::default());
+                next.after_amendment(state)
+            }
+            (OrderEvent::AmendRefused, state @ (PendingAmend | PendingCancel | Unknown)) if amends => {
+                next.amend = Level::default();
+                next.after_amendment(state)
+            }
             (OrderEvent::Filled(qty), state) => {
-                let filled = Qty(self.filled.0.saturating_add(qty.0));
-                if qty.0 <= 0 || filled > self.level.qty {
+                next.filled = Qty(self.filled.0.saturating_add(qty.0));
+                if qty.0 <= 0 || next.filled > self.qty_max() {
                     return Err(bad);
                 }
-                self.filled = filled;
+                if next.filled > self.level.qty {
+                    // Only the amendment can have made room for it.
+                    next.level = self.amend;
+                }
                 match state {
-                    _ if filled == self.level.qty => Filled,
-                    PendingCancel => PendingCancel,
-                    _ => PartiallyFilled,
+                    _ if next.filled == self.qty_max() => Filled,
+                    PendingCreate | Open => PartiallyFilled,
+                    // A request stays unanswered, an unknown order unknown.
+                    state => state,
                 }
             }
             _ => return Err(bad),
         };
+        if next.state.is_final() {
+            next.amend = Level::default();
+        }
+        *self = next;
         Ok(())
+    }
+
+    /// Where the order stands once an amendment is answered.
+    fn after_amendment(&self, before: OrderState) -> OrderState {
+        match before {
+            _ if self.filled == self.level.qty => OrderState::Filled,
+            OrderState::PendingCancel => OrderState::PendingCancel,
+            _ => self.resting(),
+        }
     }
 }
 
@@ -205,6 +291,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const fn level(price: i64, qty: i64) -> Level {
+        Level { price: Price(price), qty: Qty(qty) }
+    }
+
     fn order() -> Order {
         Order {
             seq: 1,
@@ -212,43 +302,94 @@ mod tests {
             strategy: StrategyId(1),
             account: AccountId(0),
             side: Side::Buy,
-            level: Level { price: Price(100), qty: Qty(10) },
+            level: level(100, 10),
+            amend: Level::default(),
             tif: Tif::PostOnly,
             filled: Qty(0),
             state: OrderState::PendingCreate,
         }
     }
 
-    fn after(events: &[OrderEvent]) -> Result<OrderState, BadTransition> {
+    fn after(events: &[OrderEvent]) -> Result<Order, BadTransition> {
         let mut order = order();
         events.iter().try_for_each(|event| order.apply(*event))?;
-        Ok(order.state)
+        Ok(order)
+    }
+
+    fn state_after(events: &[OrderEvent]) -> Result<OrderState, BadTransition> {
+        after(events).map(|order| order.state)
     }
 
     #[test]
     fn the_ways_of_an_order() {
         use OrderEvent::{Accepted, CancelRefused, CancelSent, Canceled, Filled, Rejected, TimedOut};
-        assert_eq!(after(&[Accepted]), Ok(OrderState::Open));
-        assert_eq!(after(&[Rejected]), Ok(OrderState::Rejected));
-        assert_eq!(after(&[Accepted, Filled(Qty(4))]), Ok(OrderState::PartiallyFilled));
+        assert_eq!(state_after(&[Accepted]), Ok(OrderState::Open));
+        assert_eq!(state_after(&[Rejected]), Ok(OrderState::Rejected));
+        assert_eq!(state_after(&[Accepted, Filled(Qty(4))]), Ok(OrderState::PartiallyFilled));
         assert_eq!(
-            after(&[Filled(Qty(4)), Accepted]),
+            state_after(&[Filled(Qty(4)), Accepted]),
             Ok(OrderState::PartiallyFilled),
             "a fill overtakes its ack"
         );
-        assert_eq!(after(&[Accepted, CancelSent, Filled(Qty(10))]), Ok(OrderState::Filled));
+        assert_eq!(state_after(&[Accepted, CancelSent, Filled(Qty(10))]), Ok(OrderState::Filled));
         assert_eq!(
-            after(&[Accepted, CancelSent, Filled(Qty(4)), CancelRefused]),
+            state_after(&[Accepted, CancelSent, Filled(Qty(4)), CancelRefused]),
             Ok(OrderState::PartiallyFilled)
         );
-        assert_eq!(after(&[Accepted, CancelSent, Canceled]), Ok(OrderState::Canceled));
-        assert_eq!(after(&[TimedOut, Accepted]), Ok(OrderState::Open), "the venue had it after all");
-        assert_eq!(after(&[Accepted, CancelSent, TimedOut, Canceled]), Ok(OrderState::Canceled));
+        assert_eq!(state_after(&[Accepted, CancelSent, Canceled]), Ok(OrderState::Canceled));
+        assert_eq!(state_after(&[TimedOut, Accepted]), Ok(OrderState::Open), "the venue had it after all");
+        assert_eq!(state_after(&[Accepted, CancelSent, TimedOut, Canceled]), Ok(OrderState::Canceled));
+        assert_eq!(state_after(&[Accepted, CancelSent, TimedOut, CancelRefused]), Ok(OrderState::Open));
+    }
+
+    #[test]
+    fn the_ways_of_an_amendment() {
+        use OrderEvent::{Accepted, AmendRefused, AmendSent, Amended, CancelSent, Filled, TimedOut};
+        let (more, less) = (level(101, 15), level(99, 5));
+        let amended = after(&[Accepted, AmendSent(more), Amended(more)]).unwrap();
+        assert_eq!((amended.state, amended.level, amended.remaining()), (OrderState::Open, more, Qty(15)));
+        let asked = after(&[Accepted, AmendSent(less)]).unwrap();
+        assert_eq!(
+            (asked.state, asked.level, asked.sent_level(), asked.remaining()),
+            (OrderState::PendingAmend, level(100, 10), less, Qty(10)),
+            "the larger of both is reserved until the answer"
+        );
+        let refused = after(&[Accepted, AmendSent(more), AmendRefused]).unwrap();
+        assert_eq!((refused.state, refused.level), (OrderState::Open, level(100, 10)));
+        let overtaken = after(&[Accepted, AmendSent(more), Filled(Qty(12))]).unwrap();
+        assert_eq!((overtaken.state, overtaken.level), (OrderState::PendingAmend, more));
+        assert_eq!(overtaken.remaining(), Qty(3));
+        assert_eq!(
+            state_after(&[Accepted, AmendSent(more), Filled(Qty(12)), Amended(more)]),
+            Ok(OrderState::PartiallyFilled),
+            "a fill of the new quantity overtakes the answer"
+        );
+        let tied = [Accepted, AmendSent(more), Filled(Qty(10))];
+        assert_eq!(state_after(&tied), Ok(OrderState::PendingAmend), "there may be more");
+        assert_eq!(state_after(&[&tied[..], &[AmendRefused]].concat()), Ok(OrderState::Filled));
+        assert_eq!(state_after(&[&tied[..], &[Amended(more)]].concat()), Ok(OrderState::PartiallyFilled));
+        assert_eq!(
+            state_after(&[Accepted, AmendSent(less), Filled(Qty(5)), Amended(less)]),
+            Ok(OrderState::Filled)
+        );
+        assert_eq!(
+            state_after(&[Accepted, AmendSent(less), TimedOut, Accepted]),
+            Ok(OrderState::Unknown),
+            "it is there, and nobody says at which level"
+        );
+        assert_eq!(state_after(&[Accepted, AmendSent(less), TimedOut, Amended(less)]), Ok(OrderState::Open));
+        assert_eq!(
+            state_after(&[Accepted, AmendSent(less), CancelSent, Amended(less)]),
+            Ok(OrderState::PendingCancel)
+        );
     }
 
     #[test]
     fn what_cannot_happen_is_refused_and_changes_nothing() {
-        use OrderEvent::{Accepted, CancelRefused, CancelSent, Canceled, Filled, Rejected, TimedOut};
+        use OrderEvent::{
+            Accepted, AmendRefused, AmendSent, Amended, CancelRefused, CancelSent, Canceled, Filled,
+            Rejected, TimedOut,
+        };
         for events in [
             &[Accepted, Rejected][..],
             &[Accepted, Accepted],
@@ -258,6 +399,13 @@ mod tests {
             &[Accepted, Canceled, CancelSent],
             &[Accepted, CancelRefused],
             &[Accepted, TimedOut],
+            &[AmendSent(level(99, 5))],
+            &[Accepted, AmendRefused],
+            &[Accepted, Amended(level(99, 5))],
+            &[Accepted, Filled(Qty(5)), AmendSent(level(99, 5))],
+            &[Accepted, AmendSent(level(99, 5)), AmendSent(level(98, 5))],
+            &[Accepted, AmendSent(level(99, 5)), Filled(Qty(6)), Amended(level(99, 5))],
+            &[Accepted, AmendSent(level(99, 12)), Filled(Qty(13))],
         ] {
             assert!(after(events).is_err(), "{events:?}");
         }
@@ -268,30 +416,113 @@ mod tests {
         assert_eq!(filled, before);
     }
 
+    /// The whole machine as a table, written down apart from the code: states with an amendment in flight
+    /// (`+`) and without, against events. `!` refused, `=` stays, `r` resting (open, or partially filled).
+    /// The fill is one that leaves something of every quantity.
+    const TABLE: &str = "
+        state              accepted rejected cancel refused canceled fill     expired timeout amend amended unamended
+        pending-create     r        R        pc     !       C        pf       E       ?       !     !       !
+        open               !        !        pc     !       C        pf       E       !       pa    !       !
+        partially-filled   =        !        pc     !       C        =        E       !       pa    !       !
+        pending-cancel     =        R0       !      r       C        =        E       ?       !     !       !
+        pending-cancel+    =        !        !      pa      C        =        E       ?       !     =       =
+        pending-amend+     =        !        pc     !       C        =        E       ?       !     r       r
+        unknown            r        R0       pc     r       C        =        E       !       !     !       !
+        unknown+           =        !        pc     pa      C        =        E       !       !     r       r
+        filled             !        !        !      !       !        !        !       !       !     !       !
+        canceled           !        !        !      !       !        !        !       !       !     !       !
+        rejected           !        !        !      !       !        !        !       !       !     !       !
+        expired            !        !        !      !       !        !        !       !       !     !       !
+    ";
+
+    /// What the table says of an order before an event; None: refused.
+    fn by_table(order: &Order, event: &str, filled_after: bool) -> Option<OrderState> {
+        let mut lines = TABLE.trim().lines();
+        let columns: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+        let plus = if order.amend.qty.0 > 0 { "+" } else { "" };
+        let row = format!("{}{plus}", order.state.name());
+        let cells: Vec<&str> = lines
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .find(|cells| cells[0] == row)
+            .unwrap();
+        let resting = if filled_after { OrderState::PartiallyFilled } else { OrderState::Open };
+        match cells[columns.iter().position(|column| *column == event).unwrap()] {
+            "!" => None,
+            "=" => Some(order.state),
+            "r" => Some(resting),
+            "R" => Some(OrderState::Rejected),
+            "R0" => (!filled_after).then_some(OrderState::Rejected),
+            "C" => Some(OrderState::Canceled),
+            "E" => Some(OrderState::Expired),
+            "?" => Some(OrderState::Unknown),
+            "pc" => Some(OrderState::PendingCancel),
+            "pa" => Some(OrderState::PendingAmend),
+            "pf" => Some(OrderState::PartiallyFilled),
+            other => panic!("{other}"),
+        }
+    }
+
+    fn event(number: u8) -> (&'static str, OrderEvent) {
+        match number {
+            0 => ("accepted", OrderEvent::Accepted),
+            1 => ("rejected", OrderEvent::Rejected),
+            2 => ("cancel", OrderEvent::CancelSent),
+            3 => ("refused", OrderEvent::CancelRefused),
+            4 => ("canceled", OrderEvent::Canceled),
+            5 => ("expired", OrderEvent::Expired),
+            6 => ("timeout", OrderEvent::TimedOut),
+            7 => ("amend", OrderEvent::AmendSent(level(101, 900))),
+            8 => ("amended", OrderEvent::Amended(level(101, 900))),
+            9 => ("unamended", OrderEvent::AmendRefused),
+            _ => ("fill", OrderEvent::Filled(Qty(1))),
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Fills overtaking answers, fills during cancels and amendments, late answers and doubled ones: every
+        /// step is the table's.
         #[test]
-        fn fills_never_exceed_the_order_and_an_ended_order_stays_ended(events in proptest::collection::vec(0_u8..8, 0..40)) {
-            let mut order = order();
-            for event in events {
-                let event = match event {
-                    0 => OrderEvent::Accepted,
-                    1 => OrderEvent::Rejected,
-                    2 => OrderEvent::CancelSent,
-                    3 => OrderEvent::CancelRefused,
-                    4 => OrderEvent::Canceled,
-                    5 => OrderEvent::Filled(Qty(3)),
-                    6 => OrderEvent::Expired,
-                    _ => OrderEvent::TimedOut,
-                };
+        fn every_transition_is_the_tables(events in proptest::collection::vec(0_u8..16, 0..60)) {
+            let mut order = Order { level: level(100, 1000), ..order() };
+            for number in events {
+                let (name, event) = event(number);
+                let filled_after = order.filled.0 > 0 || name == "fill";
+                let expected = by_table(&order, name, filled_after);
                 let before = order;
-                if order.apply(event).is_err() {
+                prop_assert_eq!(order.apply(event).ok().map(|()| order.state), expected, "{} in {:?}", name, before);
+                if expected.is_none() {
                     prop_assert_eq!(order, before);
                 }
-                if before.state.is_final() {
+            }
+        }
+
+        #[test]
+        fn fills_never_exceed_the_order_and_an_ended_order_stays_ended(
+            events in proptest::collection::vec((0_u8..14, 1_i64..16), 0..40)
+        ) {
+            let mut order = order();
+            for (number, qty) in events {
+                let event = match event(number).1 {
+                    OrderEvent::AmendSent(_) => OrderEvent::AmendSent(level(101, qty)),
+                    OrderEvent::Amended(_) => OrderEvent::Amended(level(101, qty)),
+                    OrderEvent::Filled(_) => OrderEvent::Filled(Qty(qty)),
+                    event => event,
+                };
+                let before = order;
+                if order.apply(event).is_err() || before.state.is_final() {
                     prop_assert_eq!(order, before);
                 }
                 prop_assert!(order.filled <= order.level.qty && order.remaining().0 >= 0);
-                prop_assert_eq!(order.state == OrderState::Filled, order.filled == order.level.qty);
+                prop_assert!(order.filled >= before.filled && order.seq == before.seq);
+                // What is reserved only ever shrinks by a fill, an answer or the end.
+                let sent = matches!(event, OrderEvent::CancelSent | OrderEvent::TimedOut | OrderEvent::AmendSent(_));
+                prop_assert!(!sent || order.remaining() >= before.remaining());
+                if order.state == OrderState::Filled {
+                    prop_assert_eq!(order.filled, order.level.qty);
+                }
+                prop_assert!(order.state.is_final() || order.remaining().0 > 0);
             }
         }
     }

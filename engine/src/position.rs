@@ -3,6 +3,10 @@
 //! A position is a quantity and the cash that it cost: buying spends, selling earns, and the profit is the
 //! cash plus what the quantity is worth now. Inverse contracts are the same with the sign turned: one contract
 //! bought owes `size / price` of base when it is sold.
+//!
+//! Profit splits at average cost: a fill that reduces the position takes its share of the cost out, rounded so that
+//! the profit realised is rounded towards minus infinity; what stays in is exact. Realised and unrealised profit
+//! therefore always add up to the whole, and a flat position has realised all of it.
 
 use crate::instrument::{ContractKind, Instrument};
 use crate::num::{NumError, Price, Qty, Side};
@@ -14,6 +18,10 @@ pub struct Position {
     pub qty: Qty,
     /// Earned by selling minus spent by buying, fees not included.
     pub cash: i128,
+    /// What the quantity held is worth at its average cost; negative when short, zero when flat.
+    pub cost: i128,
+    /// Fees paid; negative: earned.
+    pub fees: i128,
     /// Number of fills.
     pub fills: u64,
     /// Quantity bought, all in all.
@@ -23,19 +31,32 @@ pub struct Position {
 }
 
 impl Position {
-    /// Books a fill. Err: overflow; a price of zero or below on an inverse contract. The position is unchanged.
+    /// Books a fill and its fee. Err: overflow; a price of zero or below on an inverse contract. The position is
+    /// unchanged.
     pub fn fill(
         &mut self,
         instrument: &Instrument,
         side: Side,
         price: Price,
         qty: Qty,
+        fee: i128,
     ) -> Result<(), NumError> {
         let signed = side.signed(qty);
-        let cash =
-            self.cash.checked_sub(signed_value(instrument, price, signed)?).ok_or(NumError::Overflow)?;
+        let value = signed_value(instrument, price, signed)?;
+        let cash = self.cash.checked_sub(value).ok_or(NumError::Overflow)?;
+        let fees = self.fees.checked_add(fee).ok_or(NumError::Overflow)?;
         let held = self.qty.0.checked_add(signed.0).ok_or(NumError::Overflow)?;
-        (self.qty, self.cash) = (Qty(held), cash);
+        let grows = self.qty.0 == 0 || (self.qty.0 > 0) == (signed.0 > 0);
+        let turns = held != 0 && (held > 0) != (self.qty.0 > 0);
+        let cost = if grows {
+            self.cost.checked_add(value).ok_or(NumError::Overflow)?
+        } else if turns {
+            signed_value(instrument, price, Qty(held))?
+        } else {
+            let kept = self.cost.checked_mul(i128::from(held)).ok_or(NumError::Overflow)?;
+            floor_div(kept, i128::from(self.qty.0))
+        };
+        (self.qty, self.cash, self.cost, self.fees) = (Qty(held), cash, cost, fees);
         self.fills += 1;
         match side {
             Side::Buy => self.bought += i128::from(qty.0),
@@ -44,7 +65,13 @@ impl Position {
         Ok(())
     }
 
-    /// Profit and loss if the position were closed at `price`, fees not included. Err: as `fill`.
+    /// Profit and loss of what was closed, at average cost, fees not included. Err: overflow.
+    pub fn realised(&self) -> Result<i128, NumError> {
+        self.cash.checked_add(self.cost).ok_or(NumError::Overflow)
+    }
+
+    /// Profit and loss if the position were closed at `price`, fees not included: the realised and the unrealised.
+    /// Err: as `fill`.
     pub fn pnl_at(&self, instrument: &Instrument, price: Price) -> Result<i128, NumError> {
         self.cash.checked_add(signed_value(instrument, price, self.qty)?).ok_or(NumError::Overflow)
     }
@@ -71,6 +98,11 @@ fn signed_value(instrument: &Instrument, price: Price, qty: Qty) -> Result<i128,
     Ok(if instrument.kind == ContractKind::Inverse { -value } else { value })
 }
 
+/// The quotient rounded towards minus infinity; `divisor` not zero.
+const fn floor_div(dividend: i128, divisor: i128) -> i128 {
+    if divisor < 0 { (-dividend).div_euclid(-divisor) } else { dividend.div_euclid(divisor) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,13 +113,13 @@ mod tests {
     fn a_linear_round_trip_earns_the_difference() {
         let btc = instrument(ContractKind::Linear, "0.1", "0.001", "1");
         let mut position = Position::default();
-        position.fill(&btc, Side::Buy, Price(600_000), Qty(2)).unwrap();
+        position.fill(&btc, Side::Buy, Price(600_000), Qty(2), 0).unwrap();
         assert_eq!(btc.amount(position.pnl_at(&btc, Price(600_100)).unwrap()).to_string(), "0.02");
         assert_eq!(
             btc.amount(position.pnl_at_mid_floor(&btc, Price(600_100), Price(600_101)).unwrap()).to_string(),
             "0.0201"
         );
-        position.fill(&btc, Side::Sell, Price(600_100), Qty(2)).unwrap();
+        position.fill(&btc, Side::Sell, Price(600_100), Qty(2), 0).unwrap();
         assert_eq!((position.qty, btc.amount(position.cash).to_string()), (Qty(0), "0.02".into()));
     }
 
@@ -96,12 +128,12 @@ mod tests {
         let perp = instrument(ContractKind::Inverse, "0.1", "1", "100");
         let mut position = Position::default();
         // 10 contracts of 100 USD: 1000/50000 - 1000/62500 = 0.02 - 0.016
-        position.fill(&perp, Side::Buy, Price(500_000), Qty(10)).unwrap();
+        position.fill(&perp, Side::Buy, Price(500_000), Qty(10), 0).unwrap();
         assert_eq!(perp.amount(position.pnl_at(&perp, Price(625_000)).unwrap()).to_string(), "0.004");
-        position.fill(&perp, Side::Sell, Price(625_000), Qty(10)).unwrap();
+        position.fill(&perp, Side::Sell, Price(625_000), Qty(10), 0).unwrap();
         assert_eq!(perp.amount(position.cash).to_string(), "0.004");
         let mut short = Position::default();
-        short.fill(&perp, Side::Sell, Price(500_000), Qty(10)).unwrap();
+        short.fill(&perp, Side::Sell, Price(500_000), Qty(10), 0).unwrap();
         assert_eq!(perp.amount(short.pnl_at(&perp, Price(625_000)).unwrap()).to_string(), "-0.004");
     }
 
@@ -110,11 +142,60 @@ mod tests {
         let huge = instrument(ContractKind::Linear, "1000000", "1000000", "1000000");
         let mut position = Position::default();
         let before = position;
-        assert!(position.fill(&huge, Side::Buy, Price(i64::MAX), Qty(i64::MAX)).is_err());
+        assert!(position.fill(&huge, Side::Buy, Price(i64::MAX), Qty(i64::MAX), 0).is_err());
         assert_eq!(position, before);
     }
 
+    #[test]
+    fn what_is_closed_is_realised_at_the_average_cost() {
+        let btc = instrument(ContractKind::Linear, "0.1", "0.001", "1");
+        let mut position = Position::default();
+        let text = |amount: Result<i128, NumError>| btc.amount(amount.unwrap()).to_string();
+        position.fill(&btc, Side::Buy, Price(600_000), Qty(2), 7).unwrap();
+        position.fill(&btc, Side::Buy, Price(600_300), Qty(1), 0).unwrap();
+        assert_eq!(text(position.realised()), "0");
+        position.fill(&btc, Side::Sell, Price(600_400), Qty(2), -2).unwrap();
+        // Bought at 60,010 on average.
+        assert_eq!((text(position.realised()), position.cost, position.fees), ("0.06".into(), 600_100, 5));
+        position.fill(&btc, Side::Sell, Price(600_100), Qty(3), 0).unwrap();
+        assert_eq!(
+            (position.qty, text(position.realised())),
+            (Qty(-2), "0.06".into()),
+            "closed at cost, then short"
+        );
+        assert_eq!(position.cost, -1_200_200);
+        // A third of a cost that three does not divide: the profit realised is rounded down.
+        let mut thirds = Position::default();
+        thirds.fill(&btc, Side::Buy, Price(10), Qty(2), 0).unwrap();
+        thirds.fill(&btc, Side::Buy, Price(11), Qty(1), 0).unwrap();
+        thirds.fill(&btc, Side::Sell, Price(12), Qty(1), 0).unwrap();
+        assert_eq!((thirds.cost, thirds.realised()), (20, Ok(1)), "12 - 31/3 = 1.67");
+    }
+
     proptest! {
+        /// Realised and unrealised profit add up to the whole; average cost lies between the prices paid.
+        #[test]
+        fn profit_realised_and_not_add_up(fills in proptest::collection::vec((1_i64..1000, 1_i64..50, any::<bool>()), 1..40)) {
+            for kind in [ContractKind::Linear, ContractKind::Inverse] {
+                let traded = instrument(kind, "0.1", "1", "100");
+                let mut position = Position::default();
+                for (price, qty, buy) in &fills {
+                    let side = if *buy { Side::Buy } else { Side::Sell };
+                    position.fill(&traded, side, Price(*price), Qty(*qty), 1).unwrap();
+                    let value = signed_value(&traded, Price(500), position.qty).unwrap();
+                    let unrealised = value - position.cost;
+                    prop_assert_eq!(position.realised().unwrap() + unrealised, position.pnl_at(&traded, Price(500)).unwrap());
+                    prop_assert!(position.qty.0 != 0 || position.cost == 0);
+                    let dearest = signed_value(&traded, Price(1000), position.qty).unwrap();
+                    let cheapest = signed_value(&traded, Price(1), position.qty).unwrap();
+                    let slack = fills.len() as i128;
+                    prop_assert!(position.cost >= dearest.min(cheapest) - slack);
+                    prop_assert!(position.cost <= dearest.max(cheapest) + slack);
+                }
+                prop_assert_eq!(position.fees, fills.len() as i128);
+            }
+        }
+
         /// Whatever was traded, a flat position's profit does not depend on the price.
         #[test]
         fn a_flat_position_is_worth_its_cash(fills in proptest::collection::vec((1_i64..1_000_000, 1_i64..1000, any::<bool>()), 1..50)) {
@@ -123,11 +204,11 @@ mod tests {
                 let mut position = Position::default();
                 for (price, qty, buy) in &fills {
                     let side = if *buy { Side::Buy } else { Side::Sell };
-                    position.fill(&traded, side, Price(*price), Qty(*qty)).unwrap();
+                    position.fill(&traded, side, Price(*price), Qty(*qty), 0).unwrap();
                 }
                 let side = if position.qty.0 > 0 { Side::Sell } else { Side::Buy };
                 if position.qty.0 != 0 {
-                    position.fill(&traded, side, Price(777), Qty(position.qty.0.abs())).unwrap();
+                    position.fill(&traded, side, Price(777), Qty(position.qty.0.abs()), 0).unwrap();
                 }
                 prop_assert_eq!(position.qty, Qty(0));
                 prop_assert_eq!(position.bought, position.sold);

@@ -24,6 +24,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Nanos(pub u64);
 
 impl Nanos {
+    /// Later than anything that happens.
+    pub const MAX: Self = Self(u64::MAX);
     /// One second.
     pub const SECOND: Self = Self(1_000_000_000);
     /// One hour.

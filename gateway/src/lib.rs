@@ -5,9 +5,9 @@
 
 pub mod client_order_id;
 pub mod codec;
+pub mod counterparty;
 pub mod latency;
 pub mod manager;
 pub mod paper;
 pub mod stage;
-pub mod touch_exchange;
 pub mod venues;

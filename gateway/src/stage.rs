@@ -1,27 +1,29 @@
 //! The gateway stage: the last of the five. One risk domain, one gateway.
 
+use crate::counterparty::Counterparty;
 use crate::manager::{GatewayReport, OrderManager};
+use crate::paper::venue::PaperVenue;
 use engine::journal::schema::RecordKind;
-use engine::message::{BookChanged, FIRST_OF_FRAME, Head, Kind, Message, Target, Trade};
-use engine::risk::Market;
+use engine::message::{FIRST_OF_FRAME, Head, Kind, Message};
 use engine::runner::Control;
 use engine::stage::{Sink, Stage};
+use engine::time::Nanos;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 /// The last stage. What it sends goes back to the strategy stage.
-pub struct GatewayStage {
-    manager: OrderManager,
+pub struct GatewayStage<X: Counterparty = PaperVenue> {
+    manager: OrderManager<X>,
     control: Arc<Control>,
     /// The last input: what a halt is dated by.
     last: Head,
     done: SyncSender<GatewayReport>,
 }
 
-impl GatewayStage {
+impl<X: Counterparty> GatewayStage<X> {
     /// The stage around a manager. The report goes to `done` when the stage is dropped.
     #[must_use]
-    pub fn new(manager: OrderManager, control: Arc<Control>, done: SyncSender<GatewayReport>) -> Self {
+    pub fn new(manager: OrderManager<X>, control: Arc<Control>, done: SyncSender<GatewayReport>) -> Self {
         Self { manager, control, last: Head::new(Kind::Timer), done }
     }
 
@@ -36,31 +38,21 @@ impl GatewayStage {
     }
 }
 
-impl Stage for GatewayStage {
+impl<X: Counterparty> Stage for GatewayStage<X> {
     const NAME: &'static str = "gateway";
 
     #[inline]
     fn on_message<S: Sink>(&mut self, message: Message<'_>, out: &mut S) {
         let head = message.head;
         match head.kind() {
-            Some(Kind::BookChanged) => {
-                let Some(book) = message.body_as::<BookChanged>() else { return };
+            // The feed's depth goes to the exchange; the book that follows it is what the frame led to here.
+            Some(Kind::Snapshot | Kind::Delta | Kind::Stale) => self.manager.on_market(message, out),
+            Some(Kind::BookChanged | Kind::Trade) => {
                 self.last = *head;
-                let market =
-                    Market { bid: book.bid, ask: book.ask, state: book.state, confirmed: head.recv_ns };
-                self.manager.on_market(head, market, out);
+                self.manager.on_market(message, out);
                 self.stamp(head);
             }
-            Some(Kind::Trade) => {
-                let Some(trade) = message.body_as::<Trade>() else { return };
-                self.last = *head;
-                self.manager.on_trade(head, trade, out);
-                self.stamp(head);
-            }
-            Some(Kind::Target) => {
-                let Some(target) = message.body_as::<Target>() else { return };
-                self.manager.on_target(head, target, out);
-            }
+            Some(Kind::Target) => self.manager.on_target(message, out),
             Some(Kind::End) => {
                 out.send(message);
             }
@@ -73,6 +65,11 @@ impl Stage for GatewayStage {
         self.manager.has_room()
     }
 
+    #[inline]
+    fn advance<S: Sink>(&mut self, now: Nanos, out: &mut S) -> u32 {
+        self.manager.advance(now, out)
+    }
+
     fn halt(&mut self) {
         if self.manager.cancel_all(&self.last) {
             self.control.confirm_canceled();
@@ -80,7 +77,7 @@ impl Stage for GatewayStage {
     }
 }
 
-impl Drop for GatewayStage {
+impl<X: Counterparty> Drop for GatewayStage<X> {
     fn drop(&mut self) {
         // The receiver is gone only when nobody wants the report.
         let _ = self.done.send(self.manager.report());

@@ -5,6 +5,7 @@ use crate::message::{Execution, i128_of, words_of};
 use crate::num::{Decimal, Price, Qty};
 use crate::order::Order;
 use crate::risk::{Refusal, RiskRule};
+use crate::time::Nanos;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What a record is. The numbers are stored: they are never given a second meaning.
@@ -51,13 +52,16 @@ pub enum RecordKind {
     Fill = 34,
     /// Gateway: latency stamps of one frame. Body: [`Stamps`].
     Stamps = 35,
-    /// Gateway: latency stamps of one order, behind its record. Body: [`OrderStamps`].
+    /// Gateway: the risk gate approved another price and quantity for an order; the request leaves next. Body:
+    /// [`OrderBody`] with the new ones.
+    Amend = 36,
+    /// Gateway: latency stamps of one order or amendment that left; caused by its record. Body: [`OrderStamps`].
     OrderStamps = 37,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -78,6 +82,7 @@ impl RecordKind {
         Self::OrderUpdate,
         Self::Fill,
         Self::Stamps,
+        Self::Amend,
         Self::OrderStamps,
     ];
 
@@ -111,6 +116,7 @@ impl RecordKind {
             Self::OrderUpdate => "order-update",
             Self::Fill => "fill",
             Self::Stamps => "stamps",
+            Self::Amend => "amend",
             Self::OrderStamps => "order-stamps",
         }
     }
@@ -174,7 +180,7 @@ pub struct ParamChange {
     pub value: i64,
 }
 
-/// Body of `Order` and `Cancel`.
+/// Body of `Order`, `Amend` and `Cancel`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct OrderBody {
@@ -244,6 +250,7 @@ impl GateRefusal {
             rule,
             limit: decimal(self.limit, limit_exponent),
             value: decimal(self.value, value_exponent),
+            until: Nanos::MAX,
         })
     }
 }

@@ -18,8 +18,10 @@ pub mod depth;
 pub mod matching;
 pub mod queue;
 pub mod request;
+pub mod venue;
 
 use crate::client_order_id::ClientOrderId;
+use crate::counterparty::{Answer, AnswerEvent};
 use engine::book::BookConfig;
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::InstrumentTable;
@@ -62,52 +64,6 @@ impl PaperConfig {
 }
 
 const LATENCY_US_MAX: u64 = 10_000_000;
-
-/// What the exchange says of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The order.
-    pub id: ClientOrderId,
-    /// What happened to it.
-    pub event: AnswerEvent,
-}
-
-/// What happened to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerEvent {
-    /// It was taken; what is left of it rests, unless fills or its end follow.
-    Accepted,
-    /// It was not taken, with the venue's code.
-    Rejected {
-        /// As the venue's: -2010 not taken, -5022 it would have taken liquidity.
-        code: i32,
-    },
-    /// It is gone.
-    Canceled,
-    /// There is no such order to cancel.
-    CancelRefused,
-    /// It has this price and whole quantity now.
-    Amended(Level),
-    /// It is as it was, or gone.
-    AmendRefused,
-    /// It ended by its time in force.
-    Expired,
-    /// So much of it traded.
-    Filled {
-        /// Price and quantity.
-        fill: Level,
-        /// It rested.
-        maker: bool,
-    },
-}
-
-/// The venue's codes that the exchange gives.
-pub mod code {
-    /// The order was not taken.
-    pub const NEW_ORDER_REJECTED: i32 = -2010;
-    /// Post-only, and it would have taken.
-    pub const GTX_WOULD_TAKE: i32 = -5022;
-}
 
 /// The exchange.
 pub struct PaperExchange {
@@ -343,7 +299,7 @@ impl Desk<'_> {
     ) {
         let free = self.orders.iter().position(Option::is_none);
         let (Some(slot), true, None) = (free, market.open, self.find(request)) else {
-            return self.answer(request.id, AnswerEvent::Rejected { code: code::NEW_ORDER_REJECTED });
+            return self.answer(request.id, AnswerEvent::Rejected);
         };
         self.orders[slot] =
             Some(Known { id: request.id, instrument: request.instrument, side, qty, filled: Qty(0) });
@@ -357,8 +313,7 @@ impl Desk<'_> {
                 self.orders[slot] = None;
                 return self.answer(request.id, AnswerEvent::Expired);
             }
-            Placed::WouldTake => AnswerEvent::Rejected { code: code::GTX_WOULD_TAKE },
-            Placed::Full => AnswerEvent::Rejected { code: code::NEW_ORDER_REJECTED },
+            Placed::WouldTake | Placed::Full => AnswerEvent::Rejected,
         };
         self.orders[slot] = None;
         self.answers.truncate(at);
@@ -525,7 +480,7 @@ pub(crate) mod tests {
         place(&mut exchange, 1, "BUY", "GTX", "100.0", "0.002", 10);
         assert_eq!(answers(&mut exchange, 10), [(10, AnswerEvent::Accepted)]);
         place(&mut exchange, 2, "BUY", "GTX", "100.1", "0.002", 11);
-        assert_eq!(answers(&mut exchange, 11), [(11, AnswerEvent::Rejected { code: -5022 })]);
+        assert_eq!(answers(&mut exchange, 11), [(11, AnswerEvent::Rejected)]);
         exchange.on_delta(I, &[], &[level(1000, 1)], Nanos(12));
         assert_eq!(answers(&mut exchange, 12), [(12, filled(1000, 2, true))]);
         about(&mut exchange, "order.cancel", 1, "", 13);
@@ -543,7 +498,7 @@ pub(crate) mod tests {
         exchange.advance(Nanos(11_000));
         assert_eq!(answers(&mut exchange, 15_999), []);
         assert_eq!(exchange.next_due(), Some(Nanos(16_000)));
-        assert_eq!(answers(&mut exchange, 16_000), [(16_000, AnswerEvent::Rejected { code: -5022 })]);
+        assert_eq!(answers(&mut exchange, 16_000), [(16_000, AnswerEvent::Rejected)]);
         // A cancel that arrives behind the fill.
         place(&mut exchange, 2, "SELL", "GTX", "100.1", "0.002", 20_000);
         exchange.advance(Nanos(30_000));
@@ -606,7 +561,7 @@ pub(crate) mod tests {
         exchange.on_stale(I);
         place(&mut exchange, 2, "BUY", "GTX", "99.9", "0.006", 3);
         about(&mut exchange, "order.cancel", 1, "", 4);
-        let rejected = AnswerEvent::Rejected { code: -2010 };
+        let rejected = AnswerEvent::Rejected;
         let expected = [(1, AnswerEvent::Accepted), (2, rejected), (3, rejected), (4, AnswerEvent::Canceled)];
         assert_eq!(answers(&mut exchange, 4), expected);
         exchange.on_snapshot(I, &[level(1000, 5)], &[level(1001, 5)], Nanos(5));

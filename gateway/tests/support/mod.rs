@@ -4,10 +4,10 @@
 #![allow(dead_code, reason = "each user needs a part of it")]
 
 use engine::ids::{AccountId, InstrumentId, StrategyId, VenueId};
-use engine::instrument::{ContractKind, Instrument, PriceRule, Status};
+use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::num::{Decimal, Level, Price, Qty, Side, Step};
 use engine::order::{Order, OrderState, Tif};
-use engine::risk::{Approved, Exposure, Market, RiskConfig, approve};
+use engine::risk::{Approved, Exposure, Gate, Market, Proposal, RiskConfig};
 use engine::time::Nanos;
 use wire::sign::{Ed25519Key, HmacKey, Secret};
 
@@ -68,6 +68,7 @@ pub(crate) fn order(instrument: u32, side: Side, tif: Tif, price: i64, qty: i64)
         account: AccountId(0),
         side,
         level: Level { price: Price(price), qty: Qty(qty) },
+        amend: Level::default(),
         tif,
         filled: Qty(0),
         state: OrderState::PendingCreate,
@@ -76,16 +77,35 @@ pub(crate) fn order(instrument: u32, side: Side, tif: Tif, price: i64, qty: i64)
 
 /// The order, through the gate with limits that no order here reaches.
 pub(crate) fn approved(order: Order, instrument: &Instrument) -> Approved {
-    let huge = Decimal { mantissa: 10_i128.pow(21), exponent: 0, digits: 0 };
+    let much = Decimal { mantissa: 10_i128.pow(21), exponent: 0, digits: 0 };
     let limits = RiskConfig {
-        order_notional_max: huge,
-        position_notional_max: huge,
+        whitelist: vec!["*".into()],
+        blacklist: vec![],
+        order_notional_max: much,
+        order_lots_max: None,
+        position_notional_max: much,
+        position_lots_max: None,
+        portfolio_gross_max: much,
+        portfolio_net_max: much,
+        venue_gross_max: much,
+        venue_net_max: much,
+        asset_gross_max: much,
+        asset_net_max: much,
         collar_bps: 1,
         book_age_ms_max: 1,
         open_orders_max: 1,
+        orders_per_s_max: 1,
+        cancels_per_s_max: 1,
+        duplicate_ns: 1,
     };
+    // The gate knows instruments by their place.
+    let mut table = InstrumentTable::default();
+    for place in 0..instrument.id.0 {
+        table.add(Instrument { symbol: format!("OTHER{place}"), ..instrument.clone() });
+    }
+    table.add(instrument.clone());
     let touch = Level { qty: Qty(1), ..order.level };
     let market = Market { bid: touch, ask: touch, state: 0, confirmed: Nanos(0) };
-    let exposure = Exposure::default();
-    approve(&limits.check().unwrap(), order, instrument, &market, &exposure, Nanos(0)).unwrap()
+    let mut gate = Gate::new(limits.check().unwrap(), &table).unwrap();
+    gate.approve(Proposal::New(order), instrument, &market, &Exposure::default(), Nanos(0)).unwrap()
 }

@@ -29,6 +29,7 @@ pub(crate) fn instrument_of(entry: &Entry) -> Option<InstrumentId> {
             | K::Target
             | K::GateRefused
             | K::Order
+            | K::Amend
             | K::Cancel
             | K::OrderUpdate
             | K::Fill
@@ -154,7 +155,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("strategy", body.strategy.into()),
             ])
         }
-        RecordKind::Order | RecordKind::Cancel => {
+        RecordKind::Order | RecordKind::Amend | RecordKind::Cancel => {
             let order = OrderBody::read_from_bytes(bytes).ok()?;
             fields([
                 ("order", order.order_seq.into()),
@@ -203,7 +204,12 @@ fn execution(context: &Context, id: InstrumentId, bytes: &[u8]) -> Option<Fields
         ("position", context.qty(id, execution.position).into()),
         ("cash", context.amount(id, i128_of(execution.cash)).into()),
         ("pnl", context.amount(id, i128_of(execution.pnl)).into()),
+        ("fees", context.amount(id, i128_of(execution.fees)).into()),
+        ("strategy", execution.strategy.0.into()),
     ]);
+    if execution.fill.qty.0 > 0 {
+        shown.push(("maker".to_owned(), (execution.maker == 1).into()));
+    }
     if let Some(rule) = RiskRule::ALL.into_iter().find(|rule| *rule as u16 == u16::from(execution.rule)) {
         shown.push(("rule".to_owned(), rule.name().into()));
     }

@@ -2,11 +2,13 @@
 
 use crate::doctor::HostRequirements;
 use engine::book::BookConfig;
+use engine::fees::{FeeRates, FeesConfig};
 use engine::journal::Durability;
 use engine::placement::{Placement, PlacementError};
 use engine::risk::{RiskConfig, RiskLimits};
 use engine::time::Nanos;
 use feeds::stage::FeedConfig;
+use gateway::paper::PaperConfig;
 use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ const REPLAY_NAME: &str = "replay.toml (shipped)";
 #[serde(deny_unknown_fields)]
 struct File {
     risk: RiskConfig,
+    fees: FeesConfig,
+    gateway: GatewayTable,
+    paper: PaperConfig,
     #[serde(default)]
     strategy: Vec<StrategyTable>,
     feed: FeedTable,
@@ -30,6 +35,13 @@ struct File {
     journal: JournalTable,
     /// What the host must be like; see `doctor`.
     host: Option<HostRequirements>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GatewayTable {
+    /// After so long without an answer an order is unknown, ms; 1..=60,000.
+    answer_timeout_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -81,6 +93,12 @@ pub struct Config {
     pub text: String,
     /// The gate's limits.
     pub limits: RiskLimits,
+    /// What trading costs.
+    pub fees: FeeRates,
+    /// After so long without an answer an order is unknown.
+    pub answer_timeout: Nanos,
+    /// The paper exchange.
+    pub paper: PaperConfig,
     /// What trades; none: the run only rebuilds.
     pub strategies: Vec<StrategyConfig>,
     /// The feed stage.
@@ -132,7 +150,12 @@ impl Config {
         // The parser's message has line, column, and the line itself with a mark under the key.
         let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?;
         let at = |table: &str, what: &str| fail(format!("[{table}] {what}"));
-        let limits = file.risk.check().map_err(|what| at("risk", what))?;
+        let limits = file.risk.check().map_err(|what| at("risk", &what))?;
+        let fees = file.fees.check().map_err(|what| at("fees", what))?;
+        if !(1..=60_000).contains(&file.gateway.answer_timeout_ms) {
+            return Err(at("gateway", "answer_timeout_ms must be in 1..=60000"));
+        }
+        file.paper.check().map_err(|what| at("paper", what))?;
         let strategies = StrategyConfig::all(KINDS, &file.strategy).map_err(&fail)?;
         if !(1..=1000).contains(&file.feed.timer_ms) {
             return Err(at("feed", "timer_ms must be in 1..=1000"));
@@ -155,6 +178,9 @@ impl Config {
         };
         Ok(Self {
             limits,
+            fees,
+            answer_timeout: Nanos::from_ms(file.gateway.answer_timeout_ms),
+            paper: file.paper,
             strategies,
             feed: FeedConfig {
                 timer_ns: Nanos::from_ms(file.feed.timer_ms),
@@ -241,10 +267,10 @@ mod tests {
     fn what_is_wrong_is_said_with_file_line_and_key() {
         let unknown = error(|text| text.replace("collar_bps", "collar_bsp"));
         assert!(
-            unknown.starts_with("x.toml: TOML parse error at line 8") && unknown.contains("collar_bsp"),
+            unknown.starts_with("x.toml: TOML parse error at line 16") && unknown.contains("collar_bsp"),
             "{unknown}"
         );
-        let missing = error(|text| text.replace("open_orders_max = 4", ""));
+        let missing = error(|text| text.replace("open_orders_max = 16", ""));
         assert!(missing.contains("missing field `open_orders_max`"), "{missing}");
         let float = error(|text| text.replace("\"1000\"", "1000.5"));
         assert!(float.contains("decimal in quotes"), "{float}");
@@ -252,6 +278,10 @@ mod tests {
         assert_eq!(range, "x.toml: [feed] timer_ms must be in 1..=1000");
         let limit = error(|text| text.replace("order_notional_max = \"1000\"", "order_notional_max = \"0\""));
         assert_eq!(limit, "x.toml: [risk] order_notional_max must be above 0");
+        let fees = error(|text| text.replace("maker_bps = \"2.0\"", "maker_bps = \"200\""));
+        assert!(fees.starts_with("x.toml: [fees] maker_bps must be in -100..=100"), "{fees}");
+        let timeout = error(|text| text.replace("answer_timeout_ms = 1000", "answer_timeout_ms = 0"));
+        assert_eq!(timeout, "x.toml: [gateway] answer_timeout_ms must be in 1..=60000");
         let durability =
             error(|text| text.replace("durability = \"process\"", "durability = { msync_ms = 0 }"));
         assert_eq!(durability, "x.toml: [journal] durability.msync_ms must be in 1..=60000");

@@ -8,7 +8,7 @@ use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::Writer;
-use engine::message::{Cell, Quotes};
+use engine::message::{Cell, QUOTES_MAX, Quotes};
 use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::ring::{RingReceiver, RingSender, ring};
 use engine::runner::{Chain, Control, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
@@ -18,9 +18,13 @@ use engine::time::StampClock;
 use feeds::codec::{FeedCodec, LEVELS_MAX};
 use feeds::stage::{Connection, FeedReport, FeedStage, FrameSource};
 use feeds::venues::AnyCodec;
+use gateway::client_order_id::ClientOrderIds;
 use gateway::latency::Latency;
-use gateway::manager::{GatewayReport, OrderManager};
+use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
+use gateway::paper::PaperExchange;
+use gateway::paper::venue::PaperVenue;
 use gateway::stage::GatewayStage;
+use gateway::venues::binance::{Authentication, BinanceCodec, RecvWindow};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -99,24 +103,42 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
     let strategy = StrategyStage::new(table, &config.strategies, executed, strategy_log)?;
     let executions = Executions::publishing(executions, table, counters).map_err(full)?;
-    let manager = OrderManager::new(
-        table,
-        config.limits,
-        gateway_log,
-        Latency::register(clock.clone(), counters).map_err(full)?,
-        Arc::clone(control),
-    );
+    let manager = ManagerSetup {
+        instruments: table,
+        strategies: u16::try_from(config.strategies.len()).map_err(|_| "too many strategies")?,
+        limits: config.limits.clone(),
+        fees: config.fees,
+        answer_timeout: config.answer_timeout,
+        // A replay is nobody's engine and no run of it: its orders meet no others.
+        ids: ClientOrderIds::new(0, 0),
+        log: gateway_log,
+        latency: Latency::register(clock.clone(), counters).map_err(full)?,
+        control: Arc::clone(control),
+    };
+    let manager = OrderManager::new(manager, paper_venue(config, table)?)
+        .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
     let stages = Stages {
         feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
             .counting(counters)
             .map_err(full)?,
-        book: BookStage::new(table, config.book, tap, book_tx),
+        book: BookStage::new(table, config.book, tap, book_tx).forwarding_depth(),
         signal: SignalStage::new(table, subscriptions, signal_tx).counting(counters).map_err(full)?,
         strategy: strategy.counting(counters).map_err(full)?,
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
         executions,
     };
     Ok((stages, Reports { feed, book, signal, gateway }))
+}
+
+/// The exchange that answers: every order travels to it as a venue's bytes.
+fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
+    // The paper exchange looks at no time stamp; any window will do.
+    let window = RecvWindow::from_ms(5_000).ok_or("a receive window")?;
+    let codec =
+        BinanceCodec::new(table.iter(), Authentication::Session, window).map_err(|e| e.to_string())?;
+    let orders_max = 2 * QUOTES_MAX * table.len() * config.strategies.len().max(1);
+    let exchange = PaperExchange::new(config.paper, table, config.book, orders_max);
+    Ok(PaperVenue::new(codec, exchange, table))
 }
 
 /// Bytes of journal that one input may take: the longest frame and everything it leads to.
@@ -136,8 +158,8 @@ const SMALL_RING_CELLS: usize = 4096;
 /// The ring from gateway to strategy. It holds everything that one input of the gateway can lead to.
 #[must_use]
 pub fn executions_ring(instruments: usize) -> (RingSender, RingReceiver) {
-    // An input of the gateway fills, cancels and places both quotes of every instrument at most.
-    let reserve = SMALL_CELLS_MAX + 2 * 4 * 3 * instruments;
+    // An input of the gateway fills, ends, amends and places every quote of every instrument at most.
+    let reserve = SMALL_CELLS_MAX + 2 * QUOTES_MAX * 4 * 3 * instruments;
     ring(4 * reserve, 4, reserve)
 }
 

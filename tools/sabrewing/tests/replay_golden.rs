@@ -202,7 +202,10 @@ fn a_file_that_continues_another_is_never_synchronised_alone() {
     assert_eq!(ran.counts(["book_updates", "gaps", "resyncs", "dropped_unsynced"]), [0, 0, 0, 3044]);
     let json = ran.json();
     assert_eq!(json["books"]["binance-spot:BTCUSDT"]["state"], "no snapshot");
-    assert_eq!(json["orders"], serde_json::json!({"placed": 0, "canceled": 0, "filled": 0, "rejected": {}}));
+    assert_eq!(
+        json["orders"],
+        serde_json::json!({"placed": 0, "amended": 0, "canceled": 0, "filled": 0, "rejected": {}})
+    );
     assert_eq!(text_of(books.as_ref()), "", "the file of rows is there, without one");
     replay(args.iter().map(String::as_str).chain(["--strict"])).expect(1, &[]);
 }

@@ -97,7 +97,8 @@ fn the_fills_of_the_journal_add_up_to_position_cash_and_profit_of_the_summary() 
         let booked = i128_of(last.cash);
         assert_eq!(said, booked, "the last fill and the summary say the same cash");
         let orders = &run.summary["orders"];
-        let ended = orders["canceled"].as_u64().unwrap() + orders["filled"].as_u64().unwrap();
+        let exchange = orders["rejected"]["exchange"].as_u64().unwrap_or(0);
+        let ended = orders["canceled"].as_u64().unwrap() + orders["filled"].as_u64().unwrap() + exchange;
         let open = run.summary["open_orders"].as_u64().unwrap();
         assert_eq!(orders["placed"].as_u64().unwrap(), ended + open, "every order placed ended or is open");
         assert_eq!(run.journal.of_kind(Lane::Gateway, RecordKind::Order).count() as u64, ended + open);

@@ -37,6 +37,11 @@ pub(crate) struct Summary {
     pub(crate) position: BTreeMap<String, String>,
     pub(crate) cash: BTreeMap<String, String>,
     pub(crate) pnl: BTreeMap<String, Option<String>>,
+    /// Paid by asset; negative: earned.
+    pub(crate) fees: BTreeMap<String, String>,
+    /// Positions by strategy, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) strategies: BTreeMap<u16, BTreeMap<String, StrategyPosition>>,
     pub(crate) open_orders: usize,
     pub(crate) config: String,
     pub(crate) journal: Option<String>,
@@ -60,9 +65,21 @@ pub(crate) struct BookSummary {
     pub(crate) dropped_unsynced: u64,
 }
 
+/// One strategy in one instrument.
+#[derive(Debug, Serialize)]
+pub(crate) struct StrategyPosition {
+    pub(crate) position: String,
+    /// At average cost, fees not included.
+    pub(crate) realised: Option<String>,
+    /// Realised and unrealised, fees not included.
+    pub(crate) pnl: Option<String>,
+    pub(crate) fees: String,
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Orders {
     pub(crate) placed: u64,
+    pub(crate) amended: u64,
     pub(crate) canceled: u64,
     pub(crate) filled: u64,
     pub(crate) rejected: BTreeMap<&'static str, u64>,
@@ -123,13 +140,30 @@ impl Summary {
         if gateway.orders.rejected > 0 {
             rejected.insert("exchange", gateway.orders.rejected);
         }
-        let (mut position, mut cash, mut pnl) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for (instrument, report) in table.iter().zip(&gateway.positions) {
-            position
-                .insert(instrument.full_name(), report.position.qty.display(instrument.qty_unit).to_string());
-            add(&mut cash, instrument, Some(instrument.amount(report.position.cash)));
-            add(&mut pnl, instrument, report.pnl.map(|pnl| instrument.amount(pnl)));
+        let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
+        for report in &gateway.positions {
+            let Some(instrument) = table.get(report.instrument) else { continue };
+            let amount = |amount: Option<i128>| amount.map(|amount| instrument.amount(amount));
+            *held.entry(report.instrument).or_insert(0_i128) += i128::from(report.position.qty.0);
+            add(&mut cash, instrument, amount(Some(report.position.cash)));
+            add(&mut pnl, instrument, amount(report.pnl));
+            add(&mut fees, instrument, amount(Some(report.position.fees)));
+            let position = StrategyPosition {
+                position: report.position.qty.display(instrument.qty_unit).to_string(),
+                realised: amount(report.position.realised().ok()).map(|amount| amount.to_string()),
+                pnl: amount(report.pnl).map(|amount| amount.to_string()),
+                fees: instrument.amount(report.position.fees).to_string(),
+            };
+            strategies.entry(report.strategy.0).or_default().insert(instrument.full_name(), position);
         }
+        if strategies.len() == 1 {
+            strategies.clear();
+        }
+        let position = table.iter().map(|instrument| {
+            let qty = held.get(&instrument.id).copied().unwrap_or(0);
+            (instrument.full_name(), instrument.qty_unit.decimal(qty).to_string())
+        });
         let books = table.iter().zip(&book.states).zip(&feed.sync).map(|((instrument, state), sync)| {
             let state = book_state::name(*state);
             (
@@ -142,6 +176,9 @@ impl Summary {
                 },
             )
         });
+        let known = |amounts: BTreeMap<String, Option<String>>| -> BTreeMap<String, String> {
+            amounts.into_iter().filter_map(|(asset, amount)| Some((asset, amount?))).collect()
+        };
         let text = |amounts: BTreeMap<String, Option<Decimal>>| -> BTreeMap<String, Option<String>> {
             amounts.into_iter().map(|(asset, amount)| (asset, amount.map(|a| a.to_string()))).collect()
         };
@@ -163,13 +200,16 @@ impl Summary {
             books: books.collect(),
             orders: Orders {
                 placed: gateway.orders.placed,
+                amended: gateway.orders.amended,
                 canceled: gateway.orders.canceled,
                 filled: gateway.orders.filled,
                 rejected,
             },
-            position,
-            cash: text(cash).into_iter().filter_map(|(asset, amount)| Some((asset, amount?))).collect(),
+            position: position.collect(),
+            cash: known(text(cash)),
             pnl: text(pnl),
+            fees: known(text(fees)),
+            strategies,
             open_orders: gateway.positions.iter().map(|report| report.open_orders).sum(),
             config: String::new(),
             journal: None,
@@ -229,8 +269,12 @@ impl Summary {
         line(
             "orders",
             format!(
-                "{} placed, {} canceled, {} filled, {} open, {rejected} rejected",
-                self.orders.placed, self.orders.canceled, self.orders.filled, self.open_orders
+                "{} placed, {} amended, {} canceled, {} filled, {} open, {rejected} rejected",
+                self.orders.placed,
+                self.orders.amended,
+                self.orders.canceled,
+                self.orders.filled,
+                self.open_orders
             ),
         );
         for (rule, count) in &self.orders.rejected {
@@ -241,7 +285,15 @@ impl Summary {
         }
         for (asset, cash) in &self.cash {
             let pnl = self.pnl.get(asset).cloned().flatten().unwrap_or_else(|| "unknown".into());
-            line("profit", format!("{pnl} {asset} (cash {cash}; no fees)"));
+            let fees = self.fees.get(asset).map_or("unknown", String::as_str);
+            line("profit", format!("{pnl} {asset} before {fees} fees (cash {cash})"));
+        }
+        for (strategy, positions) in &self.strategies {
+            for (name, position) in positions {
+                let pnl = position.pnl.as_deref().unwrap_or("unknown");
+                let StrategyPosition { position, fees, .. } = position;
+                line("", format!("strategy {strategy}: {position} {name}, profit {pnl} before {fees} fees"));
+            }
         }
         line("configuration", self.config.clone());
         if let Some(journal) = &self.journal {

@@ -1,0 +1,142 @@
+//! What one strategy wants, has and holds in one instrument.
+
+use super::quotes::{Slots, Tolerance, is_close};
+use engine::message::{Head, Kind, Quotes};
+use engine::num::{Level, Side};
+use engine::order::Order;
+use engine::position::Position;
+use engine::risk::RiskRule;
+use engine::time::Nanos;
+
+/// One strategy in one instrument.
+pub(super) struct Book {
+    pub(super) quotes: Quotes,
+    /// The message that the quotes came by: what led to the orders that they lead to.
+    pub(super) head: Head,
+    /// Orders by side: their sequences, 0 where there is none.
+    pub(super) slots: [Slots<u64>; 2],
+    refused: [Slots<Refused>; 2],
+    pub(super) position: Position,
+    /// Cancels that make room for another order wait until then.
+    pub(super) cancel_after: Nanos,
+    /// When time will have lifted a refusal.
+    pub(super) retry_at: Nanos,
+    /// It waits to be pursued.
+    pub(super) is_dirty: bool,
+}
+
+/// A wanted quote that is not tried for now: gate or exchange refused it, or it was filled. A refused one waits until
+/// the target is another, or until a time; a filled one until the strategy, which was told of the fill, states what
+/// it wants again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    /// Zero quantity: none.
+    level: Level,
+    until: Nanos,
+    /// Not for longer than until the target is stated again, the same one too.
+    is_filled: bool,
+    /// The gate's rule; none: the exchange, or a fill.
+    rule: Option<RiskRule>,
+}
+
+impl Book {
+    pub(super) fn new() -> Self {
+        Self {
+            quotes: Quotes::default(),
+            head: Head::new(Kind::Target),
+            slots: Default::default(),
+            refused: Default::default(),
+            position: Position::default(),
+            cancel_after: Nanos(0),
+            retry_at: Nanos::MAX,
+            is_dirty: false,
+        }
+    }
+
+    /// Other quotes are wanted. What was refused and is still wanted stays refused.
+    pub(super) fn want(&mut self, quotes: &Quotes, head: &Head) {
+        (self.quotes, self.head) = (*quotes, *head);
+        for side in Side::BOTH {
+            let wanted = self.wanted(side);
+            for refused in &mut self.refused[side as usize] {
+                if refused.is_filled || !wanted.contains(&refused.level) {
+                    *refused = Refused::default();
+                }
+            }
+        }
+    }
+
+    /// The quotes of one side, from the innermost.
+    pub(super) fn wanted(&self, side: Side) -> Slots<Level> {
+        let mut wanted = Slots::default();
+        for (place, (bid, ask)) in wanted.iter_mut().zip(self.quotes.pairs()) {
+            *place = if side == Side::Buy { bid } else { ask };
+        }
+        wanted
+    }
+
+    /// Those of them that were not refused.
+    #[inline]
+    pub(super) fn open_wishes(&self, side: Side, now: Nanos) -> Slots<Level> {
+        let mut wanted = self.wanted(side);
+        for refused in &self.refused[side as usize] {
+            if refused.level.qty.0 > 0 && now < refused.until {
+                for level in &mut wanted {
+                    if *level == refused.level {
+                        *level = Level::default();
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
+    /// A quote was refused. One that is no longer wanted is not kept.
+    pub(super) fn refuse(&mut self, side: Side, level: Level, until: Nanos, rule: Option<RiskRule>) {
+        self.retry_at = self.retry_at.min(until);
+        self.set_aside(side, Refused { level, until, is_filled: false, rule });
+    }
+
+    /// An order was wholly filled: the quote that it was is done.
+    pub(super) fn filled(&mut self, order: &Order) {
+        let done = self
+            .wanted(order.side)
+            .into_iter()
+            .find(|wanted| wanted.qty.0 > 0 && is_close(order, *wanted, self.tolerance()));
+        if let Some(level) = done {
+            self.set_aside(order.side, Refused { level, until: Nanos::MAX, is_filled: true, rule: None });
+        }
+    }
+
+    /// How close an open order has to be to a wanted quote to stay.
+    pub(super) const fn tolerance(&self) -> Tolerance {
+        let first = &self.quotes.first;
+        Tolerance { price_ticks: first.price_tolerance_ticks, qty_bps: first.qty_tolerance_bps }
+    }
+
+    fn set_aside(&mut self, side: Side, aside: Refused) {
+        let level = aside.level;
+        let wanted = self.wanted(side);
+        let refused = &mut self.refused[side as usize];
+        if !wanted.contains(&level) {
+            return;
+        }
+        // There is room: every entry is of a wanted quote.
+        let place = refused
+            .iter()
+            .position(|entry| entry.level == level)
+            .or_else(|| refused.iter().position(|entry| entry.level.qty.0 == 0));
+        if let Some(entry) = place.and_then(|place| refused.get_mut(place)) {
+            *entry = aside;
+        }
+    }
+
+    /// What an unknown order kept from being tried may be tried again.
+    pub(super) fn forgive_unknown(&mut self) {
+        for refused in self.refused.iter_mut().flatten() {
+            if refused.rule == Some(RiskRule::UnknownOrder) {
+                *refused = Refused::default();
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Live orders in a fixed arena: an order lies where the low bits of its sequence say, so that it is found in one
+//! step. A sequence whose place is taken is skipped; sequences are never used again.
+
+use engine::ids::Cause;
+use engine::order::Order;
+use engine::time::Nanos;
+
+/// An order that has not ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Live {
+    pub(super) order: Order,
+    /// Its own record: what its answers are caused by.
+    pub(super) record: Cause,
+    /// When the answer that it owes is overdue; `Nanos::MAX`: it owes none.
+    pub(super) deadline: Nanos,
+    /// Which book it belongs to, and its place there.
+    pub(super) book: usize,
+    pub(super) slot: usize,
+}
+
+/// The arena.
+pub(super) struct Orders {
+    places: Box<[Option<Live>]>,
+    next_seq: u64,
+    count: usize,
+    /// No answer is overdue before this.
+    next_deadline: Nanos,
+}
+
+impl Orders {
+    /// Room for so many orders at once.
+    pub(super) fn new(capacity: usize) -> Self {
+        // Twice the room, so that a sequence finds its place free more often than not.
+        let places = vec![None; (2 * capacity.max(1)).next_power_of_two()].into();
+        Self { places, next_seq: 1, count: 0, next_deadline: Nanos::MAX }
+    }
+
+    /// The sequence of the next order. None: there is no room.
+    #[inline]
+    pub(super) fn next_seq(&mut self) -> Option<u64> {
+        for _ in 0..self.places.len() {
+            if self.places.get(self.place(self.next_seq))?.is_none() {
+                return Some(self.next_seq);
+            }
+            self.next_seq += 1;
+        }
+        None
+    }
+
+    /// Whether an order of this sequence has ever been.
+    pub(super) const fn has_been(&self, seq: u64) -> bool {
+        seq > 0 && seq < self.next_seq
+    }
+
+    /// Takes an order in, at the sequence that `next_seq` gave.
+    #[inline]
+    pub(super) fn insert(&mut self, live: Live) {
+        let place = self.place(live.order.seq);
+        if let Some(place) = self.places.get_mut(place) {
+            *place = Some(live);
+            self.count += 1;
+            self.next_seq = live.order.seq + 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, seq: u64) -> Option<&Live> {
+        self.places.get(self.place(seq))?.as_ref().filter(|live| live.order.seq == seq)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, seq: u64) -> Option<&mut Live> {
+        let place = self.place(seq);
+        self.places.get_mut(place)?.as_mut().filter(|live| live.order.seq == seq)
+    }
+
+    /// Forgets an order that has ended.
+    #[inline]
+    pub(super) fn remove(&mut self, seq: u64) {
+        let place = self.place(seq);
+        if let Some(place) = self.places.get_mut(place)
+            && place.is_some_and(|live| live.order.seq == seq)
+        {
+            *place = None;
+            self.count -= 1;
+        }
+    }
+
+    /// An order owes an answer until `deadline`.
+    #[inline]
+    pub(super) fn owe(&mut self, seq: u64, deadline: Nanos) {
+        if let Some(live) = self.get_mut(seq) {
+            live.deadline = deadline;
+            self.next_deadline = self.next_deadline.min(deadline);
+        }
+    }
+
+    /// No answer is overdue before this.
+    #[inline]
+    pub(super) const fn next_deadline(&self) -> Nanos {
+        self.next_deadline
+    }
+
+    /// The first order whose answer is overdue. Looks at all of them; when none is left, [`Self::next_deadline`] is
+    /// later than `now`.
+    #[cold]
+    pub(super) fn overdue(&mut self, now: Nanos) -> Option<u64> {
+        self.next_deadline = self.live().map(|live| live.deadline).min().unwrap_or(Nanos::MAX);
+        self.live().find(|live| live.deadline <= now).map(|live| live.order.seq)
+    }
+
+    /// All of them, in an order that depends on nothing but what was placed.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Live> {
+        self.places.iter().flatten()
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) const fn room(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The order at a place of the arena, for whoever steps through it while changing it.
+    pub(super) fn at(&self, place: usize) -> Option<&Live> {
+        self.places.get(place)?.as_ref()
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+    const fn place(&self, seq: u64) -> usize {
+        seq as usize & (self.places.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::ids::{AccountId, InstrumentId, StrategyId};
+    use engine::num::{Level, Qty, Side};
+    use engine::order::{OrderState, Tif};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn live(seq: u64) -> Live {
+        let order = Order {
+            seq,
+            instrument: InstrumentId(0),
+            strategy: StrategyId(1),
+            account: AccountId(0),
+            side: Side::Buy,
+            level: Level::default(),
+            amend: Level::default(),
+            tif: Tif::PostOnly,
+            filled: Qty(0),
+            state: OrderState::PendingCreate,
+        };
+        Live { order, record: Cause::NONE, deadline: Nanos::MAX, book: 0, slot: 0 }
+    }
+
+    proptest! {
+        /// Against a map, with orders that stay while thousands come and go.
+        #[test]
+        fn every_order_is_found_until_it_ends_and_no_sequence_comes_twice(
+            steps in proptest::collection::vec((any::<bool>(), 0_usize..8, 1_u64..50), 1..300)
+        ) {
+            let (mut orders, mut all, mut last) = (Orders::new(4), BTreeMap::new(), 0);
+            for (place, which, deadline) in steps {
+                if place && all.len() < 4 {
+                    let seq = orders.next_seq().unwrap();
+                    prop_assert!(seq > last && !orders.has_been(seq));
+                    orders.insert(live(seq));
+                    orders.owe(seq, Nanos(deadline));
+                    all.insert(seq, deadline);
+                    last = seq;
+                } else if let Some(seq) = all.keys().nth(which).copied() {
+                    orders.remove(seq);
+                    orders.remove(seq);
+                    all.remove(&seq);
+                    prop_assert!(orders.has_been(seq));
+                }
+                prop_assert_eq!(orders.count(), all.len());
+                prop_assert!((1..=last).all(|seq| orders.get(seq).is_some() == all.contains_key(&seq)));
+                let first = all.values().min().copied().unwrap_or(u64::MAX);
+                prop_assert!(orders.next_deadline() <= Nanos(first));
+                let overdue = orders.overdue(Nanos(25));
+                prop_assert_eq!(overdue.is_some(), first <= 25);
+                prop_assert_eq!(orders.next_deadline(), Nanos(first));
+            }
+        }
+
+        #[test]
+        fn a_full_arena_has_no_next_sequence(capacity in 1_usize..20) {
+            let mut orders = Orders::new(capacity);
+            for _ in 0..orders.room() {
+                let seq = orders.next_seq().unwrap();
+                orders.insert(live(seq));
+            }
+            prop_assert_eq!(orders.next_seq(), None);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The paper exchange behind a venue's own encoder: what the order manager trades with in a replay, a demo and on
+//! paper. Orders travel as the bytes that a venue would get, without a key: the session form.
+
+use super::PaperExchange;
+use crate::client_order_id::ClientOrderId;
+use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
+use crate::counterparty::{Answer, Counterparty, Request};
+use crate::venues::binance::BinanceCodec;
+use engine::ids::VenueId;
+use engine::instrument::InstrumentTable;
+use engine::message::{BookChanged, Depth, Kind, Message, Trade};
+use engine::num::{Level, Qty};
+use engine::order::Order;
+use engine::time::Nanos;
+
+/// Encoder and exchange.
+pub struct PaperVenue {
+    codec: BinanceCodec,
+    exchange: PaperExchange,
+    /// By instrument.
+    venues: Vec<VenueId>,
+    requests: u64,
+    message: [u8; BinanceCodec::MESSAGE_BYTES_MAX],
+    /// What was written and has not left: its venue, and how much of `message` it is.
+    written: Option<(VenueId, usize)>,
+}
+
+impl PaperVenue {
+    /// Joins the two, for these instruments.
+    #[must_use]
+    pub fn new(codec: BinanceCodec, exchange: PaperExchange, table: &InstrumentTable) -> Self {
+        let venues = table.iter().map(|instrument| instrument.venue_id).collect();
+        let message = [0; BinanceCodec::MESSAGE_BYTES_MAX];
+        Self { codec, exchange, venues, requests: 0, message, written: None }
+    }
+}
+
+impl Counterparty for PaperVenue {
+    fn can_amend(&self, open: &Order, to: Level) -> bool {
+        let rest = Level { qty: Qty(to.qty.0 - open.filled.0), ..to };
+        let amendment = self.codec.amendment(open, rest);
+        matches!(amendment, Ok(Amendment::KeepsPriority | Amendment::LosesPriority))
+    }
+
+    #[inline]
+    fn encode(&mut self, request: Request<'_>, id: &ClientOrderId, now: Nanos) -> bool {
+        self.requests += 1;
+        let envelope = Envelope { id: self.requests, now };
+        let (instrument, bytes) = match request {
+            Request::Place(approved) => (
+                approved.order().instrument,
+                self.codec.place(envelope, approved, id, &mut self.message).map(<[u8]>::len),
+            ),
+            Request::Amend(order, approved) => {
+                let open = OpenOrder { order, id };
+                let bytes = self.codec.amend(envelope, open, approved, id, &mut self.message);
+                (order.instrument, bytes.map(<[u8]>::len))
+            }
+            Request::Cancel(order) => (
+                order.instrument,
+                self.codec.cancel(envelope, order.instrument, id, &mut self.message).map(<[u8]>::len),
+            ),
+        };
+        let venue = self.venues.get(instrument.index());
+        self.written = bytes.ok().zip(venue).map(|(len_bytes, venue)| (*venue, len_bytes));
+        self.written.is_some()
+    }
+
+    #[inline]
+    fn send(&mut self, now: Nanos) -> bool {
+        let Some((venue, len_bytes)) = self.written.take() else { return false };
+        let Some(bytes) = self.message.get(..len_bytes) else { return false };
+        self.exchange.request(bytes, venue, now).is_ok()
+    }
+
+    #[inline]
+    fn on_market(&mut self, message: Message<'_>) {
+        let (instrument, now) = (message.head.instrument, message.head.recv_ns);
+        match message.head.kind() {
+            Some(kind @ (Kind::Snapshot | Kind::Delta)) => {
+                let Some(depth) = message.body_as::<Depth>() else { return };
+                let (bids, asks) = message.depth_levels(depth);
+                if kind == Kind::Snapshot {
+                    self.exchange.on_snapshot(instrument, bids, asks, now);
+                } else {
+                    self.exchange.on_delta(instrument, bids, asks, now);
+                }
+            }
+            Some(Kind::Stale) => self.exchange.on_stale(instrument),
+            Some(Kind::Trade) => {
+                if let Some(trade) = message.body_as::<Trade>() {
+                    self.exchange.on_trade(instrument, trade, now);
+                }
+            }
+            Some(Kind::BookChanged) => {
+                // The book itself came before; the ticker's touch is news.
+                if let Some(book) = message.body_as::<BookChanged>()
+                    && book.from_ticker == 1
+                    && book.bid.qty.0 > 0
+                    && book.ask.qty.0 > 0
+                {
+                    self.exchange.on_ticker(instrument, book.bid.price, book.ask.price, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn next_due(&self) -> Option<Nanos> {
+        self.exchange.next_due()
+    }
+
+    #[inline]
+    fn advance(&mut self, now: Nanos) {
+        self.exchange.advance(now);
+    }
+
+    #[inline]
+    fn settle(&mut self, now: Nanos) {
+        self.exchange.advance(now);
+    }
+
+    #[inline]
+    fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
+        self.exchange.next_answer(now)
+    }
+
+    fn has_lost_answers(&self) -> bool {
+        self.exchange.has_overflowed()
+    }
+}
