@@ -2,6 +2,8 @@
 //! It never sends an order: the gateway compares what is wanted with what is open.
 
 use crate::ticks::Ticks;
+pub use engine::commands::ParamDesc;
+
 use engine::counters::Counter;
 use engine::ids::StrategyId;
 use engine::instrument::Instrument;
@@ -103,21 +105,6 @@ pub struct Holding {
     pub pnl: i128,
     /// Fees paid; negative: earned.
     pub fees: i128,
-}
-
-/// A value of a strategy that may change while it runs: a whole number of 10^-`digits`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParamDesc {
-    /// The key in the configuration, and the name that it is set by.
-    pub name: &'static str,
-    /// Digits behind the point.
-    pub digits: u8,
-    /// Smallest value, in 10^-`digits`.
-    pub min: i64,
-    /// Largest value, likewise.
-    pub max: i64,
-    /// For people: what it does, in which unit.
-    pub help: &'static str,
 }
 
 /// What a strategy sees, and where it says what it wants.

@@ -135,7 +135,9 @@ impl Strategy for MarketMaker {
                     if let Some(maker) = self.makers.get_mut(*index) {
                         (maker.is_changed, maker.sizes) = (true, Sizes::default());
                     }
-                    self.decide(*index, ctx);
+                    if matches!(what, What::Params) {
+                        self.decide(*index, ctx);
+                    }
                 }
                 What::Trade(_) => {}
             }

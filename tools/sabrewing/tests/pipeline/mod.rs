@@ -97,16 +97,22 @@ pub(crate) fn prepare<T: BookTap + 'static>(
     journal: &mut Option<Journal>,
     clock: &StampClock,
 ) -> Prepared {
-    let config = Config::load(None).unwrap();
+    prepare_with(&Config::load(None).unwrap(), market, placement, tap, journal, clock)
+}
+
+/// The same with another configuration than the shipped one.
+pub(crate) fn prepare_with<T: BookTap + 'static>(
+    config: &Config,
+    market: &Arc<Market>,
+    placement: &Placement,
+    tap: T,
+    journal: &mut Option<Journal>,
+    clock: &StampClock,
+) -> Prepared {
     let control = Arc::new(Control::default());
     let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).unwrap();
-    let setup = Setup {
-        config: &config,
-        table: &market.table,
-        of_connection: &[InstrumentId(0)],
-        clock,
-        control: &control,
-    };
+    let setup =
+        Setup { config, table: &market.table, of_connection: &[InstrumentId(0)], clock, control: &control };
     let writer = |lane: Lane| match journal.as_mut() {
         Some(journal) => journal.writer(lane).map_err(|e| e.to_string()),
         None => Ok(Writer::off(lane)),
