@@ -11,11 +11,12 @@ use engine::counters::{Counters, Run};
 use engine::ids::{ConnectionId, InstrumentId, Lane};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::{Entry, Journal, Options, Writer};
+use engine::message::{Cell, Head, Kind, Message};
 use engine::num::{Price, Qty};
 use engine::placement::{Idle, Placement, StageId, ThreadPlan};
 use engine::ring::ring;
 use engine::runner::{self, Chain, Control, RingChain, Source, SourceChain, Step, ThreadSpec, Turn};
-use engine::stage::{Node, Nowhere, Sink};
+use engine::stage::{Node, Nowhere, Sink, Stage};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureReader, Next, split_line};
@@ -26,9 +27,11 @@ use sabrewing::config::Config;
 use sabrewing::pipeline::{Setup, assemble, build};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use strategies::signal::{DEFAULT_FEATURES, SignalStage, Subscriptions};
+use strategies::stage::StrategyStage;
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
 
@@ -331,6 +334,72 @@ impl Bench {
         only.feed_and_book(false)
     }
 
+    /// What the book stage says of the capture.
+    fn booked(&self) -> Booked {
+        let kept = Arc::new(Mutex::new(Booked::default()));
+        let book = Node::new(self.book(), Recorder(Arc::clone(&kept)), self.clock.clone(), Some(1));
+        let mut chain = SourceChain::new(self.feed(&mut Kept::new(false)), book);
+        while chain.turn() != Turn::Finished {}
+        drop(chain);
+        Arc::into_inner(kept).and_then(|kept| kept.into_inner().ok()).expect("the only owner")
+    }
+
+    /// Nanoseconds a book event of the signal stage alone, trades and timers included, with these features.
+    fn signal_stage(&self, booked: &Booked, features: &[&str]) -> Vec<f64> {
+        let instrument = self.capture.table.get(InstrumentId(0)).expect("the instrument");
+        let mut subscriptions = Subscriptions::new();
+        subscriptions.declare(instrument, features).expect("features");
+        let is_book = |(head, _): &&(Head, _)| head.kind() == Some(Kind::BookChanged);
+        let events = booked.messages.iter().filter(is_book).count();
+        let pass = |_| {
+            let (tx, _rx) = sync_channel(1);
+            let mut stage = SignalStage::new(&self.capture.table, &subscriptions, tx);
+            let mut out = Seen::default();
+            let start = Instant::now();
+            for (head, body) in &booked.messages {
+                stage.on_message(Message { head, body: &booked.cells[body.clone()] }, &mut out);
+            }
+            let elapsed = start.elapsed();
+            std::hint::black_box(out.0);
+            elapsed.as_nanos() as f64 / events as f64
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
+    /// Nanoseconds a book event of the strategy stage alone with the shipped strategies, its features, trades and
+    /// timers included; nothing is ever filled.
+    fn strategy_stage(&self, booked: &Booked) -> Vec<f64> {
+        let table = &self.capture.table;
+        let stage = |subscriptions: &mut Subscriptions| {
+            let (_, executions) = ring(64, 4, 4);
+            let log = StageLog::new(Writer::off(Lane::Strategy), Arc::default(), 1 << 20);
+            StrategyStage::new(table, &self.config.strategies, subscriptions, executions, log)
+                .expect("the shipped strategies")
+        };
+        let mut subscriptions = Subscriptions::new();
+        drop(stage(&mut subscriptions));
+        let told = Arc::new(Mutex::new(Booked::default()));
+        let (tx, _rx) = sync_channel(1);
+        let mut signal = SignalStage::new(table, &subscriptions, tx);
+        for (head, body) in &booked.messages {
+            let message = Message { head, body: &booked.cells[body.clone()] };
+            signal.on_message(message, &mut Recorder(Arc::clone(&told)));
+        }
+        let told = Arc::into_inner(told).and_then(|told| told.into_inner().ok()).expect("the only owner");
+        let events = told.messages.iter().filter(|(head, _)| head.kind() == Some(Kind::BookChanged)).count();
+        let pass = |_| {
+            let (mut stage, mut out) = (stage(&mut subscriptions.clone()), Seen::default());
+            let start = Instant::now();
+            for (head, body) in &told.messages {
+                stage.on_message(Message { head, body: &told.cells[body.clone()] }, &mut out);
+            }
+            let elapsed = start.elapsed();
+            std::hint::black_box(out.0);
+            elapsed.as_nanos() as f64 / events as f64
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
     /// Nanoseconds a message of each pass of all five stages, as the runner runs them.
     fn five_stages(&self, journal: bool, placement: &Placement) -> Vec<f64> {
         let pass = |_| {
@@ -354,6 +423,7 @@ impl Bench {
             config: &self.config,
             table,
             of_connection: &[InstrumentId(0)],
+            subscriptions: &Subscriptions::new(),
             clock: &self.clock,
             control,
         };
@@ -369,13 +439,73 @@ impl Bench {
     }
 }
 
+/// Messages, with their bodies in one piece of memory.
+#[derive(Default)]
+struct Booked {
+    messages: Vec<(Head, std::ops::Range<usize>)>,
+    cells: Vec<Cell>,
+}
+
+/// Keeps what it is sent.
+struct Recorder(Arc<Mutex<Booked>>);
+
+impl Sink for Recorder {
+    fn send(&mut self, message: Message<'_>) -> bool {
+        let mut kept = self.0.lock().expect("one thread");
+        let from = kept.cells.len();
+        kept.cells.extend_from_slice(message.body);
+        let body = from..kept.cells.len();
+        kept.messages.push((*message.head, body));
+        true
+    }
+    fn has_room(&mut self) -> bool {
+        true
+    }
+    fn settle(&mut self) -> u32 {
+        0
+    }
+    fn advance(&mut self, _: Nanos) -> u32 {
+        0
+    }
+    fn is_settled(&self) -> bool {
+        true
+    }
+    fn halt(&mut self) {}
+}
+
+/// Looks at every message and keeps none.
+#[derive(Default)]
+struct Seen(u64);
+
+impl Sink for Seen {
+    #[inline]
+    fn send(&mut self, message: Message<'_>) -> bool {
+        let first = message.body.first().map_or(0, |cell| cell.0[1]);
+        self.0 = std::hint::black_box(self.0 ^ first ^ message.body.len() as u64);
+        true
+    }
+    fn has_room(&mut self) -> bool {
+        true
+    }
+    fn settle(&mut self) -> u32 {
+        0
+    }
+    fn advance(&mut self, _: Nanos) -> u32 {
+        0
+    }
+    fn is_settled(&self) -> bool {
+        true
+    }
+    fn halt(&mut self) {}
+}
+
 /// No rows are wanted.
 enum NoTap {}
 
 const NO_TAP: Option<NoTap> = None;
 
 impl engine::book_stage::BookTap for NoTap {
-    fn applied(&mut self, _: &engine::message::Head, _: &engine::message::Depth, _: &Book) {}
+    fn applied(&mut self, _: &Head, _: &engine::message::Depth, _: &Book) {}
     fn replacing(&mut self, _: InstrumentId, _: &Book) {}
     fn ended(&mut self, _: InstrumentId, _: &Book) {}
 }
@@ -476,12 +606,12 @@ fn main() {
         "ns a message (whole capture, one pass after another)", "min", "median", "M msg/s"
     );
     let captures = [
-        ("usdm", "usdm/btcusdt_20240808.gz", "binance-usdm"),
-        ("spot", "spot/btcusdt_20240808.gz", "binance-spot"),
-        ("coinm", "cm/btcusd_perp_20240808.gz", "binance-coinm"),
+        ("usdm", "usdm/btcusdt_20240808.gz", "binance-usdm", "10"),
+        ("spot", "spot/btcusdt_20240808.gz", "binance-spot", "3"),
+        ("coinm", "cm/btcusd_perp_20240808.gz", "binance-coinm", "200"),
     ];
     assert!(Path::new(SHARED).exists(), "{SHARED} is missing");
-    for (name, file, venue) in captures {
+    for (name, file, venue, bucket) in captures {
         let capture = Arc::new(Capture::load(file, venue));
         let bench = |stamps| Bench {
             capture: Arc::clone(&capture),
@@ -505,6 +635,22 @@ fn main() {
         print(
             &format!("{name}: five stages, two threads, journal on"),
             plain.five_stages(true, &Placement::two(&cores)),
+        );
+        let booked = plain.booked();
+        print(
+            &format!("{name}: strategy stage, a book event, the market maker"),
+            plain.strategy_stage(&booked),
+        );
+        let bucket = format!("vpin(20,{bucket})");
+        let default: Vec<&str> =
+            DEFAULT_FEATURES.into_iter().chain([bucket.as_str(), "candle(1s)", "candle(1m)"]).collect();
+        print(
+            &format!("{name}: signal stage, a book event, nothing subscribed"),
+            plain.signal_stage(&booked, &[]),
+        );
+        print(
+            &format!("{name}: signal stage, a book event, the default set"),
+            plain.signal_stage(&booked, &default),
         );
         print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only());
         print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth());

@@ -133,7 +133,7 @@ impl<T: BookTap> Stage for BookStage<T> {
         let head = message.head;
         let Some(kind) = head.kind() else { return };
         match kind {
-            Kind::Timer => {
+            Kind::Timer | Kind::Mark => {
                 out.send(message);
                 return;
             }

@@ -9,6 +9,7 @@
 //! cell 2.. levels, four a cell                               Snapshot, Delta, BookChanged
 //! ```
 
+use crate::candle::Candle;
 use crate::ids::{AccountId, Cause, ConnectionId, InstrumentId, StrategyId, VenueId};
 use crate::num::{Level, Price, Qty, Side};
 use crate::time::{Lap, Nanos, Stamp};
@@ -41,7 +42,7 @@ pub enum Kind {
     Timer = 8,
     /// Book: the book after a message. Body: [`BookChanged`], then the changed slots of the top.
     BookChanged = 9,
-    /// Signal: subscribed features that changed. Body: [`Features`].
+    /// Signal: subscribed features that changed. Body: [`Features`], then the values, eight a cell.
     Features = 10,
     /// Strategy: the quotes it wants. Body: [`Target`], then further pairs of levels.
     Target = 11,
@@ -51,6 +52,11 @@ pub enum Kind {
     End = 13,
     /// Operator: a command, or the answer to one. Body: `commands::CommandBody`, then its parameters.
     Command = 14,
+    /// Signal: a subscribed candle has closed. Body: [`ClosedCandle`], two cells.
+    Candle = 15,
+    /// Feed: the frame `line` of `connection` has been taken to its end, whatever came of it; only where a tap
+    /// asked for it, and not beyond the signal stage. No body.
+    Mark = 16,
 }
 
 /// Set in [`Head::flags`] of the first message that a frame gave rise to: the one that its latency is taken from.
@@ -126,6 +132,8 @@ impl Head {
             12 => Kind::Execution,
             13 => Kind::End,
             14 => Kind::Command,
+            15 => Kind::Candle,
+            16 => Kind::Mark,
             _ => return None,
         })
     }
@@ -391,22 +399,112 @@ pub mod book_state {
     }
 }
 
-/// Values of the features that strategies subscribed to, by slot.
+/// Features that strategies subscribed to, by slot. The values of the slots that are both changed and defined
+/// follow in ascending order, `f64` as bits, eight a cell; the rest of the last cell is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Features {
     /// How old the touch is: time of this input minus the time of the last input that confirmed it.
     pub touch_age: Nanos,
+    /// Slots whose value became another, or ceased to be, since the message before; bit n is slot n.
+    pub changed: u64,
+    /// Slots that have a value now.
+    pub defined: u64,
     /// Zero.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 5],
 }
 body!(Features, 1);
 
 impl Features {
-    /// The features of an input.
+    /// Slots that an instrument can have.
+    pub const SLOTS_MAX: usize = u64::BITS as usize;
+    /// Body cells of the largest message.
+    pub const CELLS_MAX: usize = 1 + Self::SLOTS_MAX / 8;
+
+    /// Cells that hold the values of these slots.
+    #[inline]
     #[must_use]
-    pub fn new(touch_age: Nanos) -> Self {
-        Self { touch_age, ..Self::default() }
+    pub const fn value_cells(slots: u64) -> usize {
+        (slots.count_ones() as usize).div_ceil(8)
+    }
+}
+
+/// A candle that has closed; it will not change any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub struct ClosedCandle {
+    /// Start of the interval, UTC.
+    pub open_time: Nanos,
+    /// Its length; of a month, the length of that month.
+    pub length: Nanos,
+    /// First trade's price.
+    pub open: Price,
+    /// Highest price.
+    pub high: Price,
+    /// Lowest price.
+    pub low: Price,
+    /// Last trade's price.
+    pub close: Price,
+    /// Sum of quantities.
+    pub volume: Qty,
+    /// Part of it whose taker bought.
+    pub taker_buy_volume: Qty,
+    /// Sum of notional values, in units of the instrument's amount exponent: an `i128` as [`words_of`] has it.
+    pub quote_volume: [u64; 2],
+    /// Part of it whose taker bought, likewise.
+    pub taker_buy_quote_volume: [u64; 2],
+    /// The venue's id of the first trade.
+    pub first_trade_id: u64,
+    /// The venue's id of the last trade.
+    pub last_trade_id: u64,
+    /// Number of trades.
+    pub trades: u64,
+    /// Length of the time frame; 0 for the calendar month.
+    pub frame: Nanos,
+}
+body!(ClosedCandle, 2);
+
+impl ClosedCandle {
+    /// `candle`, of a time frame of this length (0: the calendar month).
+    #[inline]
+    #[must_use]
+    pub const fn new(candle: &Candle, frame: Nanos) -> Self {
+        Self {
+            open_time: candle.open_time,
+            length: candle.length,
+            open: candle.open,
+            high: candle.high,
+            low: candle.low,
+            close: candle.close,
+            volume: candle.volume,
+            taker_buy_volume: candle.taker_buy_volume,
+            quote_volume: words_of(candle.quote_volume),
+            taker_buy_quote_volume: words_of(candle.taker_buy_quote_volume),
+            first_trade_id: candle.first_trade_id,
+            last_trade_id: candle.last_trade_id,
+            trades: candle.trades as u64,
+            frame,
+        }
+    }
+
+    /// The candle.
+    #[must_use]
+    pub fn candle(&self) -> Candle {
+        Candle {
+            open_time: self.open_time,
+            length: self.length,
+            open: self.open,
+            high: self.high,
+            low: self.low,
+            close: self.close,
+            volume: self.volume,
+            taker_buy_volume: self.taker_buy_volume,
+            quote_volume: i128_of(self.quote_volume),
+            taker_buy_quote_volume: i128_of(self.taker_buy_quote_volume),
+            trades: u32::try_from(self.trades).unwrap_or(u32::MAX),
+            first_trade_id: self.first_trade_id,
+            last_trade_id: self.last_trade_id,
+        }
     }
 }
 
@@ -655,7 +753,7 @@ mod tests {
             let head = Head { kind_code: number, ..Head::default() };
             assert_eq!(
                 head.kind().map_or(0, |kind| kind as u8),
-                if (1..=14).contains(&number) { number } else { 0 }
+                if (1..=16).contains(&number) { number } else { 0 }
             );
         }
     }

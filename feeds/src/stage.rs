@@ -105,6 +105,10 @@ pub struct FeedStage<F, C: FeedCodec> {
     clock: StampClock,
     stopping: bool,
     rest: Option<Rest>,
+    /// A mark follows every frame whose number is a multiple of it; 0: none.
+    mark_every: u32,
+    /// The mark that follows the frame taken last.
+    mark: Option<Head>,
     report: FeedReport,
     counters: Option<FeedCounters>,
     done: SyncSender<FeedReport>,
@@ -142,10 +146,18 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
             clock,
             stopping: false,
             rest: None,
+            mark_every: 0,
+            mark: None,
             report,
             counters: None,
             done,
         }
+    }
+
+    /// Sends [`Kind::Mark`] behind every frame whose number on its connection is a multiple of `every`: for taps
+    /// that count frames, those included that lead to no message. 0: no marks.
+    pub fn mark_every(&mut self, every: u32) {
+        self.mark_every = every;
     }
 
     /// Publishes the stage's numbers. Err: the counters are full, or have them already.
@@ -203,6 +215,10 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             parts.go_on(&mut Stamping { out, clock: &self.clock, lap: 0 });
             return Step::Worked;
         }
+        if let Some(head) = self.mark.take() {
+            self.report.refused += u64::from(!out.send(Message { head: &head, body: &[] }));
+            return Step::Worked;
+        }
         if self.stopping {
             return end(out);
         }
@@ -229,6 +245,10 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         self.last_ns = frame.recv_ns;
         // What an exchange answers before this frame came is heard before it.
         advance_to(out, frame.recv_ns);
+        if self.mark_every > 0 && frame.line.is_multiple_of(self.mark_every) {
+            let Frame { connection, line, recv_ns, .. } = frame;
+            self.mark = Some(Head { connection, line, recv_ns, ..Head::new(Kind::Mark) });
+        }
         let received = self.clock.now();
         parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
         self.source.consume();

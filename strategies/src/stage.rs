@@ -1,19 +1,19 @@
 //! The strategy stage: hands the market and executions to the strategies, journals the targets they state, and
 //! passes both on. It has several inputs, and journals the order in which it took them.
 
-use crate::indicators::micro;
 use crate::registry::StrategyConfig;
+use crate::signal::Subscriptions;
 use crate::strategy::{
     Context, Event, Holding, MarketView, NEVER, Own, ParamDesc, Slot, Strategy, Touch, What,
 };
-use crate::ticks;
 use engine::commands::{Action, CommandInput, Outcome, Param};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{AccountId, Cause, InstrumentId, StrategyId};
-use engine::instrument::InstrumentTable;
+use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{ParamChange, RecordKind};
-use engine::message::{BookChanged, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of};
-use engine::num::Level;
+use engine::message::{
+    BookChanged, ClosedCandle, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of,
+};
 use engine::ring::{BATCH_MAX, RingReceiver, is_end};
 use engine::stage::{Sink, Stage};
 use engine::stage_log::StageLog;
@@ -65,15 +65,18 @@ const COMMANDS: u32 = 2;
 const COMMANDS_MAX: u32 = 1;
 
 impl StrategyStage {
-    /// The strategies in the order of the configuration, numbered from 1.
+    /// The strategies in the order of the configuration, numbered from 1. What they want to see is added to
+    /// `subscriptions`.
     /// Err: a strategy's instrument that the run does not have; a feature that nobody computes.
     pub fn new(
         table: &InstrumentTable,
         configs: &[StrategyConfig],
+        subscriptions: &mut Subscriptions,
         executions: RingReceiver,
         log: StageLog,
     ) -> Result<Self, String> {
-        let hosts = (1..).zip(configs).map(|(id, config)| Host::new(StrategyId(id), config, table));
+        let hosts =
+            (1..).zip(configs).map(|(id, config)| Host::new(StrategyId(id), config, table, subscriptions));
         let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
         let route = |instrument: InstrumentId| {
             let of_host = |(host, one): (usize, &Host)| {
@@ -83,7 +86,7 @@ impl StrategyStage {
             hosts.iter().enumerate().filter_map(of_host).collect()
         };
         let routes = table.iter().map(|instrument| route(instrument.id)).collect();
-        let market = vec![MarketView::default(); table.len()];
+        let market = table.iter().map(|_| MarketView::default()).collect();
         let last = Head::new(Kind::Timer);
         let (commands, unanswered, settled) = (None, false, false);
         Ok(Self { hosts, market, routes, executions, commands, unanswered, last, settled, log })
@@ -203,7 +206,9 @@ impl Stage for StrategyStage {
                 }
             }
             Some(Kind::Features) => {
-                self.read_features(message);
+                if let Some(view) = self.market.get_mut(head.instrument.index()) {
+                    view.features.apply(&message);
+                }
                 self.tell(head, What::Features, out);
                 self.wake(head, out);
             }
@@ -213,6 +218,11 @@ impl Stage for StrategyStage {
                 self.wake_before(head, out);
                 if let Some(trade) = message.body_as::<Trade>() {
                     self.tell(head, What::Trade(trade), out);
+                }
+            }
+            Some(Kind::Candle) => {
+                if let Some(candle) = message.body_as::<ClosedCandle>() {
+                    self.tell(head, What::Candle(candle), out);
                 }
             }
             Some(Kind::Timer) => {
@@ -344,21 +354,6 @@ impl StrategyStage {
             host.state(&last, &mut self.log, out);
         }
     }
-
-    #[inline]
-    fn read_features(&mut self, message: Message<'_>) {
-        let instrument = message.head.instrument.index();
-        let (Some(routes), Some(view)) = (self.routes.get(instrument), self.market.get(instrument)) else {
-            return;
-        };
-        for route in routes {
-            let Some(host) = self.hosts.get_mut(route.host) else { continue };
-            if let Some(slot) = host.own.slots.get_mut(route.slot) {
-                let value = micro_price(&view.touch, slot.instrument.price_rule.tick);
-                slot.features.iter_mut().for_each(|feature| *feature = value);
-            }
-        }
-    }
 }
 
 /// The strategy of a number.
@@ -368,27 +363,38 @@ fn host_of(hosts: &mut [Host], strategy: StrategyId) -> Option<&mut Host> {
 }
 
 impl Host {
-    fn new(id: StrategyId, config: &StrategyConfig, table: &InstrumentTable) -> Result<Self, String> {
+    fn new(
+        id: StrategyId,
+        config: &StrategyConfig,
+        table: &InstrumentTable,
+        subscriptions: &mut Subscriptions,
+    ) -> Result<Self, String> {
         let instruments = config.instruments_of(table)?;
         let strategy = (config.kind.make)(&instruments);
-        let features = strategy.features();
+        let mut declare = |instrument: &Instrument| {
+            let declared = subscriptions.declare(instrument, strategy.features());
+            declared.map_err(|error| format!("[[strategy]] name = {:?}: {error}", config.name))
+        };
         if config.kind.params.len() > PARAMS_MAX {
             return Err(format!("strategy {}: more than {PARAMS_MAX} parameters", config.kind.name));
         }
         let mut stated = Quotes::none(QuoteReason::NoData);
         stated.first.strategy = id;
-        let slot = |instrument| Slot {
-            instrument,
-            holding: Holding::default(),
-            wanted: Quotes::none(QuoteReason::NoData),
-            stated,
-            is_dirty: false,
-            wake_at: NEVER,
-            features: vec![None; features.len()],
-            reason: None,
-            because: None,
+        let slot = |instrument: Instrument| -> Result<Slot, String> {
+            let features = declare(&instrument)?;
+            Ok(Slot {
+                instrument,
+                holding: Holding::default(),
+                wanted: Quotes::none(QuoteReason::NoData),
+                stated,
+                is_dirty: false,
+                wake_at: NEVER,
+                features,
+                reason: None,
+                because: None,
+            })
         };
-        let slots: Vec<Slot> = instruments.into_iter().map(slot).collect();
+        let slots = instruments.into_iter().map(slot).collect::<Result<Vec<_>, _>>()?;
         let own = Own {
             id,
             params: config.values.clone(),
@@ -536,11 +542,4 @@ impl Slot {
         self.stated = target;
         out.send(Message { head: &head, body: target.used_cells() });
     }
-}
-
-/// The touch's prices weighted by the quantities of the other side, quote asset.
-fn micro_price(touch: &Touch, tick: engine::num::Step) -> Option<f64> {
-    let level = |level: Level| micro::Level { price: level.price.0, quantity: level.qty.0 };
-    let ratio = micro::micro_price(&micro::Touch { bid: level(touch.bid), ask: level(touch.ask) });
-    (ratio.denominator > 0).then(|| ticks::price_of(ratio.numerator as f64 / ratio.denominator as f64, tick))
 }

@@ -8,7 +8,7 @@ use engine::ids::{Cause, InstrumentId, Lane, StrategyId, VenueId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::journal::Writer;
 use engine::message::{
-    Body, BookChanged, Execution, Features, Head, Kind, Message, QuoteReason, Quotes, book_state,
+    Body, BookChanged, Cell, Execution, Features, Head, Kind, Message, QuoteReason, Quotes, book_state,
 };
 use engine::num::{Decimal, Level, Price, Qty, Step};
 use engine::ring::{RingSender, ring};
@@ -18,6 +18,7 @@ use engine::time::Nanos;
 use serde::Deserialize;
 use std::sync::Arc;
 use strategies::registry::{KINDS, StrategyConfig, StrategyTable};
+use strategies::signal::Subscriptions;
 use strategies::stage::StrategyStage;
 
 const MM: &str = r#"{
@@ -111,7 +112,7 @@ fn rig_of(configs: &[StrategyConfig], symbols: &[&str]) -> Rig {
     let (commands, commanded) = channel();
     let log = StageLog::new(Writer::off(Lane::Strategy), Arc::default(), 1 << 16);
     let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 64).unwrap();
-    let stage = StrategyStage::new(&table, configs, executed, log).unwrap();
+    let stage = StrategyStage::new(&table, configs, &mut Subscriptions::new(), executed, log).unwrap();
     let stage = stage.counting(&mut counters).unwrap().taking(commanded);
     let (now, next_command) = (Nanos::SECOND, 1);
     Rig { stage, out: Seen::default(), executions, commands, counters, now, next_command }
@@ -145,9 +146,18 @@ impl Rig {
     /// A book and its features: the last target that they led to.
     fn book(&mut self, bid: Level, ask: Level, state: u32) -> Option<Quotes> {
         self.book_alone(bid, ask, state);
-        let head = self.head(Kind::Features, 0);
-        self.stage.on_message(Message { head: &head, body: Features::default().cells() }, &mut self.out);
+        self.features(bid, ask);
         self.target()
+    }
+
+    /// The micro-price in slot 0.
+    fn features(&mut self, bid: Level, ask: Level) {
+        let head = self.head(Kind::Features, 0);
+        let qty = (bid.qty.0 + ask.qty.0) as f64;
+        let ticks = (bid.price.0 * ask.qty.0 + ask.price.0 * bid.qty.0) as f64 / qty;
+        let features = Features { changed: 1, defined: 1, ..Features::default() };
+        let cells = [features.cells()[0], Cell([(ticks / 10.0).to_bits(), 0, 0, 0, 0, 0, 0, 0])];
+        self.stage.on_message(Message { head: &head, body: &cells }, &mut self.out);
     }
 
     /// A sound book with the micro-price in its middle.
@@ -334,8 +344,7 @@ fn strategies_see_their_own_executions_only() {
     let second = config(|value| value["name"] = "second".into());
     let mut rig = rig_of(&[config(|_| ()), second], &["BTCUSDT"]);
     rig.book_alone(level(600_000, 5), level(600_010, 5), 0);
-    let head = rig.head(Kind::Features, 0);
-    rig.stage.on_message(Message { head: &head, body: Features::default().cells() }, &mut rig.out);
+    rig.features(level(600_000, 5), level(600_010, 5));
     let whose: Vec<u16> = std::mem::take(&mut rig.out.targets).iter().map(|(id, ..)| id.0).collect();
     assert_eq!(whose.len(), 2, "{whose:?}");
     rig.executed(2, 21);

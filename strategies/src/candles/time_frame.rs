@@ -26,6 +26,16 @@ impl TimeFrame {
         (length.0 > 0).then_some(Self::Fixed { length, origin: Nanos(0) })
     }
 
+    /// Length of an interval; 0 for the calendar month.
+    #[inline]
+    #[must_use]
+    pub const fn length(self) -> Nanos {
+        match self {
+            Self::Fixed { length, .. } => length,
+            Self::Month => Nanos(0),
+        }
+    }
+
     /// Start of the interval that holds `at`.
     #[inline]
     #[must_use]

@@ -35,6 +35,7 @@ mod wrapped;
 pub use bar::{Bar, Candles, Columns, UnequalColumns};
 pub use catalogue::{catalogue_page, catalogue_schema, catalogue_text};
 pub use contract::{Feed, Indicator, Input, Pair, Running, Study, WholeCandle};
+pub(crate) use name::nearest;
 pub use name::{NameError, Request, split_outside_parentheses};
 pub use panel::Panel;
 pub use plot::plot;

@@ -10,7 +10,7 @@
 use std::fmt;
 
 use super::contract::Study;
-use super::registry::{Args, Entry, Kind, Param, Reads, catalogue, entry};
+use super::registry::{Args, Entry, Kind, Origin, Param, Reads, catalogue, entry};
 use super::source::{Field, Source};
 
 /// A column asked for by name, resolved against the registry.
@@ -92,6 +92,16 @@ impl Request {
         self.entry.name == other.entry.name
             && self.args == other.args
             && same_sources(&self.sources, &other.sources)
+    }
+
+    /// Does it, or an indicator that it reads, allocate once, at the end of its warm-up?
+    #[must_use]
+    pub fn allocates_once(&self) -> bool {
+        let own = matches!(self.entry.origin, Origin::TaLib { allocates_once: true, .. });
+        own || self.sources.iter().any(|source| match source {
+            SourceRequest::Field(_) => false,
+            SourceRequest::Column(request) => request.allocates_once(),
+        })
     }
 
     /// Makes the indicator. Its output for this request is [`Request::output`].
@@ -289,7 +299,7 @@ pub struct NameError {
 }
 
 impl NameError {
-    fn new(given: &str, wrong: String, nearest: Option<&'static str>) -> Self {
+    pub(crate) fn new(given: &str, wrong: String, nearest: Option<&'static str>) -> Self {
         Self { given: given.to_owned(), wrong, nearest: nearest.map(str::to_owned) }
     }
 
@@ -340,7 +350,7 @@ fn unknown_output(text: &str, entry: &'static Entry, given: &str) -> NameError {
 }
 
 /// The nearest of `known` by edits, if it is at most a third of the word away.
-fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
     known
         .map(|name| (edits(given.as_bytes(), name.as_bytes()), name))

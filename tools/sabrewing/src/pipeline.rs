@@ -23,7 +23,7 @@ use gateway::stage::GatewayStage;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
-use strategies::signal::SignalStage;
+use strategies::signal::{FEATURE_CELLS_MAX, SignalCounts, SignalStage, Subscriptions, TRADE_CELLS_MAX};
 use strategies::stage::StrategyStage;
 
 /// The five stages, ready to be put together.
@@ -50,6 +50,8 @@ pub struct Setup<'a> {
     pub table: &'a InstrumentTable,
     /// The instrument that each connection carries.
     pub of_connection: &'a [InstrumentId],
+    /// What the signal stage computes besides what strategies declare.
+    pub subscriptions: &'a Subscriptions,
     /// What latency is measured with.
     pub clock: &'a StampClock,
     /// What the threads share.
@@ -62,6 +64,8 @@ pub struct Reports {
     pub feed: Receiver<FeedReport>,
     /// From the book stage.
     pub book: Receiver<BookReport>,
+    /// From the signal stage.
+    pub signal: Receiver<SignalCounts>,
     /// From the gateway.
     pub gateway: Receiver<GatewayReport>,
 }
@@ -75,7 +79,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     counters: &mut Counters,
     mut writer: impl FnMut(Lane) -> Result<Writer, String>,
 ) -> Result<(Stages<F, AnyCodec, T>, Reports), String> {
-    let Setup { config, table, of_connection, clock, control } = *setup;
+    let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
     let connection = |id: &InstrumentId| {
         let instrument = table.get(*id)?;
         let codec = AnyCodec::new(&instrument.venue, &[(*id, instrument)])?;
@@ -87,12 +91,14 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         |lane| Ok::<_, String>(StageLog::new(writer(lane)?, Arc::clone(control), LANE_RESERVE_BYTES));
     let (feed_log, strategy_log, gateway_log) = (log(Lane::Feed)?, log(Lane::Strategy)?, log(Lane::Gateway)?);
     // Each holds its one report, so that a stage that ends never waits for whoever wants it.
-    let ((feed_tx, feed), (book_tx, book), (gateway_tx, gateway)) =
-        (sync_channel(1), sync_channel(1), sync_channel(1));
+    let ((feed_tx, feed), (book_tx, book), (signal_tx, signal), (gateway_tx, gateway)) =
+        (sync_channel(1), sync_channel(1), sync_channel(1), sync_channel(1));
     let full = |error: CountersError| error.to_string();
     let (executions, executed) = executions_ring(table.len());
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
-    let strategy = StrategyStage::new(table, &config.strategies, executed, strategy_log)?;
+    // What strategies declare is computed besides what taps watch.
+    let mut subscriptions = subscriptions.clone();
+    let strategy = StrategyStage::new(table, &config.strategies, &mut subscriptions, executed, strategy_log)?;
     let manager = OrderManager::new(
         table,
         config.limits,
@@ -105,12 +111,12 @@ pub fn assemble<F: FrameSource, T: BookTap>(
             .counting(counters)
             .map_err(full)?,
         book: BookStage::new(table, config.book, tap, book_tx),
-        signal: SignalStage::new(table),
+        signal: SignalStage::new(table, &subscriptions, signal_tx).counting(counters).map_err(full)?,
         strategy: strategy.counting(counters).map_err(full)?,
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
         executions,
     };
-    Ok((stages, Reports { feed, book, gateway }))
+    Ok((stages, Reports { feed, book, signal, gateway }))
 }
 
 /// Bytes of journal that one input may take: the longest frame and everything it leads to.
@@ -118,10 +124,10 @@ const LANE_RESERVE_BYTES: usize = 1 << 20;
 
 /// Cells of the largest message: a frame of `LEVELS_MAX` levels with its head.
 const MESSAGE_CELLS_MAX: usize = 2 + LEVELS_MAX / 4;
-/// Cells that one input can lead to behind the book stage: the book, its features, a few targets.
+/// Cells that one input can lead to behind the book stage: the book, its features, a few targets. A timer leads to
+/// the features of every instrument on top.
 const SMALL_CELLS_MAX: usize = 64;
-/// Cells of one instrument's features: a timer leads to those of every instrument.
-const FEATURE_CELLS: usize = 2;
+const _: () = assert!(2 + TRADE_CELLS_MAX <= SMALL_CELLS_MAX);
 /// Cells of one target.
 const TARGET_CELLS: usize = 1 + size_of::<Quotes>() / size_of::<Cell>();
 /// Room of the rings behind the book stage.
@@ -202,7 +208,11 @@ impl Wiring<'_> {
                 let targets = 2 * TARGET_CELLS * self.targets;
                 ring(SMALL_RING_CELLS, SMALL_CELLS_MAX, SMALL_CELLS_MAX + targets)
             }
-            _ => ring(SMALL_RING_CELLS, SMALL_CELLS_MAX, SMALL_CELLS_MAX + FEATURE_CELLS * self.instruments),
+            _ => ring(
+                SMALL_RING_CELLS,
+                SMALL_CELLS_MAX,
+                SMALL_CELLS_MAX + FEATURE_CELLS_MAX * self.instruments,
+            ),
         };
         let name = stage.name();
         let sender = self.count_sender(sender, name, "input")?;

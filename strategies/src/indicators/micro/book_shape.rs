@@ -12,6 +12,38 @@ pub fn imbalance(bids: &[Level], asks: &[Level], k: usize) -> Ratio {
     Ratio { numerator: bids - asks, denominator: bids + asks }
 }
 
+/// The sums of [`imbalance`] kept as single slots of the top change, instead of taken anew.
+#[derive(Clone, Copy, Debug)]
+pub struct TopImbalance {
+    k: usize,
+    bids: i128,
+    asks: i128,
+}
+
+impl TopImbalance {
+    /// Of the best `k` levels; both sides are empty.
+    #[must_use]
+    pub const fn new(k: usize) -> Self {
+        Self { k, bids: 0, asks: 0 }
+    }
+
+    /// Slot `slot` of the bids (else of the asks), 0 the best, came to hold `quantity` after `before`.
+    #[inline]
+    pub fn replace(&mut self, of_bids: bool, slot: usize, before: i64, quantity: i64) {
+        if slot < self.k {
+            let side = if of_bids { &mut self.bids } else { &mut self.asks };
+            *side += i128::from(quantity) - i128::from(before);
+        }
+    }
+
+    /// As [`imbalance`].
+    #[inline]
+    #[must_use]
+    pub fn value(&self) -> Ratio {
+        Ratio { numerator: self.bids - self.asks, denominator: self.bids + self.asks }
+    }
+}
+
 /// Imbalance of all levels given, level i weighing `decay`^i.
 #[inline]
 #[must_use]
@@ -38,6 +70,24 @@ pub fn micro_price(touch: &Touch) -> Ratio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn kept_sums_are_those_taken_anew(
+            changes in prop::collection::vec((any::<bool>(), 0..10_usize, 0..50_i64), 1..80),
+            k in 1..=10_usize,
+        ) {
+            let mut top = [[Level::default(); 10]; 2];
+            let mut kept = TopImbalance::new(k);
+            for (of_bids, slot, quantity) in changes {
+                let level = &mut top[usize::from(!of_bids)][slot];
+                let before = std::mem::replace(&mut level.quantity, quantity);
+                kept.replace(of_bids, slot, before, quantity);
+                prop_assert_eq!(kept.value(), imbalance(&top[0], &top[1], k));
+            }
+        }
+    }
 
     #[test]
     fn a_decay_of_one_is_the_plain_imbalance_and_zero_is_that_of_the_touch() {

@@ -16,7 +16,7 @@ mod trade_flow;
 mod volatility;
 mod vpin;
 
-pub use book_shape::{decayed_imbalance, imbalance, micro_price};
+pub use book_shape::{TopImbalance, decayed_imbalance, imbalance, micro_price};
 pub use depletion::{Iceberg, IcebergDetector, Sweep, SweepDetector};
 pub use impact::{Amihud, KyleLambda, RollSpread};
 pub use intensity::{Intensity, IntensityEstimate};
@@ -102,6 +102,10 @@ impl Ratio {
     pub fn value(&self) -> Value {
         if self.denominator == 0 {
             return Value::UNDEFINED;
+        }
+        // The same numbers; the conversion of a wide integer is a call.
+        if let (Ok(above), Ok(below)) = (i64::try_from(self.numerator), i64::try_from(self.denominator)) {
+            return Value::of(above as f64 / below as f64);
         }
         Value::of(self.numerator as f64 / self.denominator as f64)
     }

@@ -39,9 +39,16 @@ impl OrderFlow {
         contribution
     }
 
-    /// Time has come to `now`: slices that have left count no more.
+    /// The touch is not known any more: what it is next is no flow.
     #[inline]
-    pub fn advance(&mut self, now: Nanos) {
+    pub fn lose(&mut self) {
+        self.last = None;
+    }
+
+    /// Time has come to `now`: slices that have left count no more. Answers whether the sum changed.
+    #[inline]
+    pub fn advance(&mut self, now: Nanos) -> bool {
+        let before = self.total;
         let number = now.0 / self.slice;
         let passed = number.saturating_sub(self.current).min(self.slices.len() as u64);
         for step in 1..=passed {
@@ -49,6 +56,7 @@ impl OrderFlow {
             self.total -= std::mem::take(&mut self.slices[index]);
         }
         self.current = self.current.max(number);
+        self.total != before
     }
 
     /// The sum over the window, quantity units.

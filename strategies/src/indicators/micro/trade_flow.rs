@@ -6,7 +6,8 @@ use engine::time::Nanos;
 /// Sums of taker buys and sells received in (now - window, now].
 ///
 /// The trades of the window lie in a ring of fixed size. When more come than it holds, the oldest leave
-/// early and are counted in [`TradeFlow::dropped`]: the sums are then those of the newest `capacity`.
+/// early and are counted in [`TradeFlow::dropped`]: the sums are then those of the newest `capacity`, and
+/// [`TradeFlow::is_whole`] says so until the window has passed what was dropped.
 #[derive(Clone, Debug)]
 pub struct TradeFlow {
     window: Nanos,
@@ -16,6 +17,9 @@ pub struct TradeFlow {
     buys: i128,
     sells: i128,
     dropped: u64,
+    /// Before this time the window reaches back to a trade that was dropped.
+    whole_from: Nanos,
+    now: Nanos,
 }
 
 impl TradeFlow {
@@ -24,7 +28,17 @@ impl TradeFlow {
     pub fn new(window: Nanos, capacity: usize) -> Self {
         assert!(capacity > 0, "a window holds something");
         let cells = vec![(Nanos(0), 0); capacity].into_boxed_slice();
-        Self { window, cells, head: 0, len: 0, buys: 0, sells: 0, dropped: 0 }
+        Self {
+            window,
+            cells,
+            head: 0,
+            len: 0,
+            buys: 0,
+            sells: 0,
+            dropped: 0,
+            whole_from: Nanos(0),
+            now: Nanos(0),
+        }
     }
 
     /// Takes a trade.
@@ -32,6 +46,7 @@ impl TradeFlow {
     pub fn trade(&mut self, print: &Print) {
         self.advance(print.at);
         if self.len == self.cells.len() {
+            self.whole_from = self.cells[self.head].0.plus(self.window);
             self.drop_oldest();
             self.dropped += 1;
         }
@@ -44,12 +59,23 @@ impl TradeFlow {
         self.count(print.signed(), 1);
     }
 
-    /// Time has come to `now`: what is `window` old or older leaves. Each trade leaves once.
+    /// Time has come to `now`: what is `window` old or older leaves. Each trade leaves once, so that the work is
+    /// amortised one a trade, and `capacity` at most at once. Answers whether the sums may be others than before.
     #[inline]
-    pub fn advance(&mut self, now: Nanos) {
+    pub fn advance(&mut self, now: Nanos) -> bool {
+        let (before, was_whole) = (self.len, self.is_whole());
+        self.now = self.now.max(now);
         while self.len > 0 && self.cells[self.head].0.plus(self.window) <= now {
             self.drop_oldest();
         }
+        self.len != before || self.is_whole() != was_whole
+    }
+
+    /// Whether the window holds every trade that it should, as of the time last told.
+    #[inline]
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.now >= self.whole_from
     }
 
     /// Quantity that takers bought in the window.
@@ -119,7 +145,11 @@ mod tests {
         flow.trade(&print(12, 1, true));
         flow.trade(&print(13, 1, true));
         assert_eq!((flow.buys(), flow.sells(), flow.dropped()), (2, 0, 1));
-        flow.advance(Nanos(100));
+        // The sale at 4 was dropped, and would have left at 14.
+        assert!(!flow.is_whole());
+        assert!(!flow.advance(Nanos(13)) && !flow.is_whole());
+        assert!(flow.advance(Nanos(14)) && flow.is_whole());
+        assert!(flow.advance(Nanos(100)));
         assert_eq!((flow.trades(), flow.imbalance().value().get()), (0, None));
     }
 }

@@ -48,13 +48,13 @@ impl RealisedVolatility {
     }
 
     /// Time has come to `now`: samples the whole seconds up to it, at most n + 1 of them: after a longer
-    /// silence every return of the window is 0.
+    /// silence every return of the window is 0. Answers whether it took a sample.
     #[inline]
-    pub fn advance(&mut self, now: Nanos) {
+    pub fn advance(&mut self, now: Nanos) -> bool {
         if self.due > now {
-            return;
+            return false;
         }
-        let Some(mid_x2) = self.mid_x2 else { return };
+        let Some(mid_x2) = self.mid_x2 else { return false };
         let passed = (now.0 - self.due.0) / SECOND + 1;
         let most = self.squares.len() as u64 + 1;
         for _ in 0..passed.min(most) {
@@ -67,6 +67,7 @@ impl RealisedVolatility {
             // The sum is taken anew: 60 additions a second, and no rounding is carried on.
             Value::of(self.squares.iter().sum::<f64>().sqrt())
         };
+        true
     }
 
     /// As of the last whole second passed; undefined until n returns exist.

@@ -31,7 +31,7 @@ impl Vpin {
     pub fn trade(&mut self, print: &Print) {
         let sign = if print.taker_buys { 1 } else { -1 };
         let mut rest = print.quantity;
-        if self.filled + rest < self.bucket {
+        if rest < self.bucket - self.filled {
             self.filled += rest;
             self.balance += sign * rest;
             return;

@@ -1,22 +1,17 @@
 //! `--books`: a row of the book after chosen updates, written as the stages run.
 
+use super::rows::RowFile;
 use engine::book::{Book, BookSide};
 use engine::book_stage::BookTap;
 use engine::ids::InstrumentId;
 use engine::instrument::Instrument;
 use engine::message::{Depth, Head};
 use engine::num::Level;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
-use std::sync::mpsc::SyncSender;
 
 /// Writes rows of one instrument: `seq` 1, every N-th, and the last.
 pub(crate) struct BooksTap {
-    out: Option<Output>,
+    out: RowFile,
     instrument: Instrument,
     every: u64,
     /// Which file of the instrument's stream a connection is.
@@ -26,69 +21,18 @@ pub(crate) struct BooksTap {
     unwritten: Option<(Head, Depth)>,
     /// Its row, when a snapshot has replaced the book since.
     row_before_snapshot: Option<String>,
-    failed: SyncSender<io::Error>,
-}
-
-/// The file that rows go to.
-pub(crate) enum Output {
-    Plain(BufWriter<File>),
-    Gzip(Box<GzEncoder<BufWriter<File>>>),
-}
-
-impl Output {
-    /// Makes the file, compressed when its name ends in `.gz`.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(1 << 16, File::create(path)?);
-        Ok(match path.extension() {
-            Some(extension) if extension == "gz" => {
-                Self::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
-            }
-            _ => Self::Plain(file),
-        })
-    }
-
-    /// Writes what is held back, and what ends a compressed file.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Plain(mut out) => out.flush(),
-            Self::Gzip(out) => out.finish()?.flush(),
-        }
-    }
 }
 
 impl BooksTap {
-    /// Rows of `instrument` into `out`. What goes wrong with the file later goes to `failed`.
+    /// Rows of `instrument` into `out`.
     pub(crate) fn new(
-        out: Output,
+        out: RowFile,
         instrument: Instrument,
         every: u64,
         file_of_connection: Vec<usize>,
-        failed: SyncSender<io::Error>,
     ) -> Self {
         let (unwritten, row_before_snapshot) = (None, None);
-        Self {
-            out: Some(out),
-            instrument,
-            every,
-            file_of_connection,
-            seq: 0,
-            unwritten,
-            row_before_snapshot,
-            failed,
-        }
-    }
-
-    fn write(&mut self, row: &str) {
-        let written = match &mut self.out {
-            Some(Output::Plain(out)) => out.write_all(row.as_bytes()),
-            Some(Output::Gzip(out)) => out.write_all(row.as_bytes()),
-            None => return,
-        };
-        if let Err(error) = written {
-            self.out = None;
-            // The receiver is gone only when nobody wants to know.
-            let _ = self.failed.send(error);
-        }
+        Self { out, instrument, every, file_of_connection, seq: 0, unwritten, row_before_snapshot }
     }
 
     fn row(&self, head: &Head, depth: &Depth, book: &Book) -> String {
@@ -137,7 +81,7 @@ impl BookTap for BooksTap {
         self.unwritten = Some((*head, *depth));
         if self.seq == 1 || self.seq.is_multiple_of(self.every) {
             let row = self.row(head, depth, book);
-            self.write(&row);
+            self.out.write(&row);
             self.unwritten = None;
         }
     }
@@ -156,18 +100,9 @@ impl BookTap for BooksTap {
         }
         if let Some((head, depth)) = self.unwritten.take() {
             let row = self.row(&head, &depth, book);
-            self.write(&row);
+            self.out.write(&row);
         } else if let Some(row) = self.row_before_snapshot.take() {
-            self.write(&row);
-        }
-    }
-}
-
-impl Drop for BooksTap {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.out.take().map(Output::finish) {
-            // The receiver is gone only when nobody wants to know.
-            let _ = self.failed.send(error);
+            self.out.write(&row);
         }
     }
 }

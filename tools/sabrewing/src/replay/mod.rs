@@ -3,15 +3,16 @@
 mod books;
 mod instruments;
 mod pace;
+mod rows;
+mod signals;
 mod summary;
+mod taps;
 
 use crate::config::{Config, PlacementChoice};
 use crate::pipeline::{Setup, assemble, build};
 use crate::run_files::RunFiles;
-use books::{BooksTap, Output};
 use clap::Args;
 use engine::ids::ConnectionId;
-use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
 use engine::runner::{self, Control};
 use engine::time::StampClock;
@@ -20,14 +21,15 @@ use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use pace::{Pace, Paced};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
+use strategies::signal::Subscriptions;
 use summary::{StageReports, Summary};
+use taps::Taps;
 
 /// Replays captures through all five stages.
 ///
@@ -39,6 +41,7 @@ Examples:
   sabrewing replay btcusdt_20240808.gz
   sabrewing replay day1.gz day2.gz --journal run1 --json
   sabrewing replay spot.gz --books rows.jsonl.gz --books-every 10
+  sabrewing replay spot.gz --signals rows.csv --vpin-bucket 3 --candles 1m minutes.csv
   sabrewing replay new.gz --tick 0.01 --lot 0.001 --placement five --pace 2x
 
 Exit codes: 0 every line was read; 1 the input could not be read to its end, or --strict and anything was
@@ -80,7 +83,19 @@ pub(crate) struct ReplayArgs {
     /// A row for the first update, every N-th, and the last.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     books_every: u64,
-    /// The instrument of --books, where the files are of several; the symbol, where no message names it.
+    /// Writes rows of the signals to this CSV file (gzip when it ends in .gz).
+    #[arg(long, value_name = "FILE")]
+    signals: Option<PathBuf>,
+    /// A row after every N-th line of a file, once the book is synchronised.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    signals_every_line: u32,
+    /// Volume of a VPIN bucket, in the venue's unit of quantity; its columns are empty without it.
+    #[arg(long, value_name = "QTY", requires = "signals")]
+    vpin_bucket: Option<String>,
+    /// Writes candles of this time frame (1s, 1m, 4h, ...) to this CSV file (gzip when it ends in .gz); repeatable.
+    #[arg(long, num_args = 2, value_names = ["FRAME", "FILE"])]
+    candles: Vec<String>,
+    /// The instrument of --books, --signals and --candles, where the files are of several; the symbol, where no message names it.
     #[arg(long)]
     instrument: Option<String>,
     /// max, recorded, N/s messages, or Nx the recorded speed.
@@ -140,26 +155,16 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     if let Some(host) = config.host.as_ref().filter(|host| host.strict_host) {
         refuse_unfit_host(host, &placement, args.journal.as_deref())?;
     }
-    refuse_overwriting_inputs(args)?;
-    let rows_failed = |error: std::io::Error| {
-        let path = args.books.as_ref().map_or_else(String::new, |path| path.display().to_string());
-        usage(format!("{path}: {error}"))
-    };
+    let rows = taps::wanted(args).map_err(usage)?;
     let Resolved { table, of_file, assumed } = match resolve(args) {
         Ok(resolved) => resolved,
         Err(ResolveError::Usage(what)) => return Err(usage(what)),
         Err(ResolveError::Input(what)) => {
-            // The rows of an input without one: whoever reads them finds the file of this run.
-            if let Some(path) = &args.books {
-                Output::create(path).and_then(Output::finish).map_err(rows_failed)?;
-            }
+            taps::create_without_rows(&rows).map_err(usage)?;
             return Err(input(what));
         }
     };
-    let tapped = match (&args.instrument, &args.books) {
-        (None, None) => None,
-        _ => Some(tapped(args, &table)?),
-    };
+    let tapped = taps::instrument(args, &table, &rows).map_err(usage)?;
     for line in assumed {
         say(&format!("assumed {line}"));
     }
@@ -169,14 +174,9 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
     }
-    let (books_failed_tx, books_failed) = sync_channel(2);
-    let tap = match (&args.books, tapped) {
-        (Some(path), Some(instrument)) => {
-            let out = Output::create(path).map_err(rows_failed)?;
-            Some(BooksTap::new(out, instrument, args.books_every, file_numbers(&of_file), books_failed_tx))
-        }
-        _ => None,
-    };
+    // Strategies declare theirs first: their slots are then the same with and without taps.
+    let mut subscriptions = Subscriptions::new();
+    let taps = Taps::open(args, &of_file, tapped, &mut subscriptions).map_err(usage)?;
     let mut files = RunFiles::create(args.journal.as_deref(), &config, &table).map_err(usage)?;
 
     let captures: Vec<CaptureFile> = args
@@ -190,11 +190,22 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let opened = MergedCaptures::open(&captures).map_err(input)?;
     let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
 
-    let setup =
-        Setup { config: &config, table: &table, of_connection: &of_file, clock: &clock, control: &control };
+    let setup = Setup {
+        config: &config,
+        table: &table,
+        of_connection: &of_file,
+        subscriptions: &subscriptions,
+        clock: &clock,
+        control: &control,
+    };
+    let Taps { books, signals, mark_every, failed: rows_failed } = taps;
     let (threads, ended) = {
         let (counters, writer) = files.split();
-        let (stages, ended) = assemble(&setup, source, tap, counters, writer).map_err(usage)?;
+        let (mut stages, ended) = assemble(&setup, source, books, counters, writer).map_err(usage)?;
+        stages.feed.mark_every(mark_every);
+        if let Some((instrument, tap)) = signals {
+            stages.signal.tap(instrument, Box::new(tap));
+        }
         (build(stages, &placement, table.len(), &clock, counters).map_err(usage)?, ended)
     };
 
@@ -208,6 +219,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         table: &table,
         feed: &feed,
         book: &received(&ended.book)?,
+        signal: received(&ended.signal)?,
         gateway: &received(&ended.gateway)?,
         threads: &threads,
     });
@@ -244,9 +256,8 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         failures.push("no line was read".into());
         code = 1;
     }
-    if let Ok(error) = books_failed.try_recv() {
-        let path = args.books.as_ref().map_or_else(String::new, |path| path.display().to_string());
-        failures.push(format!("{path}: {error}"));
+    for failure in rows_failed.try_iter() {
+        failures.push(failure);
         code = 1;
     }
     if summary.stopped.is_some() {
@@ -279,42 +290,6 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
 /// A stage's report: it sends one whatever ended it.
 fn received<T>(report: &Receiver<T>) -> Result<T, Refused> {
     report.recv().map_err(|_| Refused(3, "a stage ended without its report".into()))
-}
-
-/// Which file of its own stream each file is.
-fn file_numbers(of_file: &[engine::ids::InstrumentId]) -> Vec<usize> {
-    let before = |index: usize| of_file[..index].iter().filter(|id| **id == of_file[index]).count();
-    (0..of_file.len()).map(before).collect()
-}
-
-/// Rows written over a capture would destroy what is replayed. Err: the file of rows is one of the inputs.
-fn refuse_overwriting_inputs(args: &ReplayArgs) -> Result<(), Refused> {
-    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    let Some(rows) = args.books.as_deref() else { return Ok(()) };
-    let inputs = args.files.iter().chain(&args.config).chain(&args.instruments);
-    match inputs
-        .map(PathBuf::as_path)
-        .find(|path| identity(path).is_some_and(|id| identity(rows) == Some(id)))
-    {
-        Some(path) => Err(usage(format!("{}: --books would overwrite {}", rows.display(), path.display()))),
-        None => Ok(()),
-    }
-}
-
-fn tapped(args: &ReplayArgs, table: &InstrumentTable) -> Result<engine::instrument::Instrument, Refused> {
-    let names = || table.iter().map(engine::instrument::Instrument::full_name).collect::<Vec<_>>().join(", ");
-    let wanted = args.instrument.as_deref();
-    let mut fits =
-        table.iter().filter(|i| wanted.is_none_or(|name| i.symbol == name || i.full_name() == name));
-    match (fits.next(), fits.next()) {
-        (Some(only), None) => Ok(only.clone()),
-        (None, _) => {
-            Err(usage(format!("--instrument {}: the files are of {}", wanted.unwrap_or(""), names())))
-        }
-        (Some(_), Some(_)) => {
-            Err(usage(format!("the files are of {}: choose the one for --books with --instrument", names())))
-        }
-    }
 }
 
 /// `strict_host`: what the configuration leaves open is asked of the cores and the disk that this run will use.

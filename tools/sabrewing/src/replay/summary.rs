@@ -11,6 +11,7 @@ use gateway::manager::GatewayReport;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use strategies::signal::SignalCounts;
 
 /// Everything a replay found, in the order in which it is printed.
 #[derive(Debug, Serialize)]
@@ -28,6 +29,8 @@ pub(crate) struct Summary {
     pub(crate) duplicates: u64,
     pub(crate) snapshots_ignored: u64,
     pub(crate) clock_steps: u64,
+    /// Trades older than the last closed candle of a time frame.
+    pub(crate) late_trades: u64,
     pub(crate) books: BTreeMap<String, BookSummary>,
     pub(crate) orders: Orders,
     pub(crate) position: BTreeMap<String, String>,
@@ -100,6 +103,7 @@ pub(crate) struct StageReports<'a> {
     pub(crate) table: &'a InstrumentTable,
     pub(crate) feed: &'a FeedReport,
     pub(crate) book: &'a BookReport,
+    pub(crate) signal: SignalCounts,
     pub(crate) gateway: &'a GatewayReport,
     pub(crate) threads: &'a [ThreadReport],
 }
@@ -107,7 +111,7 @@ pub(crate) struct StageReports<'a> {
 impl Summary {
     /// Fills in what the stages and threads reported.
     pub(crate) fn of(reports: &StageReports<'_>) -> Self {
-        let StageReports { table, feed, book, gateway, threads } = reports;
+        let StageReports { table, feed, book, signal, gateway, threads } = reports;
         let sum = |of: fn(&feeds::sync::SyncCounts) -> u64| feed.sync.iter().map(of).sum();
         let names = ["depth", "snapshot", "book_ticker", "trade", "mark_price", "kline", "other"];
         let mut venues: Vec<&str> = table.iter().map(|instrument| instrument.venue.as_str()).collect();
@@ -154,6 +158,7 @@ impl Summary {
             duplicates: sum(|sync| sync.duplicates),
             snapshots_ignored: sum(|sync| sync.snapshots_ignored),
             clock_steps: feed.clock_steps,
+            late_trades: signal.late_trades,
             books: books.collect(),
             orders: Orders {
                 placed: gateway.orders.placed,
@@ -222,6 +227,9 @@ impl Summary {
             line("receive times", format!("{} stepped back, or forward over an hour", self.clock_steps));
         }
         let rejected: u64 = self.orders.rejected.values().sum();
+        if self.late_trades > 0 {
+            line("late trades", format!("{} older than the last closed candle", self.late_trades));
+        }
         line(
             "orders",
             format!(

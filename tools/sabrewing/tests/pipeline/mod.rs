@@ -18,6 +18,7 @@ use sabrewing::config::Config;
 use sabrewing::pipeline::{Reports, Setup, assemble, build};
 use std::path::Path;
 use std::sync::Arc;
+use strategies::signal::{DEFAULT_FEATURES, Subscriptions};
 
 const USDM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/usdm/btcusdt_20240808.gz");
 const INSTRUMENTS: &str = include_str!("../../configs/instruments.toml");
@@ -111,8 +112,15 @@ pub(crate) fn prepare_with<T: BookTap + 'static>(
 ) -> Prepared {
     let control = Arc::new(Control::default());
     let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 256).unwrap();
-    let setup =
-        Setup { config, table: &market.table, of_connection: &[InstrumentId(0)], clock, control: &control };
+    let subscriptions = signals(&market.table);
+    let setup = Setup {
+        config,
+        table: &market.table,
+        of_connection: &[InstrumentId(0)],
+        subscriptions: &subscriptions,
+        clock,
+        control: &control,
+    };
     let writer = |lane: Lane| match journal.as_mut() {
         Some(journal) => journal.writer(lane).map_err(|e| e.to_string()),
         None => Ok(Writer::off(lane)),
@@ -121,6 +129,25 @@ pub(crate) fn prepare_with<T: BookTap + 'static>(
     let (stages, reports) = assemble(&setup, source, tap, &mut counters, writer).unwrap();
     let threads = build(stages, placement, market.table.len(), clock, &mut counters).unwrap();
     Prepared { threads, reports, control, counters }
+}
+
+/// The signals that ship, an indicator, and what follows the touch: something of every kind.
+fn signals(table: &InstrumentTable) -> Subscriptions {
+    let mut subscriptions = Subscriptions::new();
+    for instrument in table.iter() {
+        let more = [
+            "vpin(20,10)",
+            "candle(1s)",
+            "candle(1m)",
+            "rsi(14)@1s",
+            "touch_micro_price",
+            "order_flow(1s)",
+            "queue_imbalance(1s)",
+            "roll_spread(50)",
+        ];
+        subscriptions.declare(instrument, DEFAULT_FEATURES.into_iter().chain(more)).unwrap();
+    }
+    subscriptions
 }
 
 /// A journal in a new directory, with segments of these sizes ready.
