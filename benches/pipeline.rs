@@ -31,6 +31,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use strategies::signal::{DEFAULT_FEATURES, SignalStage, Subscriptions};
+use strategies::stage::StrategyStage;
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
 
@@ -369,6 +370,40 @@ impl Bench {
         (0..self.passes).map(pass).collect()
     }
 
+    /// Nanoseconds a book event of the strategy stage alone with the shipped strategies, its features, trades and
+    /// timers included; nothing is ever filled.
+    fn strategy_stage(&self, booked: &Booked) -> Vec<f64> {
+        let table = &self.capture.table;
+        let stage = |subscriptions: &mut Subscriptions| {
+            let (_, executions) = ring(64, 4, 4);
+            let log = StageLog::new(Writer::off(Lane::Strategy), Arc::default(), 1 << 20);
+            StrategyStage::new(table, &self.config.strategies, subscriptions, executions, log)
+                .expect("the shipped strategies")
+        };
+        let mut subscriptions = Subscriptions::new();
+        drop(stage(&mut subscriptions));
+        let told = Arc::new(Mutex::new(Booked::default()));
+        let (tx, _rx) = sync_channel(1);
+        let mut signal = SignalStage::new(table, &subscriptions, tx);
+        for (head, body) in &booked.messages {
+            let message = Message { head, body: &booked.cells[body.clone()] };
+            signal.on_message(message, &mut Recorder(Arc::clone(&told)));
+        }
+        let told = Arc::into_inner(told).and_then(|told| told.into_inner().ok()).expect("the only owner");
+        let events = told.messages.iter().filter(|(head, _)| head.kind() == Some(Kind::BookChanged)).count();
+        let pass = |_| {
+            let (mut stage, mut out) = (stage(&mut subscriptions.clone()), Seen::default());
+            let start = Instant::now();
+            for (head, body) in &told.messages {
+                stage.on_message(Message { head, body: &told.cells[body.clone()] }, &mut out);
+            }
+            let elapsed = start.elapsed();
+            std::hint::black_box(out.0);
+            elapsed.as_nanos() as f64 / events as f64
+        };
+        (0..self.passes).map(pass).collect()
+    }
+
     /// Nanoseconds a message of each pass of all five stages, as the runner runs them.
     fn five_stages(&self, journal: bool, placement: &Placement) -> Vec<f64> {
         let pass = |_| {
@@ -438,7 +473,6 @@ impl Sink for Recorder {
     fn settle(&mut self) -> u32 {
         0
     }
-    fn is_settled(&self) -> bool {
         true
     }
     fn halt(&mut self) {}
@@ -465,7 +499,6 @@ impl Sink for Seen {
     fn settle(&mut self) -> u32 {
         0
     }
-    fn is_settled(&self) -> bool {
         true
     }
     fn halt(&mut self) {}
@@ -609,6 +642,10 @@ fn main() {
             plain.five_stages(true, &Placement::two(&cores)),
         );
         let booked = plain.booked();
+        print(
+            &format!("{name}: strategy stage, a book event, the market maker"),
+            plain.strategy_stage(&booked),
+        );
         let bucket = format!("vpin(20,{bucket})");
         let default: Vec<&str> =
             DEFAULT_FEATURES.into_iter().chain([bucket.as_str(), "candle(1s)", "candle(1m)"]).collect();

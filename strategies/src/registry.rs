@@ -10,6 +10,8 @@
 
 use crate::market_maker;
 use crate::strategy::{ParamDesc, Strategy};
+use engine::commands::{Names, StrategyDesc};
+use engine::ids::StrategyId;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::num::Decimal;
 use serde::{Deserialize, Deserializer, de};
@@ -122,6 +124,20 @@ impl StrategyConfig {
     }
 }
 
+/// Everything that commands can name: the strategies, numbered from 1, and the instruments of the run.
+#[must_use]
+pub fn names(strategies: &[StrategyConfig], table: &InstrumentTable) -> Names {
+    let strategy = |(id, config): (u16, &StrategyConfig)| StrategyDesc {
+        id: StrategyId(id),
+        name: config.name.clone(),
+        params: config.kind.params.to_vec(),
+    };
+    Names {
+        strategies: (1..).zip(strategies).map(strategy).collect(),
+        instruments: table.iter().map(Instrument::full_name).collect(),
+    }
+}
+
 /// All instruments of the run.
 const ALL: &str = "*";
 const NAME_BYTES_MAX: usize = 24;
@@ -167,6 +183,9 @@ impl<'de> Deserialize<'de> for Value {
             }
             fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
                 Ok(Value::Whole(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+                i64::try_from(value).map(Value::Whole).map_err(E::custom)
             }
             fn visit_str<E>(self, value: &str) -> Result<Value, E> {
                 Ok(Value::Text(value.to_owned()))

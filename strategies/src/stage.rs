@@ -1,18 +1,19 @@
 //! The strategy stage: hands the market and executions to the strategies, journals the targets they state, and
 //! passes both on. It has several inputs, and journals the order in which it took them.
 
-use crate::indicators::micro;
 use crate::registry::StrategyConfig;
+use crate::signal::Subscriptions;
 use crate::strategy::{
     Context, Event, Holding, MarketView, NEVER, Own, ParamDesc, Slot, Strategy, Touch, What,
 };
-use crate::ticks;
+use engine::commands::{Action, CommandInput, Outcome, Param};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
-use engine::ids::{AccountId, InstrumentId, StrategyId};
-use engine::instrument::InstrumentTable;
+use engine::ids::{AccountId, Cause, InstrumentId, StrategyId};
+use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{ParamChange, RecordKind};
-use engine::message::{BookChanged, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of};
-use engine::num::Level;
+use engine::message::{
+    BookChanged, ClosedCandle, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of,
+};
 use engine::ring::{BATCH_MAX, RingReceiver, is_end};
 use engine::stage::{Sink, Stage};
 use engine::stage_log::StageLog;
@@ -28,6 +29,8 @@ pub struct StrategyStage {
     routes: Vec<Box<[Route]>>,
     /// Executions from the gateway.
     executions: RingReceiver,
+    /// What operators ask for.
+    commands: Option<CommandInput>,
     /// Some strategy's answer to executions waits for room.
     unanswered: bool,
     /// The last input from the market.
@@ -54,35 +57,26 @@ struct Route {
     slot: usize,
 }
 
-/// Input 0: the stage before; input 1: the stage behind.
+/// Input 0: the stage before; input 1: the stage behind; input 2: operators.
 const MARKET: u32 = 0;
 const EXECUTIONS: u32 = 1;
-
-/// Why parameters were not set. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParamError {
-    /// No strategy has this number.
-    NoStrategy(StrategyId),
-    /// The strategy has no parameter at this place.
-    NoParam(u16),
-    /// The parameter at this place cannot have the value.
-    OutOfRange(u16),
-    /// Together the values break a rule of the strategy.
-    Rule(&'static str),
-    /// The journal could not take the change; trading was stopped.
-    NotJournalled,
-}
+const COMMANDS: u32 = 2;
+/// Commands taken at once: there is room for what one leads to.
+const COMMANDS_MAX: u32 = 1;
 
 impl StrategyStage {
-    /// The strategies in the order of the configuration, numbered from 1.
+    /// The strategies in the order of the configuration, numbered from 1. What they want to see is added to
+    /// `subscriptions`.
     /// Err: a strategy's instrument that the run does not have; a feature that nobody computes.
     pub fn new(
         table: &InstrumentTable,
         configs: &[StrategyConfig],
+        subscriptions: &mut Subscriptions,
         executions: RingReceiver,
         log: StageLog,
     ) -> Result<Self, String> {
-        let hosts = (1..).zip(configs).map(|(id, config)| Host::new(StrategyId(id), config, table));
+        let hosts =
+            (1..).zip(configs).map(|(id, config)| Host::new(StrategyId(id), config, table, subscriptions));
         let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
         let route = |instrument: InstrumentId| {
             let of_host = |(host, one): (usize, &Host)| {
@@ -92,9 +86,10 @@ impl StrategyStage {
             hosts.iter().enumerate().filter_map(of_host).collect()
         };
         let routes = table.iter().map(|instrument| route(instrument.id)).collect();
-        let market = vec![MarketView::default(); table.len()];
+        let market = table.iter().map(|_| MarketView::default()).collect();
         let last = Head::new(Kind::Timer);
-        Ok(Self { hosts, market, routes, executions, unanswered: false, last, settled: false, log })
+        let (commands, unanswered, settled) = (None, false, false);
+        Ok(Self { hosts, market, routes, executions, commands, unanswered, last, settled, log })
     }
 
     /// Publishes why each strategy is not quoting, and its parameters. Err: the counters are full.
@@ -127,66 +122,58 @@ impl StrategyStage {
         self.hosts.iter().map(|host| host.own.slots.len()).sum()
     }
 
-    /// From this input on the strategy's quotes are not passed on, and none of its are wanted; it goes on seeing
-    /// the market. False: there is no such strategy.
-    pub fn pause<S: Sink>(&mut self, strategy: StrategyId, head: &Head, out: &mut S) -> bool {
-        self.set_paused(strategy, true, head, out)
+    /// Takes commands too.
+    #[must_use]
+    pub fn taking(self, commands: CommandInput) -> Self {
+        Self { commands: Some(commands), ..self }
     }
 
-    /// From this input on the strategy's quotes are passed on again. False: there is no such strategy.
-    pub fn resume<S: Sink>(&mut self, strategy: StrategyId, head: &Head, out: &mut S) -> bool {
-        self.set_paused(strategy, false, head, out)
-    }
-
-    fn set_paused<S: Sink>(&mut self, strategy: StrategyId, paused: bool, head: &Head, out: &mut S) -> bool {
-        let Some(host) = host_of(&mut self.hosts, strategy) else { return false };
-        host.own.is_paused = paused;
-        host.own.touch_all();
-        host.state(head, &mut self.log, out);
-        true
-    }
-
-    /// Sets parameters, all or none: `changes` are places and values. The strategy sees them at one event.
-    /// Err: why none was set.
-    pub fn set_params<S: Sink>(
-        &mut self,
-        strategy: StrategyId,
-        changes: &[(u16, i64)],
-        head: &Head,
-        out: &mut S,
-    ) -> Result<(), ParamError> {
-        let host = host_of(&mut self.hosts, strategy).ok_or(ParamError::NoStrategy(strategy))?;
-        for (index, value) in changes {
-            let param = host.params.get(usize::from(*index)).ok_or(ParamError::NoParam(*index))?;
-            if !(param.min..=param.max).contains(value) {
-                return Err(ParamError::OutOfRange(*index));
+    /// Takes what operators ask for, with the last input's time.
+    #[cold]
+    fn command<S: Sink>(&mut self, commands: &mut CommandInput, out: &mut S) -> u32 {
+        commands.take(COMMANDS_MAX, |command| {
+            if self.settled {
+                return (Outcome::TooLate, Cause::NONE);
             }
-        }
-        // Exchanged in place and, should they not fit together, exchanged back.
-        let mut before = [0; PARAMS_MAX];
-        let before = &mut before[..host.own.params.len().min(PARAMS_MAX)];
-        before.copy_from_slice(&host.own.params[..before.len()]);
-        for (index, value) in changes {
-            host.own.params[usize::from(*index)] = *value;
-        }
-        if let Err(rule) = (host.check)(&host.own.params) {
-            host.own.params[..before.len()].copy_from_slice(before);
-            return Err(ParamError::Rule(rule));
-        }
-        for (index, value) in changes {
-            let change = ParamChange { strategy: strategy.0, index: *index, reserved: 0, value: *value };
-            if self.log.record(RecordKind::Param, head, &change).is_none() {
-                return Err(ParamError::NotJournalled);
+            let head = Head { kind_code: command.head.kind_code, cause: command.head.cause, ..self.last };
+            let Self { hosts, market, log, .. } = self;
+            log.took(COMMANDS, &head);
+            log.flush_took(&head);
+            let Some(journal) = log.record(RecordKind::Command, &head, command.cells) else {
+                return (Outcome::NotJournalled, Cause::NONE);
+            };
+            let head = Head { cause: journal, ..head };
+            let body = command.body;
+            match body.action() {
+                Some(action @ (Action::Pause | Action::Resume)) => {
+                    for host in hosts.iter_mut().filter(|host| body.is_for(host.own.id)) {
+                        host.own.is_paused = action == Action::Pause;
+                        host.own.state_anew();
+                        host.state(&head, log, out);
+                    }
+                }
+                Some(Action::CancelAll) => {
+                    for host in &mut *hosts {
+                        host.own.want_none(|instrument| body.is_on(instrument));
+                        host.state(&head, log, out);
+                    }
+                    // What no target knows of is the gateway's to cancel.
+                    let head = Head { instrument: body.instrument, strategy: body.strategy, ..head };
+                    out.send(Message { head: &head, body: command.cells });
+                }
+                Some(Action::Set) => {
+                    let Some(host) = host_of(hosts, body.strategy) else {
+                        return (Outcome::Conflicting, journal);
+                    };
+                    match host.set_params(command.params, &head, market, log) {
+                        Outcome::Accepted => host.state(&head, log, out),
+                        refused => return (refused, journal),
+                    }
+                }
+                None => return (Outcome::Conflicting, journal),
             }
-            if let Some(counter) = host.param_counters.get_mut(usize::from(*index)) {
-                counter.set_signed(*value);
-            }
-        }
-        for index in 0..host.own.slots.len() {
-            host.tell(index, What::Params, head.recv_ns, &self.market);
-        }
-        host.state(head, &mut self.log, out);
-        Ok(())
+            (Outcome::Accepted, journal)
+        })
     }
 }
 
@@ -219,7 +206,9 @@ impl Stage for StrategyStage {
                 }
             }
             Some(Kind::Features) => {
-                self.read_features(message);
+                if let Some(view) = self.market.get_mut(head.instrument.index()) {
+                    view.features.apply(&message);
+                }
                 self.tell(head, What::Features, out);
                 self.wake(head, out);
             }
@@ -229,6 +218,11 @@ impl Stage for StrategyStage {
                 self.wake_before(head, out);
                 if let Some(trade) = message.body_as::<Trade>() {
                     self.tell(head, What::Trade(trade), out);
+                }
+            }
+            Some(Kind::Candle) => {
+                if let Some(candle) = message.body_as::<ClosedCandle>() {
+                    self.tell(head, What::Candle(candle), out);
                 }
             }
             Some(Kind::Timer) => {
@@ -252,8 +246,18 @@ impl Stage for StrategyStage {
     /// stage can empty; what they lead to waits until there is room for it.
     #[inline]
     fn settle<S: Sink>(&mut self, out: &mut S) -> u32 {
+        let mut commanded = 0;
+        if self.commands.as_ref().is_some_and(|commands| !commands.is_empty()) && out.has_room() {
+            if self.unanswered {
+                self.answer(out);
+            }
+            if let Some(mut commands) = self.commands.take() {
+                commanded = self.command(&mut commands, out);
+                self.commands = Some(commands);
+            }
+        }
         if self.executions.is_empty() && !self.unanswered {
-            return 0;
+            return commanded;
         }
         let Self { hosts, market, executions, unanswered, last, settled, log, .. } = self;
         let taken = executions.take(BATCH_MAX, |message| {
@@ -284,7 +288,7 @@ impl Stage for StrategyStage {
         if *unanswered && out.has_room() {
             self.answer(out);
         }
-        taken
+        commanded + taken
     }
 
     #[inline]
@@ -350,21 +354,6 @@ impl StrategyStage {
             host.state(&last, &mut self.log, out);
         }
     }
-
-    #[inline]
-    fn read_features(&mut self, message: Message<'_>) {
-        let instrument = message.head.instrument.index();
-        let (Some(routes), Some(view)) = (self.routes.get(instrument), self.market.get(instrument)) else {
-            return;
-        };
-        for route in routes {
-            let Some(host) = self.hosts.get_mut(route.host) else { continue };
-            if let Some(slot) = host.own.slots.get_mut(route.slot) {
-                let value = micro_price(&view.touch, slot.instrument.price_rule.tick);
-                slot.features.iter_mut().for_each(|feature| *feature = value);
-            }
-        }
-    }
 }
 
 /// The strategy of a number.
@@ -374,27 +363,38 @@ fn host_of(hosts: &mut [Host], strategy: StrategyId) -> Option<&mut Host> {
 }
 
 impl Host {
-    fn new(id: StrategyId, config: &StrategyConfig, table: &InstrumentTable) -> Result<Self, String> {
+    fn new(
+        id: StrategyId,
+        config: &StrategyConfig,
+        table: &InstrumentTable,
+        subscriptions: &mut Subscriptions,
+    ) -> Result<Self, String> {
         let instruments = config.instruments_of(table)?;
         let strategy = (config.kind.make)(&instruments);
-        let features = strategy.features();
+        let mut declare = |instrument: &Instrument| {
+            let declared = subscriptions.declare(instrument, strategy.features());
+            declared.map_err(|error| format!("[[strategy]] name = {:?}: {error}", config.name))
+        };
         if config.kind.params.len() > PARAMS_MAX {
             return Err(format!("strategy {}: more than {PARAMS_MAX} parameters", config.kind.name));
         }
         let mut stated = Quotes::none(QuoteReason::NoData);
         stated.first.strategy = id;
-        let slot = |instrument| Slot {
-            instrument,
-            holding: Holding::default(),
-            wanted: Quotes::none(QuoteReason::NoData),
-            stated,
-            is_dirty: false,
-            wake_at: NEVER,
-            features: vec![None; features.len()],
-            reason: None,
-            because: None,
+        let slot = |instrument: Instrument| -> Result<Slot, String> {
+            let features = declare(&instrument)?;
+            Ok(Slot {
+                instrument,
+                holding: Holding::default(),
+                wanted: Quotes::none(QuoteReason::NoData),
+                stated,
+                is_dirty: false,
+                wake_at: NEVER,
+                features,
+                reason: None,
+                because: None,
+            })
         };
-        let slots: Vec<Slot> = instruments.into_iter().map(slot).collect();
+        let slots = instruments.into_iter().map(slot).collect::<Result<Vec<_>, _>>()?;
         let own = Own {
             id,
             params: config.values.clone(),
@@ -429,6 +429,49 @@ impl Host {
         }
     }
 
+    /// Sets parameters, all or none, and tells the strategy at one event.
+    #[cold]
+    fn set_params(
+        &mut self,
+        changes: &[Param],
+        head: &Head,
+        market: &[MarketView],
+        log: &mut StageLog,
+    ) -> Outcome {
+        let mut values = [0; PARAMS_MAX];
+        let Some(values) = values.get_mut(..self.own.params.len()) else { return Outcome::Conflicting };
+        values.copy_from_slice(&self.own.params);
+        for change in changes {
+            let index = change.index as usize;
+            let (Some(value), Some(param)) = (values.get_mut(index), self.params.get(index)) else {
+                return Outcome::Conflicting;
+            };
+            if !(param.min..=param.max).contains(&change.value) {
+                return Outcome::Conflicting;
+            }
+            *value = change.value;
+        }
+        if (self.check)(values).is_err() {
+            return Outcome::Conflicting;
+        }
+        for change in changes {
+            let index = u16::try_from(change.index).unwrap_or(u16::MAX);
+            let body = ParamChange { strategy: self.own.id.0, index, reserved: 0, value: change.value };
+            let head = Head { strategy: self.own.id, ..*head };
+            if log.record(RecordKind::Param, &head, &body).is_none() {
+                return Outcome::NotJournalled;
+            }
+        }
+        self.own.params.copy_from_slice(values);
+        for (counter, value) in self.param_counters.iter_mut().zip(values) {
+            counter.set_signed(*value);
+        }
+        for index in 0..self.own.slots.len() {
+            self.tell(index, What::Params, head.recv_ns, market);
+        }
+        Outcome::Accepted
+    }
+
     /// Journals and passes on the quotes that are others than those stated before.
     #[inline]
     fn state<S: Sink>(&mut self, input: &Head, log: &mut StageLog, out: &mut S) {
@@ -442,13 +485,21 @@ impl Host {
 
 impl Own {
     /// Everything may have to be stated anew.
-    fn touch_all(&mut self) {
+    fn state_anew(&mut self) {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if !slot.is_dirty {
                 slot.is_dirty = true;
-                self.dirty.push(index);
+                self.dirty.push(index); // as much room as there are slots
             }
         }
+    }
+
+    /// Forgets what is wanted on some instruments; the strategy may want the same again with its next event.
+    fn want_none(&mut self, on: impl Fn(InstrumentId) -> bool) {
+        for slot in self.slots.iter_mut().filter(|slot| on(slot.instrument.id)) {
+            slot.wanted = Quotes::none(QuoteReason::NotWanted);
+        }
+        self.state_anew();
     }
 
     /// Notes which execution the quotes that wait are an answer to. True: some wait.
@@ -491,11 +542,4 @@ impl Slot {
         self.stated = target;
         out.send(Message { head: &head, body: target.used_cells() });
     }
-}
-
-/// The touch's prices weighted by the quantities of the other side, quote asset.
-fn micro_price(touch: &Touch, tick: engine::num::Step) -> Option<f64> {
-    let level = |level: Level| micro::Level { price: level.price.0, quantity: level.qty.0 };
-    let ratio = micro::micro_price(&micro::Touch { bid: level(touch.bid), ask: level(touch.ask) });
-    (ratio.denominator > 0).then(|| ticks::price_of(ratio.numerator as f64 / ratio.denominator as f64, tick))
 }

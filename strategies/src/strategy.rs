@@ -1,11 +1,14 @@
 //! What a strategy is: it is handed events, sees a context of what it declared, and states the quotes it wants.
 //! It never sends an order: the gateway compares what is wanted with what is open.
 
+use crate::signal::FeatureMirror;
 use crate::ticks::Ticks;
+pub use engine::commands::ParamDesc;
+
 use engine::counters::Counter;
 use engine::ids::StrategyId;
 use engine::instrument::Instrument;
-use engine::message::{Execution, Head, QuoteReason, Quotes, Trade, book_state};
+use engine::message::{ClosedCandle, Execution, Head, QuoteReason, Quotes, Trade, book_state};
 use engine::num::{Level, Qty};
 use engine::time::Nanos;
 use zerocopy::IntoBytes;
@@ -13,7 +16,8 @@ use zerocopy::IntoBytes;
 /// A strategy. Its answer depends on the sequence of events alone: it keeps no clock, allocates nothing after its
 /// first event, and blocks on nothing.
 pub trait Strategy: Send {
-    /// Features that it wants to see of each of its instruments, by name; their places in this list are what
+    /// Features that it wants to see of each of its instruments, by name (`micro_price`, `imbalance(5)`,
+    /// `candle(1s)`; see [`Feature`](crate::signal::Feature)); their places in this list are what
     /// [`Context::feature`] is asked by. Called once, at start.
     fn features(&self) -> &'static [&'static str] {
         &[]
@@ -44,6 +48,8 @@ pub enum What<'a> {
     Features,
     /// A trade was printed.
     Trade(&'a Trade),
+    /// A candle of a declared time frame has closed.
+    Candle(&'a ClosedCandle),
     /// One of the strategy's own orders changed, or was refused.
     Execution(&'a Execution),
     /// The time asked for with [`Context::wake_at`] has come.
@@ -105,21 +111,6 @@ pub struct Holding {
     pub fees: i128,
 }
 
-/// A value of a strategy that may change while it runs: a whole number of 10^-`digits`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParamDesc {
-    /// The key in the configuration, and the name that it is set by.
-    pub name: &'static str,
-    /// Digits behind the point.
-    pub digits: u8,
-    /// Smallest value, in 10^-`digits`.
-    pub min: i64,
-    /// Largest value, likewise.
-    pub max: i64,
-    /// For people: what it does, in which unit.
-    pub help: &'static str,
-}
-
 /// What a strategy sees, and where it says what it wants.
 pub struct Context<'a> {
     now: Nanos,
@@ -129,9 +120,10 @@ pub struct Context<'a> {
 }
 
 /// What every strategy sees of an instrument.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct MarketView {
     pub(crate) touch: Touch,
+    pub(crate) features: FeatureMirror,
 }
 
 /// What the stage keeps for one strategy.
@@ -153,8 +145,8 @@ pub(crate) struct Slot {
     pub(crate) wanted: Quotes,
     pub(crate) is_dirty: bool,
     pub(crate) wake_at: Nanos,
-    /// Values of the declared features, in their order.
-    pub(crate) features: Vec<Option<f64>>,
+    /// Where the declared features are in the mirror, in their order.
+    pub(crate) features: Vec<usize>,
     pub(crate) reason: Option<Counter>,
     /// What was journalled and passed on last.
     pub(crate) stated: Quotes,
@@ -208,7 +200,8 @@ impl<'a> Context<'a> {
     #[inline]
     #[must_use]
     pub fn feature(&self, index: usize, feature: usize) -> Option<f64> {
-        self.own.slots.get(index)?.features.get(feature).copied().flatten()
+        let slot = *self.own.slots.get(index)?.features.get(feature)?;
+        self.view(index)?.features.value(slot)
     }
 
     /// A feature that is a price in the quote asset, in ticks of the instrument. None: it has no value now.

@@ -109,14 +109,6 @@ impl Neg for Ticks {
     }
 }
 
-/// So many ticks as a price in the quote asset.
-#[inline]
-pub(crate) fn price_of(ticks: f64, tick: Step) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-    let mantissa = tick.mantissa() as f64;
-    ticks * mantissa / POWERS_OF_TEN.get(usize::from(tick.exponent())).copied().unwrap_or(f64::NAN)
-}
-
 const FRACTION_BITS: u32 = 64;
 const SHARE_BITS: u32 = 32;
 /// Binary digits behind the point that a float is rounded to.

@@ -38,6 +38,8 @@ pub enum RecordKind {
     Took = 20,
     /// Strategy: the quotes it wants. Body: [`Quotes`](crate::message::Quotes), the cells in use.
     Target = 21,
+    /// Strategy: a command was taken. Body: [`CommandBody`](crate::commands::CommandBody), then its parameters.
+    Command = 22,
     /// Strategy: a parameter has another value from this input on. Body: [`ParamChange`].
     Param = 23,
     /// Gateway: the risk gate refused an order. Body: [`GateRefusal`].
@@ -61,7 +63,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -75,6 +77,7 @@ impl RecordKind {
         Self::StreamResync,
         Self::Took,
         Self::Target,
+        Self::Command,
         Self::Param,
         Self::GateRefused,
         Self::Order,
@@ -109,6 +112,7 @@ impl RecordKind {
             Self::StreamResync => "resync",
             Self::Took => "took",
             Self::Target => "target",
+            Self::Command => "command",
             Self::Param => "param",
             Self::GateRefused => "gate-refused",
             Self::Order => "order",
@@ -160,7 +164,7 @@ pub struct StreamBreak {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Took {
-    /// Which input: 0 the stage before, 1 the stage behind.
+    /// Which input: 0 the stage before, 1 the stage behind, 2 commands.
     pub input: u32,
     /// How many in a row.
     pub count: u32,

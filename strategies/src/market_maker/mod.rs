@@ -112,7 +112,7 @@ const MICRO_PRICE: usize = 0;
 
 impl Strategy for MarketMaker {
     fn features(&self) -> &'static [&'static str] {
-        &["micro_price"]
+        &["touch_micro_price"]
     }
 
     #[inline]
@@ -121,7 +121,7 @@ impl Strategy for MarketMaker {
             match what {
                 What::Book(touch) => match touch.fault(ctx.now(), self.settings.touch_age_max) {
                     Some(reason) => ctx.no_quotes(*index, reason),
-                    // Its features come next; should none have changed, the deadline decides.
+                    // Its features come next; should a ring have lost them, the deadline decides.
                     None => ctx.wake_at(*index, ctx.now()),
                 },
                 What::Features | What::Timer => self.decide(*index, ctx),
@@ -135,9 +135,11 @@ impl Strategy for MarketMaker {
                     if let Some(maker) = self.makers.get_mut(*index) {
                         (maker.is_changed, maker.sizes) = (true, Sizes::default());
                     }
-                    self.decide(*index, ctx);
+                    if matches!(what, What::Params) {
+                        self.decide(*index, ctx);
+                    }
                 }
-                What::Trade(_) => {}
+                What::Trade(_) | What::Candle(_) => {}
             }
         }
     }

@@ -55,6 +55,9 @@ impl Sink for Kept {
     fn settle(&mut self) -> u32 {
         0
     }
+    fn advance(&mut self, _now: Nanos) -> u32 {
+        0
+    }
     fn is_settled(&self) -> bool {
         true
     }
@@ -305,11 +308,11 @@ proptest! {
                 continue;
             }
             let signals = bench.stage.instruments[0].signals.as_ref().unwrap();
-            for slot in 0..NAMES.len() {
+            for (slot, name) in NAMES.iter().enumerate() {
                 prop_assert_eq!(
                     bench.mirror.value(slot),
                     signals.read(slot).value().get(),
-                    "{} after {:?}", NAMES[slot], kinds(&sent)
+                    "{} after {:?}", name, kinds(&sent)
                 );
             }
         }

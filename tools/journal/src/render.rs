@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
     ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, ParamChange, RecordKind, Stamps,
@@ -132,6 +133,15 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("asks", asks.into()),
                 ("strategy", quotes.first.strategy.0.into()),
                 ("reason", quotes.reason().name().into()),
+            ])
+        }
+        RecordKind::Command => {
+            let (command, _) = CommandBody::read_from_prefix(bytes).ok()?;
+            fields([
+                ("action", format!("{:?}", command.action()?).to_lowercase().into()),
+                ("strategy", command.strategy.0.into()),
+                ("instrument", command.instrument.0.into()),
+                ("params", command.param_count.into()),
             ])
         }
         RecordKind::Param => {

@@ -55,7 +55,7 @@ pub struct Setup<'a> {
     pub table: &'a InstrumentTable,
     /// The instrument that each connection carries.
     pub of_connection: &'a [InstrumentId],
-    /// What the signal stage computes.
+    /// What the signal stage computes besides what strategies declare.
     pub subscriptions: &'a Subscriptions,
     /// What latency is measured with.
     pub clock: &'a StampClock,
@@ -99,9 +99,11 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     let ((feed_tx, feed), (book_tx, book), (signal_tx, signal), (gateway_tx, gateway)) =
         (sync_channel(1), sync_channel(1), sync_channel(1), sync_channel(1));
     let full = |error: CountersError| error.to_string();
-    let (executions, executed) = executions_ring(table.len());
+    let (executions, executed) = executions_ring(table.len() * config.strategies.len().max(1));
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
-    let strategy = StrategyStage::new(table, &config.strategies, executed, strategy_log)?;
+    // What strategies declare is computed besides what taps watch.
+    let mut subscriptions = subscriptions.clone();
+    let strategy = StrategyStage::new(table, &config.strategies, &mut subscriptions, executed, strategy_log)?;
     let executions = Executions::publishing(executions, table, counters).map_err(full)?;
     let manager = ManagerSetup {
         instruments: table,
@@ -122,7 +124,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
             .counting(counters)
             .map_err(full)?,
         book: BookStage::new(table, config.book, tap, book_tx).forwarding_depth(),
-        signal: SignalStage::new(table, subscriptions, signal_tx).counting(counters).map_err(full)?,
+        signal: SignalStage::new(table, &subscriptions, signal_tx).counting(counters).map_err(full)?,
         strategy: strategy.counting(counters).map_err(full)?,
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
         executions,
@@ -157,9 +159,9 @@ const SMALL_RING_CELLS: usize = 4096;
 
 /// The ring from gateway to strategy. It holds everything that one input of the gateway can lead to.
 #[must_use]
-pub fn executions_ring(instruments: usize) -> (RingSender, RingReceiver) {
-    // An input of the gateway fills, ends, amends and places every quote of every instrument at most.
-    let reserve = SMALL_CELLS_MAX + 2 * QUOTES_MAX * 4 * 3 * instruments;
+pub fn executions_ring(slots: usize) -> (RingSender, RingReceiver) {
+    // An input of the gateway fills, ends, amends and places every quote of every strategy and instrument at most.
+    let reserve = SMALL_CELLS_MAX + 2 * QUOTES_MAX * 4 * 3 * slots;
     ring(4 * reserve, 4, reserve)
 }
 
@@ -221,20 +223,17 @@ impl Wiring<'_> {
         if self.placement.threads.iter().flat_map(ThreadPlan::chains).any(neighbours) {
             return Ok(Link::Here(node));
         }
-        let (sender, receiver) = match stage {
-            StageId::Book => {
-                ring(4 * MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX + SMALL_CELLS_MAX)
-            }
-            StageId::Gateway => {
+        let (sender, receiver) = if stage == StageId::Book {
+            ring(4 * MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX, MESSAGE_CELLS_MAX + SMALL_CELLS_MAX)
+        } else {
+            let more = match stage {
                 // What executions led to may wait when an input leads to as much again.
-                let targets = 2 * TARGET_CELLS * self.targets;
-                ring(SMALL_RING_CELLS, SMALL_CELLS_MAX, SMALL_CELLS_MAX + targets)
-            }
-            _ => ring(
-                SMALL_RING_CELLS,
-                SMALL_CELLS_MAX,
-                SMALL_CELLS_MAX + FEATURE_CELLS_MAX * self.instruments,
-            ),
+                StageId::Gateway => 2 * TARGET_CELLS * self.targets,
+                _ => FEATURE_CELLS_MAX * self.instruments,
+            };
+            // The feed's depth goes on to the paper exchange.
+            let reserve = MESSAGE_CELLS_MAX + SMALL_CELLS_MAX + more;
+            ring(SMALL_RING_CELLS + 4 * reserve, MESSAGE_CELLS_MAX, reserve)
         };
         let name = stage.name();
         let sender = self.count_sender(sender, name, "input")?;

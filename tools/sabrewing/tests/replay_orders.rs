@@ -163,6 +163,19 @@ fn a_target_without_trust_in_the_book_wants_nothing() {
     }
 }
 
+#[test]
+fn every_synchronised_binance_capture_trades_with_the_shipped_configuration() {
+    let spot = [arg(SPOT), arg("captures/spot/btcusdt_20240809.gz")];
+    for files in [&spot[..], &[arg(USDM)], &[arg(COINM)]] {
+        for placement in ["one", "five"] {
+            let args = files.iter().map(String::as_str).chain(["--json", "--placement", placement]);
+            let orders = replay(args.collect::<Vec<_>>()).expect(0, &[]).json()["orders"].clone();
+            let [placed, filled] = ["placed", "filled"].map(|key| orders[key].as_u64().unwrap());
+            assert!(placed >= 100 && filled > 0, "{files:?}, {placement}: {orders}");
+        }
+    }
+}
+
 /// Line and side of every order.
 fn orders(journal: &Journal) -> Vec<(u32, u8)> {
     let order = |record| {

@@ -98,12 +98,23 @@ pub(crate) fn prepare<T: BookTap + 'static>(
     journal: &mut Option<Journal>,
     clock: &StampClock,
 ) -> Prepared {
-    let config = Config::load(None).unwrap();
+    prepare_with(&Config::load(None).unwrap(), market, placement, tap, journal, clock)
+}
+
+/// The same with another configuration than the shipped one.
+pub(crate) fn prepare_with<T: BookTap + 'static>(
+    config: &Config,
+    market: &Arc<Market>,
+    placement: &Placement,
+    tap: T,
+    journal: &mut Option<Journal>,
+    clock: &StampClock,
+) -> Prepared {
     let control = Arc::new(Control::default());
     let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 4096).unwrap();
     let subscriptions = signals(&market.table);
     let setup = Setup {
-        config: &config,
+        config,
         table: &market.table,
         of_connection: &[InstrumentId(0)],
         subscriptions: &subscriptions,
