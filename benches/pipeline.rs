@@ -466,13 +466,13 @@ impl Sink for Recorder {
     fn has_room(&mut self) -> bool {
         true
     }
-    fn advance(&mut self, _: Nanos) -> u32 {
-        0
-    }
-
     fn settle(&mut self) -> u32 {
         0
     }
+    fn advance(&mut self, _: Nanos) -> u32 {
+        0
+    }
+    fn is_settled(&self) -> bool {
         true
     }
     fn halt(&mut self) {}
@@ -492,13 +492,13 @@ impl Sink for Seen {
     fn has_room(&mut self) -> bool {
         true
     }
-    fn advance(&mut self, _: Nanos) -> u32 {
-        0
-    }
-
     fn settle(&mut self) -> u32 {
         0
     }
+    fn advance(&mut self, _: Nanos) -> u32 {
+        0
+    }
+    fn is_settled(&self) -> bool {
         true
     }
     fn halt(&mut self) {}

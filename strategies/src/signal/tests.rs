@@ -48,10 +48,6 @@ impl Sink for Kept {
     fn has_room(&mut self) -> bool {
         true
     }
-    fn advance(&mut self, _: Nanos) -> u32 {
-        0
-    }
-
     fn settle(&mut self) -> u32 {
         0
     }
