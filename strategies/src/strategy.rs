@@ -204,12 +204,11 @@ impl<'a> Context<'a> {
         self.view(index)?.features.value(slot)
     }
 
-    /// A feature that is a price in the quote asset, in ticks of the instrument. None: it has no value now.
+    /// A feature that is a price, in fractions of a tick. None: it has no value now.
     #[inline]
     #[must_use]
     pub fn feature_ticks(&self, index: usize, feature: usize) -> Option<Ticks> {
-        let price = self.feature(index, feature)?;
-        Ticks::from_price(price, self.instrument(index)?.price_rule.tick)
+        Ticks::from_float(self.feature(index, feature)?)
     }
 
     /// What it holds.

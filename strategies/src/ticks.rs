@@ -1,10 +1,10 @@
 //! Fractions of a tick: micro-price, reservation price, skew, half a spread. Binary fixed point in 128 bits, 64 of
 //! them behind the point, so that a sum never rounds and a replay on another machine decides alike.
 //!
-//! A float that came out of statistics becomes ticks in [`Ticks::from_price`] and nowhere else; ticks become an
+//! A float that came out of statistics becomes ticks in [`Ticks::from_float`] and nowhere else; ticks become an
 //! order's price by [`Ticks::floor`] and [`Ticks::ceil`] and nowhere else.
 
-use engine::num::{Price, Step};
+use engine::num::Price;
 use std::ops::{Add, Neg, Sub};
 
 /// A price or a difference of prices, in fractions of an instrument's tick; exact to 2^-64. Sums saturate.
@@ -26,15 +26,12 @@ impl Ticks {
         Self((i128::from(mantissa) << FRACTION_BITS).div_euclid(10_i128.pow(u32::from(digits.min(18)))))
     }
 
-    /// A price in the quote asset, of an instrument with this tick: the one place where a float becomes ticks.
-    /// Rounded to the nearest 2^-20 tick, which is coarser than what the float can tell apart up to 2^32 ticks.
+    /// A price in ticks, as signals compute it: the one place where a float becomes ticks. Rounded to the nearest
+    /// 2^-20 tick, which is coarser than what the float can tell apart up to 2^32 ticks.
     /// None: not finite, not above zero, or beyond 2^42 ticks.
     #[inline]
     #[must_use]
-    pub fn from_price(price: f64, tick: Step) -> Option<Self> {
-        // Exact: ticks of real instruments have few digits.
-        #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-        let ticks = price * POWERS_OF_TEN.get(usize::from(tick.exponent()))? / tick.mantissa() as f64;
+    pub fn from_float(ticks: f64) -> Option<Self> {
         let scaled = ticks * FLOAT_SCALE + 0.5;
         if !(1.0..=FLOAT_SCALE * FLOAT_TICKS_MAX).contains(&scaled) {
             return None;
@@ -116,10 +113,6 @@ const FLOAT_BITS: u32 = 20;
 const FLOAT_SCALE: f64 = (1_u32 << FLOAT_BITS) as f64;
 const FLOAT_TICKS_MAX: f64 = FLOAT_SCALE * FLOAT_SCALE * 4.0;
 
-/// Powers of ten that a float holds exactly.
-const POWERS_OF_TEN: [f64; 19] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,12 +138,11 @@ mod tests {
 
     #[test]
     fn a_float_price_becomes_ticks_or_is_refused() {
-        let tick = |text: &str| Step::parse(text.as_bytes()).unwrap();
-        assert_eq!(Ticks::from_price(61_804.75, tick("0.1")), Some(decimal(6_180_475, 1)));
-        assert_eq!(Ticks::from_price(61_804.75, tick("0.5")), Some(decimal(1_236_095, 1)));
-        assert_eq!(Ticks::from_price(0.3, tick("0.1")), Some(decimal(3, 0)), "not a hair below");
+        assert_eq!(Ticks::from_float(618_047.5), Some(decimal(6_180_475, 1)));
+        assert_eq!(Ticks::from_float(123_609.5), Some(decimal(1_236_095, 1)));
+        assert_eq!(Ticks::from_float(0.1 + 0.2 + 2.7), Some(decimal(3, 0)), "not a hair beside");
         for price in [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300] {
-            assert_eq!(Ticks::from_price(price, tick("0.1")), None, "{price}");
+            assert_eq!(Ticks::from_float(price), None, "{price}");
         }
     }
 

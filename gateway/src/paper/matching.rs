@@ -254,6 +254,12 @@ impl Matching {
         })
     }
 
+    /// Whether an order of this limit would take.
+    #[must_use]
+    pub fn would_take(&self, side: Side, limit: Price) -> bool {
+        self.touch()[book_side(side.opposite()) as usize].is_some_and(|touch| reaches(side, limit, touch))
+    }
+
     /// Price and what is left of an order that rests.
     #[must_use]
     pub fn find(&self, order: u64) -> Option<Level> {

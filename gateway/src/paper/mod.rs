@@ -331,8 +331,7 @@ impl Desk<'_> {
         self.answer(request.id, event);
     }
 
-    /// Another price or quantity: to the end of the queue. An amendment to no more than what is filled cancels;
-    /// one that would take leaves the order as it was.
+    /// Another price or quantity: to the end of the queue. An amendment to no more than what is filled cancels.
     fn modify(&mut self, market: &mut Market, request: &Request, level: Level) {
         let Some((slot, order)) = self.find(request).filter(|_| market.open) else {
             return self.answer(request.id, AnswerEvent::AmendRefused);
@@ -340,29 +339,19 @@ impl Desk<'_> {
         if level.qty <= order.filled {
             return self.cancel(market, request);
         }
-        let left = Qty(level.qty.0 - order.filled.0);
-        let Some(before) = market.matching.find(slot as u64) else {
-            return self.answer(request.id, AnswerEvent::AmendRefused);
-        };
-        let incoming = |price, qty| Incoming {
-            order: slot as u64,
-            side: order.side,
-            limit: Some(price),
-            qty,
-            tif: Tif::PostOnly,
-        };
-        market.matching.cancel(slot as u64);
-        match market.matching.place(&incoming(level.price, left), &mut |_| ()) {
-            Placed::Rests => {
-                self.orders[slot] = Some(Known { qty: level.qty, ..order });
-                self.answer(request.id, AnswerEvent::Amended(level));
-            }
-            _ => {
-                // It was there a moment ago, and nothing has moved: it fits again, at the end of its queue.
-                market.matching.place(&incoming(before.price, before.qty), &mut |_| ());
-                self.answer(request.id, AnswerEvent::AmendRefused);
-            }
+        // As at the venue: an amended post-only order that would take is canceled.
+        if market.matching.would_take(order.side, level.price) {
+            return self.cancel(market, request);
         }
+        if market.matching.cancel(slot as u64).is_none() {
+            return self.answer(request.id, AnswerEvent::AmendRefused);
+        }
+        let qty = Qty(level.qty.0 - order.filled.0);
+        let (side, limit, tif) = (order.side, Some(level.price), Tif::PostOnly);
+        // It does not take, and there is the room that it had.
+        market.matching.place(&Incoming { order: slot as u64, side, limit, qty, tif }, &mut |_| ());
+        self.orders[slot] = Some(Known { qty: level.qty, ..order });
+        self.answer(request.id, AnswerEvent::Amended(level));
     }
 
     /// Less to trade, in its place.
@@ -542,7 +531,7 @@ pub(crate) mod tests {
         let expected = [
             (1, AnswerEvent::Accepted),
             (2, AnswerEvent::Amended(level(1000, 4))),
-            (3, AnswerEvent::AmendRefused),
+            (3, AnswerEvent::Canceled),
             (4, AnswerEvent::Amended(level(1000, 3))),
             (5, AnswerEvent::AmendRefused),
             (6, AnswerEvent::AmendRefused),
