@@ -319,7 +319,7 @@ mod tests {
                 "= \"4000.01\"",
                 "position_notional_max: position_notional_max must be at least quote_notional",
             ),
-            ("[\"*\"]", "[]", "instruments: names none; \"*\" is all of the run"),
+            ("instruments = [\"*\"]", "instruments = []", "instruments: names none; \"*\" is all of the run"),
         ] {
             assert_eq!(refused(from, to), format!("{mm}{what}"), "{to}");
         }

@@ -4,7 +4,7 @@ mod support;
 
 use engine::ids::{Cause, Lane};
 use engine::journal::schema::{OrderBody, RecordKind};
-use engine::message::{Execution, QuoteReason, Target, i128_of};
+use engine::message::{Execution, QuoteReason, Quotes, Target, i128_of};
 use std::sync::LazyLock;
 use support::journal::{Journal, Record};
 use support::market::Step::{D, Levels, S};
@@ -67,11 +67,13 @@ fn the_fills_of_the_journal_add_up_to_position_cash_and_profit_of_the_summary() 
         let (price_digits, qty_digits) = run.decimals;
         let fills = executions(&run.journal);
         assert!(fills.len() > 100, "{}: {} fills", run.instrument, fills.len());
-        assert_eq!(run.summary["orders"]["filled"], fills.len());
+        let whole = fills.iter().filter(|fill| fill.filled == fill.order.qty).count();
+        assert_eq!(run.summary["orders"]["filled"], whole, "orders that a fill completed");
         let (mut position, mut cash) = (0_i128, 0_i128);
         for fill in &fills {
             let (price, qty) = (i128::from(fill.fill.price.0), i128::from(fill.fill.qty.0));
-            assert_eq!((fill.fill, fill.filled), (fill.order, fill.order.qty), "filled in full at its price");
+            assert_eq!(fill.fill.price, fill.order.price, "what rests is filled at its price");
+            assert!(fill.fill.qty.0 > 0 && fill.filled <= fill.order.qty, "{fill:?}");
             let bought = if fill.side == 0 { qty } else { -qty };
             position += bought;
             cash += match run.inverse_size {
@@ -132,9 +134,9 @@ fn every_order_was_asked_for_by_a_target_that_an_input_led_to() {
         for order in run.journal.of_kind(Lane::Gateway, RecordKind::Order) {
             let target = run.journal.at(order.cause);
             assert_eq!(target.kind, RecordKind::Target, "{order:?}");
-            let (body, wanted): (OrderBody, Target) = (order.body(), target.body());
-            let side = if body.side == 0 { wanted.bid } else { wanted.ask };
-            assert_eq!((side.price, side.qty), (body.price, body.qty), "{order:?} {wanted:?}");
+            let (body, wanted): (OrderBody, Quotes) = (order.body(), Quotes::read(&target.body).unwrap());
+            let mut side = wanted.pairs().map(|(bid, ask)| if body.side == 0 { bid } else { ask });
+            assert!(side.any(|level| (level.price, level.qty) == (body.price, body.qty)), "{order:?} {wanted:?}");
             assert_ne!(target.cause, Cause::NONE);
             let input = run.journal.input_of(target);
             assert!(matches!(input.kind, RecordKind::Frame | RecordKind::Timer), "{input:?}");
@@ -143,7 +145,7 @@ fn every_order_was_asked_for_by_a_target_that_an_input_led_to() {
             assert!(order.recv_ns >= snapshot.recv_ns, "an order without a book: {order:?}");
             orders += 1;
         }
-        assert!(orders > 1000 && run.summary["orders"]["placed"] == orders, "{orders} {}", run.summary);
+        assert!(orders > 100 && run.summary["orders"]["placed"] == orders, "{orders} {}", run.summary);
     }
 }
 
@@ -199,10 +201,11 @@ fn a_stale_book_has_no_orders_until_it_is_back() {
     // Line 3 follows the snapshot; line 4 is missing one before it; line 7 follows the second snapshot.
     let steps = [D(1), S(15), D(2), D(4), D(5), S(55), D(6), D(7)];
     let (orders, cancels, summary) = orders_of(&steps);
-    assert_eq!(orders, [(3, 0), (3, 1), (7, 0), (7, 1)]);
-    assert_eq!(cancels, [4, 4], "both orders are canceled by the frame that shows the gap");
-    assert_eq!(summary["orders"]["canceled"], 2);
-    assert_eq!(summary["open_orders"], 2);
+    // Two levels a side.
+    assert_eq!(orders, [(3, 0), (3, 0), (3, 1), (3, 1), (7, 0), (7, 0), (7, 1), (7, 1)]);
+    assert_eq!(cancels, [4; 4], "all orders are canceled by the frame that shows the gap");
+    assert_eq!(summary["orders"]["canceled"], 4);
+    assert_eq!(summary["open_orders"], 4);
 }
 
 #[test]
@@ -232,14 +235,14 @@ fn a_book_that_nothing_confirms_is_left_by_a_timer() {
     let late = recv_ns.parse::<u64>().unwrap() + 5_000_000_000;
     let (summary, journal) = replay_journalled(&dir.file("late", format!("{before}\n{late} {message}\n")));
     let cancels: Vec<_> = journal.of_kind(Lane::Gateway, RecordKind::Cancel).collect();
-    assert_eq!(cancels.len(), 2);
+    assert_eq!(cancels.len(), 4);
     for cancel in cancels {
         let timer = journal.input_of(cancel);
         assert_eq!(timer.kind, RecordKind::Timer);
         let age = timer.recv_ns - (recv_ns.parse::<u64>().unwrap() - 1_000_000);
         assert!((1_000_000_000..1_020_000_000).contains(&age), "after {age} ns, the limit is a second");
     }
-    assert_eq!(summary["orders"]["placed"], 4, "quoted again once the book moves");
+    assert_eq!(summary["orders"]["placed"], 8, "quoted again once the book moves");
 }
 
 #[test]
