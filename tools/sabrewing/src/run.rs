@@ -7,9 +7,9 @@ use crate::pipeline::{Setup, assemble, build};
 use crate::replay::summary::{self, StageReports, Summary};
 use crate::run_files::{RunFiles, wall_now};
 use engine::book_stage::BookTap;
-use engine::commands::{KillLatch, Names, StrategyDesc};
+use engine::commands::{CommandInput, KillLatch};
 use engine::counters::Snapshot;
-use engine::ids::{InstrumentId, StrategyId};
+use engine::ids::InstrumentId;
 use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
 use engine::runner::{self, Control};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use strategies::registry::StrategyConfig;
+use strategies::registry::names;
 use strategies::signal::{SignalTap, Subscriptions};
 
 /// A run that is about to start: from here on a signal ends it in order.
@@ -38,6 +38,7 @@ pub(crate) struct Run<'a> {
     interrupted: Arc<AtomicBool>,
     files: RunFiles,
     desk: Option<CommandDesk>,
+    commands: CommandInput,
 }
 
 /// What looks at the running stages.
@@ -75,8 +76,10 @@ impl<'a> Run<'a> {
         }
         refuse_killed(journal)?;
         let files = RunFiles::create(journal, config, table).map_err(usage)?;
-        let open = |dir| CommandDesk::open(dir, files.run_id(), names(config, table), None).map_err(usage);
-        let desk = journal.map(open).transpose()?;
+        let (output, commands) = engine::commands::channel();
+        let open =
+            |dir| CommandDesk::open(dir, files.run_id(), names(&config.strategies, table), Some(output));
+        let desk = journal.map(open).transpose().map_err(usage)?;
         let clock = if config.stamps { StampClock::on() } else { StampClock::off() };
         Ok(Self {
             config,
@@ -88,6 +91,7 @@ impl<'a> Run<'a> {
             interrupted,
             files,
             desk,
+            commands,
         })
     }
 
@@ -100,12 +104,14 @@ impl<'a> Run<'a> {
         subscriptions: &Subscriptions,
         attached: Attached<T>,
     ) -> Result<Ended, Refused> {
-        let Self { config, table, journal, progress, clock, control, interrupted, mut files, desk } = self;
+        let Self { config, table, journal, progress, clock, control, interrupted, mut files, desk, commands } =
+            self;
         let setup = Setup { config, table, of_connection, subscriptions, clock: &clock, control: &control };
         let (threads, ended) = {
             let (counters, writer) = files.split();
             let (mut stages, ended) =
                 assemble(&setup, source, attached.books, counters, writer).map_err(usage)?;
+            stages.strategy = stages.strategy.taking(commands);
             stages.feed.mark_every(attached.mark_every);
             if let Some((instrument, tap)) = attached.signals {
                 stages.signal.tap(instrument, tap);
@@ -225,18 +231,6 @@ fn refuse_killed(run_dir: Option<&Path>) -> Result<(), Refused> {
         }
         None => Ok(()),
     }
-}
-
-/// What commands to this run can name.
-fn names(config: &Config, table: &InstrumentTable) -> Names {
-    let strategy = |(id, strategy): (u16, &StrategyConfig)| StrategyDesc {
-        id: StrategyId(id),
-        name: strategy.name.clone(),
-        params: Vec::new(),
-    };
-    let strategies = (1..).zip(&config.strategies).map(strategy).collect();
-    let instruments = table.iter().map(engine::instrument::Instrument::full_name).collect();
-    Names { strategies, instruments }
 }
 
 /// `--placement`.

@@ -62,16 +62,21 @@ fn a_run_says_what_it_does_refuses_what_it_does_not_know_and_a_kill_stays_until_
     for what in ["run ", "process ", "state alive", "thread feed-gateway: last turned "] {
         assert!(first(what), "{what}: {status}");
     }
-    assert!(first("quoter binance-usdm:BTCUSDT not quoting: "), "{status}");
+    assert!(first("mm binance-usdm:BTCUSDT not quoting: "), "{status}");
     let json = ctl(dir.path(), ["--json", "--run", &run, "status"]).expect(0, &[]).json();
     assert_eq!((&json["alive"], &json["killed"]), (&true.into(), &Value::Null));
-    assert_eq!(json["counters"][0]["name"], "not_quoting");
+    let counters = json["counters"].as_array().unwrap();
+    assert!(counters.iter().any(|counter| counter["name"] == "not_quoting"), "{json}");
 
     let unknown = ctl(dir.path(), ["pause", "maker"]).expect(1, &[]);
-    assert_eq!(unknown.stdout, "refused: no strategy maker; there is quoter\n");
-    let unknown = ctl(dir.path(), ["--json", "set", "quoter", "nothing=1"]).expect(1, &[]).json();
-    assert_eq!(unknown["reason"], "no parameter nothing: there is none");
+    assert_eq!(unknown.stdout, "refused: no strategy maker; there is mm\n");
+    let unknown = ctl(dir.path(), ["--json", "set", "mm", "nothing=1"]).expect(1, &[]).json();
+    assert!(unknown["reason"].as_str().unwrap().starts_with("no parameter nothing"), "{unknown}");
     assert_eq!(unknown["accepted"], false);
+    for taken in [&["pause", "mm"][..], &["resume"], &["cancel-all"], &["set", "mm", "levels=1"]] {
+        let answer = ctl(dir.path(), taken.iter().copied()).expect(0, &[]).stdout;
+        assert!(answer.starts_with("accepted, journal strategy:"), "{taken:?}: {answer}");
+    }
     let alive = ctl(dir.path(), ["release-kill"]).expect(1, &[]);
     assert!(alive.stdout.contains("still alive"), "{alive:?}");
 
@@ -87,10 +92,10 @@ fn a_run_says_what_it_does_refuses_what_it_does_not_know_and_a_kill_stays_until_
     assert_eq!(open, "0");
     let journal = Journal::open(&run);
     let kept: Vec<_> = journal.of_kind(Lane::Runner, RecordKind::OperatorCommand).collect();
-    assert_eq!(kept.len(), 3);
-    assert_eq!(kept[0].text(), "0.1 bob: pause maker: refused: no strategy maker; there is quoter");
-    assert_eq!(kept[2].seq.to_string(), record);
-    assert!(kept[2].text().ends_with("by bob: too odd"), "{}", kept[2].text());
+    assert_eq!(kept.len(), 7);
+    assert_eq!(kept[0].text(), "0.1 bob: pause maker: refused: no strategy maker; there is mm");
+    assert_eq!(kept[6].seq.to_string(), record);
+    assert!(kept[6].text().ends_with("by bob: too odd"), "{}", kept[6].text());
     assert_eq!(fs::read_dir(format!("{run}/commands")).unwrap().count(), 0, "no lane is left");
 
     let status = ctl(dir.path(), ["--run", &run, "status"]).expect(0, &[]).stdout;

@@ -136,7 +136,10 @@ fn every_order_was_asked_for_by_a_target_that_an_input_led_to() {
             assert_eq!(target.kind, RecordKind::Target, "{order:?}");
             let (body, wanted): (OrderBody, Quotes) = (order.body(), Quotes::read(&target.body).unwrap());
             let mut side = wanted.pairs().map(|(bid, ask)| if body.side == 0 { bid } else { ask });
-            assert!(side.any(|level| (level.price, level.qty) == (body.price, body.qty)), "{order:?} {wanted:?}");
+            assert!(
+                side.any(|level| (level.price, level.qty) == (body.price, body.qty)),
+                "{order:?} {wanted:?}"
+            );
             assert_ne!(target.cause, Cause::NONE);
             let input = run.journal.input_of(target);
             assert!(matches!(input.kind, RecordKind::Frame | RecordKind::Timer), "{input:?}");
