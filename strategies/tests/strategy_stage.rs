@@ -156,7 +156,7 @@ impl Rig {
         let qty = (bid.qty.0 + ask.qty.0) as f64;
         let ticks = (bid.price.0 * ask.qty.0 + ask.price.0 * bid.qty.0) as f64 / qty;
         let features = Features { changed: 1, defined: 1, ..Features::default() };
-        let cells = [features.cells()[0], Cell([(ticks / 10.0).to_bits(), 0, 0, 0, 0, 0, 0, 0])];
+        let cells = [features.cells()[0], Cell([ticks.to_bits(), 0, 0, 0, 0, 0, 0, 0])];
         self.stage.on_message(Message { head: &head, body: &cells }, &mut self.out);
     }
 

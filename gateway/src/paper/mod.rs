@@ -524,22 +524,30 @@ pub(crate) mod tests {
         let mut exchange = exchange(0, 0);
         place(&mut exchange, 1, "BUY", "GTX", "99.9", "0.006", 1);
         about(&mut exchange, "order.modify", 1, r#","price":"100.0","quantity":"0.004""#, 2);
-        about(&mut exchange, "order.modify", 1, r#","price":"100.1","quantity":"0.004""#, 3);
         about(&mut exchange, "order.amend.keepPriority", 1, r#","newQty":"0.003""#, 4);
         about(&mut exchange, "order.amend.keepPriority", 1, r#","newQty":"0.003""#, 5);
         about(&mut exchange, "order.modify", 7, r#","price":"100.0","quantity":"0.004""#, 6);
+        about(&mut exchange, "order.modify", 1, r#","price":"100.1","quantity":"0.004""#, 7);
         let expected = [
             (1, AnswerEvent::Accepted),
             (2, AnswerEvent::Amended(level(1000, 4))),
-            (3, AnswerEvent::Canceled),
             (4, AnswerEvent::Amended(level(1000, 3))),
             (5, AnswerEvent::AmendRefused),
             (6, AnswerEvent::AmendRefused),
+            (7, AnswerEvent::Canceled),
         ];
         assert_eq!(answers(&mut exchange, 9), expected);
+        assert_eq!(exchange.resting_count(), 0);
+    }
+
+    #[test]
+    fn an_amended_order_fills_at_its_new_price() {
+        let mut exchange = exchange(0, 0);
+        place(&mut exchange, 1, "BUY", "GTX", "99.9", "0.006", 1);
+        about(&mut exchange, "order.modify", 1, r#","price":"100.0","quantity":"0.003""#, 2);
         let trade = Trade { price: Price(999), qty: Qty(1), taker: 1, ..Trade::default() };
         exchange.on_trade(I, &trade, Nanos(10));
-        assert_eq!(answers(&mut exchange, 10), [(10, filled(1000, 3, true))]);
+        assert_eq!(answers(&mut exchange, 10).last(), Some(&(10, filled(1000, 3, true))));
     }
 
     #[test]

@@ -326,6 +326,10 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "stores the bytes as they are; read back by the target `journal`",
     ),
     ("engine::runner::Control::stop_with", OWN_TEXT),
+    (
+        "strategies::signal::feature::Feature::parse",
+        "names that strategies declare in code, no operator's; its tests refuse what is none",
+    ),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
     ("sim::parity::Error::output", "keeps the path of a file that could not be written, for the message"),
     ("gateway::codec::OrderCodec::amend", WRITES),
@@ -347,7 +351,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("strategies::indicators::source::Field::named", NAMED_BY_REQUEST),
     ("strategies::indicators::plot::plot", "draws; the titles are the operator's and are escaped"),
     (
-        "sabrewing::replay::PlacementText::from_str",
+        "sabrewing::run::PlacementText::from_str",
         "hands the text to `PlacementChoice::from`; in a private module",
     ),
     (

@@ -224,7 +224,8 @@ impl Show {
 
 /// Err: the operator killed trading here, and nobody released it.
 fn refuse_killed(run_dir: Option<&Path>) -> Result<(), Refused> {
-    let latches = run_dir.map(KillLatch::of_run).unwrap_or_default();
+    // A file in the directory's place is refused where the directory is made.
+    let latches = run_dir.filter(|dir| !dir.is_file()).map(KillLatch::of_run).unwrap_or_default();
     match latches.iter().find_map(|latch| Some((latch.path(), latch.check()?))) {
         Some((path, record)) => {
             Err(Refused(3, format!("{}: {record}; see `sabrewing ctl release-kill --help`", path.display())))

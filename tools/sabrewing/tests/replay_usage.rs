@@ -20,7 +20,7 @@ fn a_configuration_with_an_error_is_refused_with_file_line_and_key() {
     let dir = Dir::new();
     let spot = arg(SPOT);
     let unknown = dir.file("unknown.toml", SHIPPED.replace("collar_bps", "collar_bpm"));
-    refused(&[&spot, "--config", &unknown], &[&unknown, "line 8", "collar_bpm"]);
+    refused(&[&spot, "--config", &unknown], &[&unknown, "line 16", "collar_bpm"]);
     let missing = dir.file("missing.toml", SHIPPED.replace("open_orders_max", "# open_orders_max"));
     refused(&[&spot, "--config", &missing], &[&missing, "open_orders_max"]);
     let range = dir.file("range.toml", SHIPPED.replace("timer_ms = 10", "timer_ms = 0"));
