@@ -1,6 +1,6 @@
 //! The order manager: compares what strategies want with what is open, and moves the one towards the other.
 //!
-//! A request leaves in one place only, [`OrderManager::leave`]: approved by the gate, then journalled, then written
+//! A request leaves in one place only, `OrderManager::leave`: approved by the gate, then journalled, then written
 //! in the venue's form, then sent. An order owes at most one answer at a time. An answer that does not come in time
 //! makes the order unknown: it keeps its exposure, and new risk on its instrument waits until the counterparty has
 //! said what became of it; nothing is invented.
