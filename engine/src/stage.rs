@@ -63,7 +63,7 @@ pub trait Sink {
     fn settle(&mut self) -> u32;
 
     /// Lets every stage behind this sink and on this thread take what is due before an input of time `now`: all
-    /// that is due at one moment. Returns what was taken; 0 when nothing is due. See [`advance_to`].
+    /// that is due at one moment. Returns what was taken; 0 when nothing is due. See `advance_to`.
     fn advance(&mut self, now: Nanos) -> u32;
 
     /// Whether nothing more will come from behind to a stage on this thread.
