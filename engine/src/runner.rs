@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// A run of stages on one thread.
 pub trait Chain: Send {
@@ -257,6 +258,8 @@ pub struct ThreadReport {
     pub inputs: u64,
     /// Longest turn, ns, scheduling gaps and up to 32 looks for work before it included.
     pub longest_turn_ns: u64,
+    /// When its last turn had ended, before it gave back the memory of its stages.
+    pub ended_at: Option<Instant>,
     /// The message of the panic that ended it.
     pub panicked: Option<String>,
 }
@@ -404,6 +407,9 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> Thread
         }
     }
     pulse.beat(&report);
+    #[expect(clippy::disallowed_methods, reason = "the runner keeps the time of the run")]
+    let now = Instant::now();
+    report.ended_at = Some(now);
     report
 }
 

@@ -82,6 +82,8 @@ struct Market {
     matching: Matching,
     /// Whether its book is known.
     open: bool,
+    /// Single trades are printed: aggregates of them say nothing new.
+    has_singles: bool,
 }
 
 /// An order that rests.
@@ -103,6 +105,7 @@ impl PaperExchange {
         let market = |lot| Market {
             matching: Matching::new(book, config.queue, config.fills, lot, orders_max),
             open: false,
+            has_singles: false,
         };
         Self {
             table: table.clone(),
@@ -143,7 +146,12 @@ impl PaperExchange {
     #[inline]
     pub fn on_trade(&mut self, instrument: InstrumentId, trade: &Trade, now: Nanos) {
         let traded = Level { price: trade.price, qty: trade.qty };
+        let is_single = trade.aggregate == 0;
         self.on_market(instrument, now, |market, desk| {
+            market.has_singles |= is_single;
+            if market.has_singles && !is_single {
+                return;
+            }
             market.matching.on_trade(trade.taker_side(), traded, &mut |fill| desk.filled(&fill));
         });
     }
@@ -564,6 +572,20 @@ pub(crate) mod tests {
         exchange.on_snapshot(I, &[level(1000, 5)], &[level(1001, 5)], Nanos(5));
         place(&mut exchange, 2, "BUY", "GTX", "99.9", "0.006", 6);
         assert_eq!(answers(&mut exchange, 6), [(6, AnswerEvent::Accepted)]);
+    }
+
+    #[test]
+    fn a_trade_counts_once_where_aggregates_are_printed_too() {
+        let mut exchange = exchange(0, 0);
+        place(&mut exchange, 1, "BUY", "GTX", "100.0", "0.002", 1);
+        let single = Trade { price: Price(1000), qty: Qty(3), taker: 1, ..Trade::default() };
+        // Five stand before it: three traded, told twice, leave two.
+        for trade in [single, Trade { aggregate: 1, ..single }] {
+            exchange.on_trade(I, &trade, Nanos(2));
+        }
+        assert_eq!(answers(&mut exchange, 2), [(1, AnswerEvent::Accepted)]);
+        exchange.on_trade(I, &single, Nanos(3));
+        assert_eq!(answers(&mut exchange, 3), [(3, filled(1000, 2, true))]);
     }
 
     #[test]

@@ -220,6 +220,10 @@ impl Maker {
         let fair = ctx.feature_ticks(index, MICRO_PRICE).ok_or(QuoteReason::FeatureMissing)?;
         let instrument = ctx.instrument(index).ok_or(QuoteReason::NoData)?;
         let touch = ctx.touch(index);
+        // It is a mean of the touch: elsewhere it is not what it should be, and nothing is quoted around it.
+        if fair < Ticks::whole(touch.bid.price) || fair > Ticks::whole(touch.ask.price) {
+            return Err(QuoteReason::FeatureMissing);
+        }
         if self.sizes.price != touch.ask.price {
             let lots = |param| {
                 let amount =

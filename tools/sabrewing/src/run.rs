@@ -124,7 +124,9 @@ impl<'a> Run<'a> {
         let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, progress);
         let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
         let anonymous_bytes = supervisor.finish();
-        let elapsed = started.elapsed();
+        // With its last turn a thread has committed its last record.
+        let last = threads.iter().filter_map(|thread| thread.ended_at).max();
+        let elapsed = last.map_or_else(|| started.elapsed(), |last| last - started);
 
         let feed = received(&ended.feed)?;
         let mut summary = Summary::of(&StageReports {
