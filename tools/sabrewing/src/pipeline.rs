@@ -119,11 +119,12 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     };
     let manager = OrderManager::new(manager, paper_venue(config, table)?)
         .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
+    let books = BookStage::new(table, config.book, tap, book_tx);
     let stages = Stages {
         feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
             .counting(counters)
             .map_err(full)?,
-        book: BookStage::new(table, config.book, tap, book_tx).forwarding_depth(),
+        book: if config.strategies.is_empty() { books } else { books.forwarding_depth() },
         signal: SignalStage::new(table, &subscriptions, signal_tx).counting(counters).map_err(full)?,
         strategy: strategy.counting(counters).map_err(full)?,
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),

@@ -5,6 +5,7 @@ mod support;
 use engine::ids::{Cause, Lane};
 use engine::journal::schema::{OrderBody, RecordKind};
 use engine::message::{Execution, QuoteReason, Quotes, Target, i128_of};
+use engine::order::OrderState;
 use std::sync::LazyLock;
 use support::journal::{Journal, Record};
 use support::market::Step::{D, Levels, S};
@@ -263,4 +264,36 @@ fn two_runs_on_one_thread_decide_alike_record_by_record() {
     }
     let frames = |journal: &Journal| journal.lane(Lane::Feed).to_vec();
     assert!(frames(&RUNS[1].journal) == frames(&again), "the inputs are the same");
+}
+
+#[test]
+fn every_fill_has_before_it_a_target_an_approval_and_the_exchanges_word() {
+    for run in &*RUNS {
+        let (mut fills, mut acked) = (0, std::collections::BTreeSet::new());
+        for record in run.journal.lane(Lane::Gateway) {
+            match record.kind {
+                RecordKind::OrderUpdate => {
+                    let told: Execution = record.body();
+                    if told.state == OrderState::Open as u8 {
+                        acked.insert(told.order_seq);
+                    }
+                }
+                RecordKind::Fill => {
+                    let fill: Execution = record.body();
+                    let order = run.journal.at(record.cause);
+                    assert_eq!(order.kind, RecordKind::Order, "{record:?}");
+                    let approved: OrderBody = order.body();
+                    assert_eq!((approved.order_seq, approved.side), (fill.order_seq, fill.side));
+                    assert!(order.recv_ns < record.recv_ns, "an answer takes its time");
+                    assert!(acked.contains(&fill.order_seq), "it was taken before it filled: {record:?}");
+                    let target = run.journal.at(order.cause);
+                    assert_eq!(target.kind, RecordKind::Target);
+                    assert!(target.recv_ns <= order.recv_ns);
+                    fills += 1;
+                }
+                _ => {}
+            }
+        }
+        assert!(fills > 0, "{}", run.instrument);
+    }
 }
