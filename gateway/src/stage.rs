@@ -54,6 +54,7 @@ impl<X: Counterparty> Stage for GatewayStage<X> {
             }
             Some(Kind::Target) => self.manager.on_target(message, out),
             Some(Kind::End) => {
+                self.manager.finish();
                 out.send(message);
             }
             _ => self.stamp(head),
@@ -74,6 +75,7 @@ impl<X: Counterparty> Stage for GatewayStage<X> {
         if self.manager.cancel_all(&self.last) {
             self.control.confirm_canceled();
         }
+        self.manager.finish();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the records of a run's journal hold. Bodies are plain little-endian data, declared here once for the
 //! stages that write them and the tools that read them. Texts (configuration, instruments, reasons) are UTF-8.
 
-use crate::message::{Execution, i128_of, words_of};
+use crate::message::{BookChanged, Execution, book_state, i128_of, words_of};
 use crate::num::{Decimal, Price, Qty};
 use crate::order::Order;
 use crate::risk::{Refusal, RiskRule};
@@ -59,11 +59,15 @@ pub enum RecordKind {
     Amend = 36,
     /// Gateway: latency stamps of one order or amendment that left; caused by its record. Body: [`OrderStamps`].
     OrderStamps = 37,
+    /// Gateway: an instrument's best bid and ask as the gate sees them, where they differ from the record before:
+    /// when they may be trusted again or no more, after a target was taken up, before a fill, at the end, and else
+    /// ten times a second at most. Body: [`Touch`].
+    Touch = 38,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -87,6 +91,7 @@ impl RecordKind {
         Self::Stamps,
         Self::Amend,
         Self::OrderStamps,
+        Self::Touch,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -122,6 +127,7 @@ impl RecordKind {
             Self::Stamps => "stamps",
             Self::Amend => "amend",
             Self::OrderStamps => "order-stamps",
+            Self::Touch => "touch",
         }
     }
 }
@@ -293,6 +299,61 @@ pub struct OrderStamps {
     pub sent: u32,
 }
 
+/// Body of `Touch`: fits beside the record's head, so that one costs a single cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Touch {
+    /// Best bid; no price where `has_both_sides` is false.
+    pub bid: Price,
+    /// Best ask likewise.
+    pub ask: Price,
+    /// Bits of [`book_state`]; 0: the book is valid.
+    pub state: u32,
+    /// 1: the venue's best-quote ticker was newer than the book.
+    pub from_ticker: u32,
+}
+
+impl Touch {
+    /// Of an instrument whose book has not been seen.
+    pub const UNSEEN: Self = Self {
+        bid: Price(0),
+        ask: Price(0),
+        state: book_state::EMPTY | book_state::ONE_SIDED,
+        from_ticker: 0,
+    };
+
+    /// The touch after a message.
+    #[inline]
+    #[must_use]
+    pub const fn of(book: &BookChanged) -> Self {
+        let is_whole = book.bid.qty.0 > 0 && book.ask.qty.0 > 0;
+        let one_sided = if is_whole { 0 } else { book_state::ONE_SIDED };
+        Self {
+            bid: book.bid.price,
+            ask: book.ask.price,
+            state: book.state | one_sided,
+            from_ticker: book.from_ticker,
+        }
+    }
+
+    /// Whether there is a bid and an ask to value a position at, in doubt or not.
+    #[inline]
+    #[must_use]
+    pub const fn has_both_sides(&self) -> bool {
+        self.state & book_state::ONE_SIDED == 0
+    }
+
+    /// Whether the touch is the market's: of a valid book, or from the venue's ticker where nothing but the book's
+    /// depth is in doubt.
+    #[inline]
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        let depth = book_state::BEYOND_SNAPSHOT | book_state::TRUNCATED;
+        self.state == 0 || (self.from_ticker == 1 && self.state & !depth == 0)
+    }
+}
+
+const _: () = assert!(size_of::<Touch>() == 24);
 const _: () = assert!(size_of::<ParamChange>() == 16);
 const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
@@ -300,6 +361,7 @@ const _: () = assert!(size_of::<Execution>() == 128);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::Level;
 
     #[test]
     fn kinds_have_numbers_and_names_of_their_own() {
@@ -308,5 +370,21 @@ mod tests {
             assert_eq!(RecordKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
         }
         assert_eq!(RecordKind::from_u16(0), None);
+    }
+
+    #[test]
+    fn a_touch_is_sound_on_a_valid_book_and_on_a_ticker_beside_unknown_depth() {
+        let level = |price, qty| Level { price: Price(price), qty: Qty(qty) };
+        let touch = |state, from_ticker, ask_qty| {
+            let (bid, ask) = (level(100, 5), level(101, ask_qty));
+            Touch::of(&BookChanged { bid, ask, state, from_ticker, ..BookChanged::default() })
+        };
+        let sound = |touch: Touch| (touch.has_both_sides(), touch.is_sound());
+        assert_eq!(sound(touch(0, 0, 5)), (true, true));
+        assert_eq!(sound(touch(0, 0, 0)), (false, false));
+        assert_eq!(sound(touch(book_state::BEYOND_SNAPSHOT, 0, 5)), (true, false));
+        assert_eq!(sound(touch(book_state::BEYOND_SNAPSHOT, 1, 5)), (true, true));
+        assert_eq!(sound(touch(book_state::STALE, 1, 5)), (true, false));
+        assert_eq!(sound(Touch::UNSEEN), (false, false));
     }
 }

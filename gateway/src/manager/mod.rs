@@ -11,6 +11,7 @@ mod quotes;
 mod report;
 #[cfg(test)]
 mod tests;
+mod touch;
 
 pub use report::{GatewayReport, OrderCounts, PositionReport};
 
@@ -33,6 +34,7 @@ use engine::time::{Nanos, Stamp};
 use orders::{Live, Orders};
 use quotes::{Action, Slots, plan};
 use std::sync::Arc;
+use touch::TouchSeries;
 use zerocopy::IntoBytes;
 
 /// What a manager is made from.
@@ -86,6 +88,7 @@ pub struct OrderManager<X> {
 struct Traded {
     instrument: Instrument,
     market: Market,
+    touches: TouchSeries,
     /// All strategies' position with everything open to buy bought, and with everything open to sell sold.
     worst: [Qty; 2],
     /// Orders of it that are unknown.
@@ -101,6 +104,7 @@ impl<X: Counterparty> OrderManager<X> {
         let traded = |instrument: &Instrument| Traded {
             instrument: instrument.clone(),
             market: Market::default(),
+            touches: TouchSeries::default(),
             worst: [Qty(0); 2],
             unknown: 0,
         };
@@ -144,8 +148,12 @@ impl<X: Counterparty> OrderManager<X> {
             let was = traded.market.ask.price;
             traded.market =
                 Market { bid: book.bid, ask: book.ask, state: book.state, confirmed: head.recv_ns };
+            let touch = traded.touches.see(book, head.recv_ns);
             if book.ask.price != was && traded.worst != [Qty(0); 2] {
                 self.hold(head.instrument.index());
+            }
+            if let Some(touch) = touch {
+                self.log.record(RecordKind::Touch, head, &touch);
             }
         }
         self.exchange.on_market(message);
@@ -166,6 +174,24 @@ impl<X: Counterparty> OrderManager<X> {
         }
         self.mark(index);
         self.pursue_dirty(Some(index), out);
+        // Behind the orders, which do not wait for it.
+        self.tell_touch(head);
+    }
+
+    /// Journals the touch of the head's instrument, unless the journal has it.
+    fn tell_touch(&mut self, head: &Head) {
+        let traded = self.instruments.get_mut(head.instrument.index());
+        if let Some(touch) = traded.and_then(|traded| traded.touches.untold(head.recv_ns)) {
+            self.log.record(RecordKind::Touch, head, &touch);
+        }
+    }
+
+    /// Nothing follows: the journal keeps the last touch of every instrument.
+    pub fn finish(&mut self) {
+        for index in 0..self.instruments.len() {
+            let Some(id) = self.instruments.get(index).map(|traded| traded.instrument.id) else { continue };
+            self.tell_touch(&Head { instrument: id, recv_ns: self.now, ..Head::new(Kind::End) });
+        }
     }
 
     /// An input of time `now` comes next: takes what is due at the first moment before it. Returns what was taken;
@@ -538,6 +564,9 @@ impl<X: Counterparty> OrderManager<X> {
         }
         self.hold(order.instrument.index());
         let head = Head { cause: record, ..self.told_head(&order, at) };
+        if fill.qty.0 > 0 {
+            self.tell_touch(&head);
+        }
         self.tell(&head, index, &order, fill, Told::Answer { is_maker }, out);
     }
 

@@ -7,10 +7,10 @@ use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
     ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, ParamChange, RecordKind, Stamps,
-    StreamBreak, Took,
+    StreamBreak, Took, Touch,
 };
 use engine::journal::{Entry, View};
-use engine::message::{Execution, Quotes, i128_of};
+use engine::message::{Execution, Quotes, book_state, i128_of};
 use engine::num::{Level, Side};
 use engine::order::OrderState;
 use engine::risk::RiskRule;
@@ -34,6 +34,7 @@ pub(crate) fn instrument_of(entry: &Entry) -> Option<InstrumentId> {
             | K::Cancel
             | K::OrderUpdate
             | K::Fill
+            | K::Touch
     );
     is_about_one.then_some(entry.instrument)
 }
@@ -81,10 +82,11 @@ pub(crate) fn json(view: &View<'_>, context: &Context) -> Value {
     })
 }
 
-type Fields = Vec<(String, Value)>;
+/// Names and values, in the order in which they are shown.
+pub(crate) type Fields = Vec<(String, Value)>;
 
 /// The body's fields; the bytes themselves where they are not what the kind says.
-fn body(view: &View<'_>, context: &Context) -> Fields {
+pub(crate) fn body(view: &View<'_>, context: &Context) -> Fields {
     RecordKind::from_u16(view.entry.kind)
         .and_then(|kind| known(kind, view, context))
         .unwrap_or_else(|| vec![raw(view.body)])
@@ -186,6 +188,16 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("approved_ns", stamps.approved.into()),
                 ("encoded_ns", stamps.encoded.into()),
                 ("sent_ns", stamps.sent.into()),
+            ])
+        }
+        RecordKind::Touch => {
+            let touch = Touch::read_from_bytes(bytes).ok()?;
+            let price = |price| touch.has_both_sides().then(|| context.price(id, price));
+            fields([
+                ("bid", price(touch.bid).into()),
+                ("ask", price(touch.ask).into()),
+                ("book", book_state::name(touch.state).into()),
+                ("from", if touch.from_ticker == 1 { "ticker" } else { "book" }.into()),
             ])
         }
         RecordKind::Stamps => {
