@@ -135,6 +135,7 @@ impl FrameSource for InMemory {
             line: u32::try_from(self.next).unwrap_or(u32::MAX),
             recv_ns: *recv_ns,
             clock_fault: false,
+            behind_ns: 0,
             bytes: Ok(&self.capture.bytes[range.clone()]),
         })
     }

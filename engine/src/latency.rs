@@ -12,6 +12,8 @@
 
 use crate::histogram::Histogram;
 use crate::journal::schema::{OrderStamps, Stamps};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// One step of a frame's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +130,61 @@ impl Hops {
     /// Every hop with its histogram.
     pub fn iter(&self) -> impl Iterator<Item = (Hop, &Histogram)> {
         Hop::ALL.into_iter().zip(&self.histograms)
+    }
+
+    /// What summaries and reports say: the percentiles by the hop's name.
+    #[must_use]
+    pub fn percentiles(&self) -> BTreeMap<&'static str, Percentiles> {
+        self.iter().map(|(hop, histogram)| (hop.name(), Percentiles::of(histogram))).collect()
+    }
+}
+
+/// What is said of a histogram, ns. All zero without values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: u32,
+    /// Of a hundred values one is above.
+    pub p99: u32,
+    /// Of a thousand values one is above.
+    pub p999: u32,
+    /// Largest value.
+    pub max: u32,
+    /// Number of values.
+    pub count: u64,
+}
+
+impl Percentiles {
+    /// Of a histogram.
+    #[must_use]
+    pub fn of(histogram: &Histogram) -> Self {
+        Self {
+            p50: histogram.percentile_ns(500_000),
+            p99: histogram.percentile_ns(990_000),
+            p999: histogram.percentile_ns(999_000),
+            max: histogram.max_ns(),
+            count: histogram.count(),
+        }
+    }
+}
+
+/// From which moment a run's latencies are measured; the two never stand in one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// From the moment a frame was taken: frames came as fast as they were taken, and none ever waited.
+    Service,
+    /// From the moment a frame was due: what it waited behind others counts (no coordinated omission).
+    Response,
+}
+
+impl Measured {
+    /// `service time` or `response time`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service time",
+            Self::Response => "response time",
+        }
     }
 }
 

@@ -258,6 +258,8 @@ pub struct ThreadReport {
     pub inputs: u64,
     /// Longest turn, ns, scheduling gaps and up to 32 looks for work before it included.
     pub longest_turn_ns: u64,
+    /// Turns of [`LONG_TURN_NS`] and longer: the scheduler took the core away, or a source gave very much at once.
+    pub long_turns: u64,
     /// When its last turn had ended, before it gave back the memory of its stages.
     pub ended_at: Option<Instant>,
     /// The message of the panic that ended it.
@@ -390,8 +392,9 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> Thread
             backoff.reset();
             let turn_end = clock.now();
             report.inputs += u64::from(inputs);
-            report.longest_turn_ns =
-                report.longest_turn_ns.max(clock.nanos_of(turn_end.lap_since(turn_start)));
+            let turn_ns = clock.nanos_of(turn_end.lap_since(turn_start));
+            report.longest_turn_ns = report.longest_turn_ns.max(turn_ns);
+            report.long_turns += u64::from(turn_ns >= LONG_TURN_NS);
             turn_start = turn_end;
         }
         if clock.nanos_of(turn_start.lap_since(last_beat)) > BEAT_NS {
@@ -416,6 +419,8 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> Thread
 /// Idle turns in a row between two readings of the clock.
 const IDLE_TURNS_A_READING: u64 = 32;
 
+/// A turn that takes so long is no turn's work, ns.
+pub const LONG_TURN_NS: u64 = 1_000_000;
 /// Between two calls of the supervisor.
 const SUPERVISE: std::time::Duration = std::time::Duration::from_millis(20);
 

@@ -140,6 +140,17 @@ impl StampClock {
         Stamp(self.clock.as_ref().map_or(0, |clock| clock.raw().max(1)))
     }
 
+    /// The stamp of a moment `ns` before `stamp`, never zero when on; `stamp` itself when off.
+    #[inline]
+    #[must_use]
+    pub fn before(&self, stamp: Stamp, ns: u64) -> Stamp {
+        let Some(clock) = self.clock.as_ref().filter(|_| ns > 0) else { return stamp };
+        // The counter's rate, from what 2^32 ticks last.
+        let ns_of_ticks = u128::from(clock.delta_as_nanos(0, 1 << 32).max(1));
+        let ticks = u64::try_from((u128::from(ns) << 32) / ns_of_ticks).unwrap_or(u64::MAX);
+        Stamp(stamp.0.saturating_sub(ticks).max(1))
+    }
+
     /// Ticks as nanoseconds; 0 when off.
     #[inline]
     #[must_use]
@@ -167,6 +178,18 @@ mod tests {
         let (start, end) = (clock.now(), clock.now());
         assert!(start.0 > 0 && end.0 >= start.0);
         assert!(clock.nanos_of(Lap(2_000_000_000)) > 100_000_000);
+    }
+
+    #[test]
+    fn a_stamp_of_an_earlier_moment_is_as_many_ticks_before() {
+        let clock = StampClock::on();
+        let now = Stamp(1 << 50);
+        for ns in [0, 1, 1_000, 1_000_000, 1_000_000_000] {
+            let back = clock.nanos_of(now.lap_since(clock.before(now, ns)));
+            assert!(back <= ns && ns - back <= 2 + ns / 1_000_000, "{ns} became {back}");
+        }
+        assert_eq!(clock.before(Stamp(5), u64::MAX).0, 1);
+        assert_eq!(StampClock::off().before(Stamp(0), 7).0, 0);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Frame<'a> {
     pub recv_ns: Nanos,
     /// The recorded receive time stepped back, or forward over an hour, and was not believed.
     pub clock_fault: bool,
+    /// How long ago it was due, ns: its latency begins there. 0 where frames are due when they are taken.
+    pub behind_ns: u64,
     /// The frame. Err: a capture's line that is none.
     pub bytes: Result<&'a [u8], DecodeError>,
 }
@@ -246,7 +248,8 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             let Frame { connection, line, recv_ns, .. } = frame;
             self.mark = Some(Head { connection, line, recv_ns, ..Head::new(Kind::Mark) });
         }
-        let received = self.clock.now();
+        // What was due earlier has waited since then: its latency begins there.
+        let received = self.clock.before(self.clock.now(), frame.behind_ns);
         parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
         self.source.consume();
         if self.report.frames.is_multiple_of(PUBLISH_EVERY)

@@ -62,6 +62,12 @@ impl ClientOrderIds {
         Self { prefix }
     }
 
+    /// What every id of the run begins with: all of it but the sequence.
+    #[must_use]
+    pub const fn prefix(&self) -> ClientOrderId {
+        self.prefix
+    }
+
     /// The id of order `seq`.
     #[inline]
     #[must_use]

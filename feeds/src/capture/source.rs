@@ -57,6 +57,7 @@ fn frame_of<'a>(line: &CaptureLine<'a>) -> Frame<'a> {
         line: u32::try_from(line.line_number).unwrap_or(u32::MAX),
         recv_ns: line.recv_ns,
         clock_fault: line.clock_fault.is_some(),
+        behind_ns: 0,
         bytes: line.json,
     }
 }

@@ -111,8 +111,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         limits: config.limits.clone(),
         fees: config.fees,
         answer_timeout: config.answer_timeout,
-        // A replay is nobody's engine and no run of it: its orders meet no others.
-        ids: ClientOrderIds::new(0, 0),
+        ids: order_ids(),
         log: gateway_log,
         latency: Latency::register(clock.clone(), counters).map_err(full)?,
         control: Arc::clone(control),
@@ -131,6 +130,11 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         executions,
     };
     Ok((stages, Reports { feed, book, signal, gateway }))
+}
+
+/// What the run's orders are called: a replay is nobody's engine and no run of it, its orders meet no others.
+pub(crate) fn order_ids() -> ClientOrderIds {
+    ClientOrderIds::new(0, 0)
 }
 
 /// The exchange that answers: every order travels to it as a venue's bytes.
@@ -278,6 +282,7 @@ struct CounterPulse {
     idle_turns: Counter,
     inputs: Counter,
     turn_max: Counter,
+    long_turns: Counter,
 }
 
 impl CounterPulse {
@@ -289,6 +294,7 @@ impl CounterPulse {
             turns: register(Desc::counter("turns", Unit::Count, "Turns made"))?,
             idle_turns: register(Desc::counter("idle_turns", Unit::Count, "Turns that found no work"))?,
             inputs: register(Desc::counter("inputs", Unit::Count, "Inputs taken"))?,
+            long_turns: register(Desc::counter("long_turns", Unit::Count, "Turns of 1 ms and longer"))?,
             turn_max: register(Desc::max("turn_max", Unit::Nanos, "Longest turn, scheduling gaps included"))?,
         })
     }
@@ -302,6 +308,7 @@ impl Pulse for CounterPulse {
         self.idle_turns.set(report.idle_turns);
         self.inputs.set(report.inputs);
         self.turn_max.max(report.longest_turn_ns);
+        self.long_turns.set(report.long_turns);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::commands::CommandDesk;
 use crate::config::{Config, PlacementChoice};
 use crate::pipeline::{Setup, assemble, build};
 use crate::replay::summary::{self, StageReports, Summary};
-use crate::run_files::{RunFiles, wall_now};
+use crate::run_files::{RunFacts, RunFiles, wall_now};
 use engine::book_stage::BookTap;
 use engine::commands::{CommandInput, KillLatch};
 use engine::counters::Snapshot;
@@ -68,6 +68,7 @@ impl<'a> Run<'a> {
         config: &'a Config,
         table: &'a InstrumentTable,
         journal: Option<&'a Path>,
+        facts: RunFacts,
         progress: Progress<'a>,
     ) -> Result<Self, Refused> {
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -75,7 +76,7 @@ impl<'a> Run<'a> {
             signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
         }
         refuse_killed(journal)?;
-        let files = RunFiles::create(journal, config, table).map_err(usage)?;
+        let files = RunFiles::create(journal, config, table, facts).map_err(usage)?;
         let (output, commands) = engine::commands::channel();
         let open =
             |dir| CommandDesk::open(dir, files.run_id(), names(&config.strategies, table), Some(output));

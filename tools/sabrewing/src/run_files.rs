@@ -1,6 +1,8 @@
 //! The files of a run: journal and counters in one directory, or neither.
 
 use crate::config::Config;
+use crate::pipeline::order_ids;
+use crate::replay::pace::Pace;
 use engine::counters::{Counters, Run};
 use engine::ids::{Cause, InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
@@ -14,6 +16,15 @@ use zerocopy::IntoBytes;
 
 /// Room for the counters of a run.
 const COUNTERS_MAX: u32 = 4096;
+
+/// What the configuration does not say of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunFacts {
+    /// The command that started it.
+    pub(crate) command: &'static str,
+    /// How fast its frames come.
+    pub(crate) pace: Pace,
+}
 
 /// Journal and counters of one run.
 pub(crate) struct RunFiles {
@@ -31,6 +42,7 @@ impl RunFiles {
         dir: Option<&Path>,
         config: &Config,
         table: &InstrumentTable,
+        facts: RunFacts,
     ) -> Result<Self, String> {
         let run = Run { id: wall_now().0, start: wall_now() };
         let Some(dir) = dir else {
@@ -60,7 +72,13 @@ impl RunFiles {
             Counters::create(Some(&dir.join("counters")), &run, COUNTERS_MAX).map_err(|e| e.to_string())?;
         let mut files =
             Self { journal: Some(journal), runner, counters, clock: StampClock::on(), run_id: run.id };
-        let build = format!("version = \"{}\"\n", env!("CARGO_PKG_VERSION"));
+        let RunFacts { command, pace } = facts;
+        let build = format!(
+            "version = \"{}\"\ncommand = \"{command}\"\npace = \"{pace}\"\nlatency = \"{}\"\norder_id_prefix = \"{:?}\"\n",
+            env!("CARGO_PKG_VERSION"),
+            pace.measured().name(),
+            order_ids().prefix(),
+        );
         files.record(RecordKind::Config, config.text.as_bytes())?;
         files.record(RecordKind::Instruments, instruments_text(table).as_bytes())?;
         files.record(RecordKind::Build, build.as_bytes())?;

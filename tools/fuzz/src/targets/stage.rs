@@ -225,7 +225,8 @@ impl FrameSource for Lines<'_> {
                 Err(error) => (self.clock.last(), false, Err(error)),
             };
             let line = u32::try_from(self.at).unwrap_or(u32::MAX);
-            self.held = Some(Frame { connection: ConnectionId(0), line, recv_ns, clock_fault, bytes });
+            self.held =
+                Some(Frame { connection: ConnectionId(0), line, recv_ns, clock_fault, behind_ns: 0, bytes });
         }
         self.held.map_or(SourcePoll::End, SourcePoll::Ready)
     }

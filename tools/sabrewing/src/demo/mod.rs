@@ -15,7 +15,7 @@ use crate::replay::summary::Summary;
 use crate::run::{
     Attached, PlacementText, Progress, Refused, Run, Show, json_line, refuse_unfit_host, say, usage,
 };
-use crate::run_files::wall_now;
+use crate::run_files::{RunFacts, wall_now};
 use clap::{Args, ValueEnum};
 use engine::counters::{Entry, Snapshot};
 use engine::ids::InstrumentId;
@@ -96,18 +96,19 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let table = instruments(usize::from(args.instruments)).map_err(usage)?;
     let status = |counters: &Snapshot, elapsed: Duration| status(&table, counters, elapsed);
     let to = if args.json { Show::Lines } else { Show::unless(false) };
-    let run = Run::new(
-        &config,
-        &table,
-        args.journal.as_deref(),
-        Progress { status: &status, every: Duration::from_secs(1), to },
-    )?;
-
-    let (done, statistics) = sync_channel(1);
     let (clock, pace): (fn() -> Nanos, _) = match args.pace {
         PaceArg::Live => (wall_now, Pace::Recorded { speed_milli: 1_000 }),
         PaceArg::Max => (|| MAX_START, Pace::Max),
     };
+    let run = Run::new(
+        &config,
+        &table,
+        args.journal.as_deref(),
+        RunFacts { command: "demo", pace },
+        Progress { status: &status, every: Duration::from_secs(1), to },
+    )?;
+
+    let (done, statistics) = sync_channel(1);
     let markets = table.iter().zip(STARTS);
     let source = Paced::new(DemoSource::new(args.seed, markets, clock, args.duration, done), pace);
     let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();

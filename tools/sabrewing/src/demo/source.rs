@@ -100,6 +100,7 @@ impl FrameSource for DemoSource {
             line: feed.line,
             recv_ns: Nanos(start_ns + feed.recv_ns),
             clock_fault: false,
+            behind_ns: 0,
             bytes: Ok(&self.frame),
         })
     }

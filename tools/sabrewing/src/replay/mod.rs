@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::run::{
     Attached, PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say, usage,
 };
+use crate::run_files::RunFacts;
 pub(crate) use books::BooksTap;
 use clap::Args;
 use engine::counters::Snapshot;
@@ -138,7 +139,8 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let taps = Taps::open(args, &of_file, tapped, &mut subscriptions).map_err(usage)?;
     let progress =
         Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
-    let run = Run::new(&config, &table, args.journal.as_deref(), progress)?;
+    let facts = RunFacts { command: "replay", pace: args.pace };
+    let run = Run::new(&config, &table, args.journal.as_deref(), facts, progress)?;
 
     let captures: Vec<CaptureFile> = args
         .files

@@ -1,6 +1,9 @@
 //! How fast a replay's frames come: as fast as they are taken, as recorded, or at a fixed rate.
 
-use feeds::stage::{FrameSource, SourcePoll};
+use engine::latency::Measured;
+use engine::num::Decimal;
+use feeds::stage::{Frame, FrameSource, SourcePoll};
+use std::fmt;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -43,6 +46,28 @@ impl FromStr for Pace {
     }
 }
 
+impl Pace {
+    /// What latencies mean at this pace: a frame that nobody holds back is due when it is taken.
+    pub(crate) const fn measured(self) -> Measured {
+        match self {
+            Self::Max => Measured::Service,
+            Self::Recorded { .. } | Self::Every { .. } => Measured::Response,
+        }
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Max => f.write_str("max"),
+            Self::Recorded { speed_milli } => {
+                write!(f, "{}x recorded", Decimal { mantissa: speed_milli.into(), exponent: 3, digits: 0 })
+            }
+            Self::Every { ns } => write!(f, "a message every {ns} ns"),
+        }
+    }
+}
+
 /// A source whose frames are held back until they are due.
 pub(crate) struct Paced<F> {
     source: F,
@@ -76,7 +101,10 @@ impl<F: FrameSource> FrameSource for Paced<F> {
             }
             Pace::Every { ns } => u128::from(self.given) * u128::from(ns),
         };
-        if start.elapsed().as_nanos() < due_ns { SourcePoll::NotYet } else { SourcePoll::Ready(frame) }
+        let Some(behind_ns) = start.elapsed().as_nanos().checked_sub(due_ns) else {
+            return SourcePoll::NotYet;
+        };
+        SourcePoll::Ready(Frame { behind_ns: u64::try_from(behind_ns).unwrap_or(u64::MAX), ..frame })
     }
 
     #[inline]
@@ -89,6 +117,9 @@ impl<F: FrameSource> FrameSource for Paced<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::ids::ConnectionId;
+    use engine::time::Nanos;
+    use std::time::Duration;
 
     #[test]
     fn paces_are_read_or_refused_with_what_they_may_be() {
@@ -96,8 +127,49 @@ mod tests {
         assert_eq!("recorded".parse(), Ok(Pace::Recorded { speed_milli: 1000 }));
         assert_eq!("2.5x".parse(), Ok(Pace::Recorded { speed_milli: 2500 }));
         assert_eq!("100000/s".parse(), Ok(Pace::Every { ns: 10_000 }));
+        for (text, shown, measured) in [
+            ("max", "max", Measured::Service),
+            ("recorded", "1x recorded", Measured::Response),
+            ("2.5x", "2.5x recorded", Measured::Response),
+            ("100000/s", "a message every 10000 ns", Measured::Response),
+        ] {
+            let pace: Pace = text.parse().unwrap();
+            assert_eq!((pace.to_string().as_str(), pace.measured()), (shown, measured));
+        }
         for bad in ["", "fast", "0/s", "0x", "-1x", "1e3/s", "x", "/s"] {
             assert!(bad.parse::<Pace>().unwrap_err().contains("a pace is"), "{bad}");
         }
+    }
+    /// Frames of one time, all at hand.
+    struct AtOnce;
+
+    impl FrameSource for AtOnce {
+        fn poll(&mut self) -> SourcePoll<'_> {
+            SourcePoll::Ready(Frame {
+                connection: ConnectionId(0),
+                line: 1,
+                recv_ns: Nanos::SECOND,
+                clock_fault: false,
+                behind_ns: 0,
+                bytes: Ok(b"{}"),
+            })
+        }
+        fn consume(&mut self) {}
+    }
+
+    #[test]
+    fn a_frame_that_is_taken_late_says_since_when_it_was_due() {
+        let mut paced = Paced::new(AtOnce, Pace::Every { ns: 1_000_000_000 });
+        assert!(matches!(paced.poll(), SourcePoll::Ready(_)), "the first is due at once");
+        paced.consume();
+        assert!(matches!(paced.poll(), SourcePoll::NotYet), "the second a second later");
+        let (start, first_ns) = paced.start.unwrap();
+        paced.start = Some((start - Duration::from_millis(2_500), first_ns));
+        let behind_ns = |paced: &mut Paced<AtOnce>| match paced.poll() {
+            SourcePoll::Ready(frame) => Some(frame.behind_ns),
+            _ => None,
+        };
+        assert!(behind_ns(&mut paced) >= Some(1_500_000_000));
+        assert_eq!(behind_ns(&mut Paced::new(AtOnce, Pace::Max)), Some(0));
     }
 }

@@ -1,8 +1,8 @@
 //! What a replay says at its end: one JSON object for programs, a page of text for people.
 
 use engine::book_stage::BookReport;
-use engine::histogram::Histogram;
 use engine::instrument::{Instrument, InstrumentTable};
+use engine::latency::Percentiles;
 use engine::message::book_state;
 use engine::num::Decimal;
 use engine::risk::RiskRule;
@@ -48,7 +48,7 @@ pub(crate) struct Summary {
     pub(crate) placement: Vec<Thread>,
     pub(crate) elapsed_s: f64,
     pub(crate) messages_per_s: f64,
-    pub(crate) latency_ns: BTreeMap<&'static str, Hop>,
+    pub(crate) latency_ns: BTreeMap<&'static str, Percentiles>,
     pub(crate) memory_bytes: Memory,
     /// Why trading stopped before the end.
     pub(crate) stopped: Option<String>,
@@ -96,15 +96,6 @@ pub(crate) struct Thread {
     pub(crate) turns: u64,
     pub(crate) idle_share: f64,
     pub(crate) longest_turn_ns: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct Hop {
-    pub(crate) p50: u64,
-    pub(crate) p99: u64,
-    pub(crate) p999: u64,
-    pub(crate) max: u64,
-    pub(crate) count: u64,
 }
 
 /// Memory of the process at the end.
@@ -216,7 +207,7 @@ impl Summary {
             placement: threads.iter().map(Thread::of).collect(),
             elapsed_s: 0.0,
             messages_per_s: 0.0,
-            latency_ns: gateway.latency.iter().map(|(hop, taken)| (hop.name(), Hop::of(taken))).collect(),
+            latency_ns: gateway.latency.percentiles(),
             memory_bytes: Memory { books: book.memory_bytes, anonymous: 0 },
             stopped: None,
             first_errors: Vec::new(),
@@ -354,19 +345,6 @@ impl Thread {
             turns: report.turns,
             idle_share,
             longest_turn_ns: report.longest_turn_ns,
-        }
-    }
-}
-
-impl Hop {
-    fn of(taken: &Histogram) -> Self {
-        let at = |millionths| u64::from(taken.percentile_ns(millionths));
-        Self {
-            p50: at(500_000),
-            p99: at(990_000),
-            p999: at(999_000),
-            max: u64::from(taken.max_ns()),
-            count: taken.count(),
         }
     }
 }

@@ -74,7 +74,14 @@ impl FrameSource for InMemory {
         let Some((recv_ns, json)) = self.market.lines.get(self.next) else { return SourcePoll::End };
         let line = u32::try_from(self.next + 1).unwrap();
         let (connection, clock_fault) = (ConnectionId(0), false);
-        SourcePoll::Ready(Frame { connection, line, recv_ns: *recv_ns, clock_fault, bytes: Ok(json) })
+        SourcePoll::Ready(Frame {
+            connection,
+            line,
+            recv_ns: *recv_ns,
+            clock_fault,
+            behind_ns: 0,
+            bytes: Ok(json),
+        })
     }
 
     fn consume(&mut self) {
