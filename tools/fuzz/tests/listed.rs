@@ -15,6 +15,7 @@ const CRATES: &[(&str, &str)] = &[
     ("gateway", "gateway/src"),
     ("sabrewing", "tools/sabrewing/src"),
     ("journal", "tools/journal/src"),
+    ("latency-report", "tools/latency-report/src"),
     ("sim", "tools/sim/src"),
 ];
 

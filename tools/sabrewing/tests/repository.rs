@@ -50,6 +50,12 @@ const USES: &[(&str, &str, &str, &str)] = &[
     ("crossbeam", "engine", "crossbeam::utils::Backoff", "idling"),
     ("crossbeam", "engine", "crossbeam::channel", "orders to the journal's helper thread"),
     ("crossbeam", "feeds", "crossbeam::channel", "blocks of lines from the thread that reads captures"),
+    (
+        "hdrhistogram",
+        "latency-report",
+        "hdrhistogram::Histogram",
+        "percentile files for HdrHistogram's plotters",
+    ),
     ("hdrhistogram", "sabrewing", "hdrhistogram::Histogram", "doctor: scheduling gaps"),
     ("memmap2", "engine", "memmap2::MmapRaw", "counters file"),
     ("memmap2", "engine", "memmap2::{MmapOptions, MmapRaw}", "journal segments"),
