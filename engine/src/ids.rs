@@ -95,7 +95,9 @@ impl Lane {
 
 /// The journal record that led to something: lane in the high 16 bits, the lane's sequence in the low 48.
 /// 0 is "nothing led to it".
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(transparent)]
 pub struct Cause(u64);
 

@@ -1,6 +1,8 @@
 //! What the runner wrote at the start of the run, which turns ids and ticks into symbols and decimals.
 
-use engine::ids::{InstrumentId, Lane};
+use engine::fees::{FeeRates, FeesConfig};
+use engine::ids::{InstrumentId, Lane, StrategyId, VenueId};
+use engine::instrument::{ContractKind, Instrument, PriceRule, Status};
 use engine::journal::Reader;
 use engine::journal::schema::RecordKind;
 use engine::num::{Decimal, Price, Qty, Step};
@@ -21,6 +23,11 @@ pub(crate) struct Shown {
     tick: String,
     qty_unit: String,
     amount_digits: u8,
+    /// How fills make money; without these four there are no accounts.
+    base: Option<String>,
+    quote: Option<String>,
+    kind: Option<String>,
+    contract_size: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -46,12 +53,40 @@ impl Context {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let read: Instruments = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         for shown in &read.instrument {
-            for step in [&shown.tick, &shown.qty_unit] {
+            for step in [&shown.tick, &shown.qty_unit].into_iter().chain(&shown.contract_size) {
                 Step::parse(step.as_bytes())
                     .map_err(|error| format!("{}: `{step}`: {error}", shown.symbol))?;
             }
         }
         Ok(Self { instruments: read.instrument })
+    }
+
+    /// The instrument as far as fills, fees and profit need it; rules on orders are not in it.
+    /// Err: the journal does not name it, or not how its fills make money.
+    pub(crate) fn instrument(&self, id: InstrumentId) -> Result<Instrument, String> {
+        let fail = || format!("the journal does not say how fills of {} make money", self.name(id));
+        let shown = self.shown(id).ok_or_else(fail)?;
+        let kinds = [ContractKind::Spot, ContractKind::Linear, ContractKind::Inverse];
+        let kind = kinds.into_iter().find(|kind| Some(kind.name()) == shown.kind.as_deref());
+        let step = |text: &str| Step::parse(text.as_bytes()).map_err(|_| fail());
+        Ok(Instrument {
+            id,
+            venue_id: VenueId::default(),
+            venue: shown.venue.clone(),
+            symbol: shown.symbol.clone(),
+            base: shown.base.clone().ok_or_else(fail)?,
+            quote: shown.quote.clone().ok_or_else(fail)?,
+            kind: kind.ok_or_else(fail)?,
+            price_rule: PriceRule { tick: step(&shown.tick)?, significant_figures: None },
+            qty_unit: step(&shown.qty_unit)?,
+            lot: Qty(1),
+            qty_min: Qty(1),
+            qty_max: Qty(i64::MAX),
+            notional_min: Decimal::ZERO,
+            contract_size: step(shown.contract_size.as_deref().ok_or_else(fail)?)?,
+            status: Status::Halted,
+            source: String::new(),
+        })
     }
 
     /// Whether the journal names no instrument.
@@ -110,10 +145,84 @@ impl Context {
     }
 }
 
+/// What the runner wrote of the run itself.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    strategies: Vec<String>,
+    /// What fills cost; None: the configuration does not say.
+    pub(crate) fees: Option<FeeRates>,
+    order_id_prefix: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Configured {
+    fees: Option<FeesConfig>,
+    #[serde(default)]
+    strategy: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Build {
+    order_id_prefix: Option<String>,
+}
+
+impl Facts {
+    /// From the runner's lane. Err: the text of a record is not what it should be, with the record.
+    pub(crate) fn read(reader: &Reader) -> Result<Self, String> {
+        let mut facts = Self::default();
+        let mut cursor = reader.cursor(Lane::Runner);
+        // Damage is reported when the lane's records are shown.
+        while let Ok(Some(view)) = cursor.next() {
+            let text = String::from_utf8_lossy(view.body);
+            let at = |error: &dyn std::fmt::Display| format!("record runner:{}: {error}", view.seq);
+            match RecordKind::from_u16(view.entry.kind) {
+                Some(RecordKind::Config) => {
+                    let read: Configured = toml::from_str(&text).map_err(|error| at(&error.message()))?;
+                    facts.strategies = read.strategy.into_iter().map(|strategy| strategy.name).collect();
+                    facts.fees = read.fees.map(FeesConfig::check).transpose().map_err(|error| at(&error))?;
+                }
+                Some(RecordKind::Build) => {
+                    let read: Build = toml::from_str(&text).map_err(|error| at(&error.message()))?;
+                    facts.order_id_prefix = read.order_id_prefix;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The strategy's name; its number where the configuration names none.
+    pub(crate) fn strategy(&self, id: StrategyId) -> String {
+        let name = usize::from(id.0).checked_sub(1).and_then(|index| self.strategies.get(index));
+        name.cloned().unwrap_or_else(|| format!("#{}", id.0))
+    }
+
+    /// The client order id as the venue saw it; the sequence alone where the journal does not say.
+    pub(crate) fn client_order_id(&self, order_seq: u64) -> String {
+        format!("{}{order_seq}", self.order_id_prefix.as_deref().unwrap_or_default())
+    }
+
+    /// The sequence of an order as people type it: its client order id, or its sequence.
+    /// Err: another run's id, or none.
+    pub(crate) fn order_seq(&self, typed: &str) -> Result<u64, String> {
+        let prefix = self.order_id_prefix.as_deref().unwrap_or_default();
+        let digits = typed.strip_prefix(prefix).unwrap_or(typed);
+        let seq = digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        seq.ok_or_else(|| {
+            format!("`{typed}` is no order of this run: they are called {prefix}1 and so on, or 1")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use engine::ids::VenueId;
-    use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
+    use engine::instrument::InstrumentTable;
     use engine::journal::instruments_text;
 
     use super::*;
@@ -146,6 +255,19 @@ mod tests {
         assert_eq!(context.qty(id, Qty(-1_500)), "-1.500");
         assert_eq!(context.amount(id, -12_345), "-1.2345");
         assert_eq!(context.find("BTCUSDT"), Ok(vec![id]));
+        let read = context.instrument(id).unwrap();
+        assert_eq!((read.settle(), read.amount_exponent()), ("USDT", 4));
+        assert!(context.instrument(InstrumentId(7)).unwrap_err().contains("#7"));
+    }
+
+    #[test]
+    fn an_order_is_found_by_its_client_order_id_or_its_sequence() {
+        let facts = Facts { order_id_prefix: Some("sb0-3-".to_owned()), ..Facts::default() };
+        assert_eq!((facts.order_seq("sb0-3-12"), facts.order_seq("12")), (Ok(12), Ok(12)));
+        assert_eq!(facts.client_order_id(12), "sb0-3-12");
+        for other in ["sb0-4-12", "sb0-3-", "+12", "", "twelve"] {
+            assert!(facts.order_seq(other).unwrap_err().contains("sb0-3-1"), "{other}");
+        }
     }
 
     #[test]

@@ -44,6 +44,18 @@ impl FilterArgs {
 }
 
 impl Filter {
+    /// Whether nothing but fills is asked for.
+    pub(crate) fn is_fills(&self) -> bool {
+        self.kinds == [RecordKind::Fill as u16]
+    }
+
+    /// Whether fills of an instrument are among what is asked for.
+    pub(crate) fn takes_fills_of(&self, id: InstrumentId) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&(RecordKind::Fill as u16)))
+            && (self.lanes.is_empty() || self.lanes.contains(&Lane::Gateway))
+            && self.instruments.as_ref().is_none_or(|wanted| wanted.contains(&id))
+    }
+
     pub(crate) fn takes(&self, view: &View<'_>) -> bool {
         let takes_instrument = self
             .instruments

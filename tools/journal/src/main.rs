@@ -1,8 +1,12 @@
-//! Reads a run's journal: `tail`, `dump`, `verify`, `stat`, `slice`. It never changes what it reads.
+//! Reads a run's journal: `tail`, `dump`, `verify`, `stat`, `explain`, `slice`. It never changes what it reads.
 
+mod accounts;
 mod context;
+mod explain;
+mod fills_csv;
 mod filter;
 mod output;
+mod pnl;
 mod render;
 mod show;
 mod slice;
@@ -10,7 +14,7 @@ mod stat;
 mod verify;
 mod when;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -53,13 +57,33 @@ enum Command {
         source: Source,
         #[command(flatten)]
         filter: FilterArgs,
+        /// With --kind fill alone: the fills as a table for a spreadsheet, checked against the engine's accounts.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+    },
+    /// Tells why an order was sent and what became of it: frame, target, gate, order, answers, fills.
+    ///
+    /// Shows what the journal holds. Levels behind the touch and features are recomputed by a replay, not journalled.
+    Explain {
+        /// Client order id as the venue sees it, or its sequence in the run.
+        order: String,
+        /// Run directory, or the journal directory in it.
+        #[arg(long = "in", value_name = "RUN")]
+        run: PathBuf,
+        /// One JSON object a record.
+        #[arg(long)]
+        json: bool,
     },
     /// Checks every byte of every lane. Exit code 1 when written records are lost or damaged.
     Verify {
         #[command(flatten)]
         source: Source,
     },
-    /// Counts records and bytes by lane and kind.
+    /// Counts records and bytes by lane and kind, and tells profit and loss by strategy and instrument.
+    ///
+    /// Every fill is booked anew and compared with what the engine wrote behind it; a difference ends with exit
+    /// code 1. Profit splits into the spread captured (against the mid when the fill was told) and inventory (what
+    /// the market did since). `after 1 s` is what fills were worth that long after, against their price.
     Stat {
         #[command(flatten)]
         source: Source,
@@ -93,12 +117,16 @@ struct Source {
 
 impl Source {
     fn open(&self) -> Result<Reader, Stop> {
-        let reader = Reader::open(&self.run).map_err(input)?;
-        for path in reader.foreign() {
-            eprintln!("journal: {} does not belong in a journal: ignored", path.display());
-        }
-        Ok(reader)
+        open(&self.run)
     }
+}
+
+fn open(run: &Path) -> Result<Reader, Stop> {
+    let reader = Reader::open(run).map_err(input)?;
+    for path in reader.foreign() {
+        eprintln!("journal: {} does not belong in a journal: ignored", path.display());
+    }
+    Ok(reader)
 }
 
 fn main() -> ExitCode {
@@ -118,18 +146,26 @@ fn run(command: &Command) -> Result<(), Stop> {
             let from = since.map_or(show::From::Last(*lines), show::From::Since);
             show::tail(&reader, context, &filter, from, *follow, source.json, &mut out)
         }
-        Command::Dump { source, filter } => {
+        Command::Dump { source, filter, csv } => {
             let reader = source.open()?;
             let context = Context::read(&reader).map_err(Stop::Input)?;
             let filter = filter.resolve(&context).map_err(Stop::Usage)?;
+            if *csv {
+                return fills_csv::run(&reader, &context, &filter, &mut out).and(out.flush());
+            }
             show::dump(&reader, &context, &filter, source.json, &mut out)
+        }
+        Command::Explain { order, run, json } => {
+            let reader = open(run)?;
+            let context = Context::read(&reader).map_err(Stop::Input)?;
+            explain::run(&reader, &context, order, *json, &mut out)
         }
         Command::Verify { source } => verify::run(&source.open()?, source.json, &mut out),
         Command::Stat { source, filter } => {
             let reader = source.open()?;
             let context = Context::read(&reader).map_err(Stop::Input)?;
             let filter = filter.resolve(&context).map_err(Stop::Usage)?;
-            stat::run(&reader, &filter, source.json, &mut out)
+            stat::run(&reader, &context, &filter, source.json, &mut out)
         }
         Command::Slice { source, from, to, out: dir } => {
             slice::run(&source.open()?, *from, *to, dir, source.json, &mut out)
@@ -143,7 +179,9 @@ const EXAMPLES: &str = "Examples:
   journal tail run1 --follow                          what happens now
   journal tail run1 --since 5m --kind order --kind fill
   journal dump run1 --instrument BTCUSDT --json | jq .body
-  journal stat run1                                   records, bytes and rate by kind
+  journal dump run1 --kind fill --csv > fills.csv     for the accountant
+  journal explain sb0-0-12 --in run1                  why this order was sent, and what became of it
+  journal stat run1                                   records, bytes and rate by kind; profit and loss
   journal verify run1 && echo whole
   journal slice run1 --from 2024-08-08T23:54 --to 2024-08-08T23:55 --out minute
 

@@ -1,4 +1,4 @@
-//! `stat`: records, bytes, times and rate by lane and kind.
+//! `stat`: records, bytes, times and rate by lane and kind, then the accounts.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,11 @@ use engine::journal::Reader;
 use engine::time::Nanos;
 use serde_json::json;
 
+use crate::accounts::Accounts;
+use crate::context::{Context, Facts};
 use crate::filter::Filter;
-use crate::output::{Out, Progress, Stop, input};
+use crate::output::{Out, Progress, Stop};
+use crate::pnl;
 use crate::render::kind_name;
 
 struct Count {
@@ -27,7 +30,16 @@ impl Count {
     }
 }
 
-pub(crate) fn run(reader: &Reader, filter: &Filter, as_json: bool, out: &mut Out) -> Result<(), Stop> {
+pub(crate) fn run(
+    reader: &Reader,
+    context: &Context,
+    filter: &Filter,
+    as_json: bool,
+    out: &mut Out,
+) -> Result<(), Stop> {
+    let facts = Facts::read(reader).map_err(Stop::Input)?;
+    let mut accounts = Accounts::new(facts.fees);
+    let mut differences = Vec::new();
     let mut counts: BTreeMap<(Lane, u16), Count> = BTreeMap::new();
     let mut problems = Vec::new();
     let (mut progress, mut read) = (Progress::new(), 0);
@@ -38,6 +50,11 @@ pub(crate) fn run(reader: &Reader, filter: &Filter, as_json: bool, out: &mut Out
                 Ok(Some(view)) => {
                     read += 1;
                     progress.at(read);
+                    if differences.is_empty()
+                        && let Err(difference) = accounts.take(&view, context)
+                    {
+                        differences.push(difference);
+                    }
                     if filter.takes(&view) {
                         let time = view.entry.recv_ns;
                         let new = Count { records: 0, bytes: 0, first: time, last: time };
@@ -55,6 +72,7 @@ pub(crate) fn run(reader: &Reader, filter: &Filter, as_json: bool, out: &mut Out
         problems.extend(problem);
     }
     drop(progress);
+    accounts.finish();
     if !as_json {
         out.line(format_args!(
             "{:<9} {:<13} {:>11} {:>13} {:>9}  {:<30} LAST",
@@ -77,12 +95,16 @@ pub(crate) fn run(reader: &Reader, filter: &Filter, as_json: bool, out: &mut Out
             ))?;
         }
     }
+    if differences.is_empty() {
+        pnl::show(&accounts, filter, &facts, as_json, out)?;
+    }
     out.flush()?;
+    let mut problems: Vec<String> = problems.iter().map(ToString::to_string).chain(differences).collect();
     match problems.pop() {
         None => Ok(()),
         Some(last) => {
             problems.iter().for_each(|problem| eprintln!("journal: {problem}"));
-            Err(input(last))
+            Err(Stop::Input(last))
         }
     }
 }

@@ -1,0 +1,512 @@
+//! Profit and loss from the journal alone: every fill is booked anew, and must come to the position, cash and
+//! fees that the engine wrote behind it.
+//!
+//! ```text
+//! profit    = cash + what is held at the last mid
+//! spread    = of each fill, what it was worth at the mid of its moment, less its price
+//! inventory = profit - spread: what the market did to what was held
+//! markout   = of each fill, what it was worth at the mid so much later, less its price
+//! ```
+//!
+//! A mid is the mean of the values at bid and ask. Sums are of both values, so that they stay whole: twice the
+//! amount, in units of the instrument's amount exponent.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+
+use engine::fees::FeeRates;
+use engine::ids::{InstrumentId, Lane, StrategyId};
+use engine::instrument::Instrument;
+use engine::journal::View;
+use engine::journal::schema::{RecordKind, Touch};
+use engine::message::{Execution, i128_of};
+use engine::num::{Level, NumError, Qty, Side};
+use engine::position::Position;
+use engine::time::Nanos;
+use zerocopy::FromBytes;
+
+use crate::context::Context;
+
+/// Times after a fill at which it is valued.
+pub(crate) const MARKOUTS: [Nanos; 3] = [Nanos(1_000_000_000), Nanos(10_000_000_000), Nanos(60_000_000_000)];
+
+/// The accounts of a run, by strategy and instrument.
+#[derive(Default)]
+pub(crate) struct Accounts {
+    /// Whether the first record is the lane's first; None: there was none yet.
+    begins_with_run: Option<bool>,
+    fees: Option<FeeRates>,
+    accounts: BTreeMap<(StrategyId, InstrumentId), Account>,
+    touches: BTreeMap<InstrumentId, Touch>,
+    /// Valuations that are still to come, by horizon: each in the order of its time.
+    pending: [VecDeque<Pending>; MARKOUTS.len()],
+    now: Nanos,
+}
+
+/// One strategy in one instrument.
+pub(crate) struct Account {
+    pub(crate) instrument: Instrument,
+    pub(crate) position: Position,
+    /// What was held before the first fill that the journal has.
+    opening: Opening,
+    pub(crate) maker_fills: u64,
+    /// Value of all fills.
+    pub(crate) volume: i128,
+    /// Twice the spread captured.
+    spread_x2: i128,
+    /// Fills without a touch at their moment: their spread counts as nothing.
+    pub(crate) untouched_fills: u64,
+    pub(crate) markouts: [Markout; MARKOUTS.len()],
+}
+
+/// Zero for a journal that begins with the run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Opening {
+    qty: Qty,
+    /// Twice cash and value at the first fill's mid. None: there was no touch.
+    worth_x2: Option<i128>,
+    fees: i128,
+}
+
+/// Fills valued some time later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Markout {
+    pub(crate) fills: u64,
+    /// Twice their sum.
+    pub(crate) sum_x2: i128,
+    /// Value of these fills.
+    pub(crate) volume: i128,
+    /// Fills that the run went on long enough for, but without a sound touch then.
+    pub(crate) unpriced: u64,
+}
+
+/// One fill as it was booked.
+pub(crate) struct Booked {
+    pub(crate) execution: Execution,
+    pub(crate) side: Side,
+    /// In the settlement asset.
+    pub(crate) value: i128,
+    pub(crate) fee: i128,
+}
+
+struct Pending {
+    due: Nanos,
+    account: (StrategyId, InstrumentId),
+    /// The fill alone.
+    position: Position,
+    value: i128,
+}
+
+impl Accounts {
+    /// Empty. `fees` is what fills cost; None: the configuration does not say, and no fill can be booked.
+    pub(crate) fn new(fees: Option<FeeRates>) -> Self {
+        Self { fees, ..Self::default() }
+    }
+
+    /// Takes the next record of the gateway's lane, and returns the fill that it is.
+    /// Err: the fill cannot be booked, or comes to something else than the engine wrote.
+    pub(crate) fn take(&mut self, view: &View<'_>, context: &Context) -> Result<Option<Booked>, String> {
+        if view.lane != Lane::Gateway {
+            return Ok(None);
+        }
+        self.begins_with_run.get_or_insert(view.seq == 1);
+        self.time_passes(view.entry.recv_ns);
+        let malformed =
+            || format!("record gateway:{}: {} bytes are no such record", view.seq, view.body.len());
+        match RecordKind::from_u16(view.entry.kind) {
+            Some(RecordKind::Touch) => {
+                let touch = Touch::read_from_bytes(view.body).map_err(|_| malformed())?;
+                self.touches.insert(view.entry.instrument, touch);
+                Ok(None)
+            }
+            Some(RecordKind::Fill) => {
+                let execution = Execution::read_from_bytes(view.body).map_err(|_| malformed())?;
+                let at = |what: String| format!("record gateway:{}: {what}", view.seq);
+                self.fill(view.entry.instrument, &execution, context).map(Some).map_err(at)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The lane has ended: valuations that were due until then are done.
+    pub(crate) fn finish(&mut self) {
+        self.time_passes(Nanos(self.now.0.saturating_add(1)));
+        self.pending = Default::default();
+    }
+
+    /// By strategy and instrument.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (StrategyId, &Account)> {
+        self.accounts.iter().map(|((strategy, _), account)| (*strategy, account))
+    }
+
+    /// The last touch of an instrument, in doubt or not.
+    pub(crate) fn touch(&self, id: InstrumentId) -> Option<Touch> {
+        self.touches.get(&id).copied().filter(Touch::has_both_sides)
+    }
+
+    fn fill(&mut self, id: InstrumentId, execution: &Execution, context: &Context) -> Result<Booked, String> {
+        let side = Side::BOTH.into_iter().find(|side| *side as u8 == execution.side).ok_or("no such side")?;
+        let rates = self.fees.ok_or("the configuration does not say what fills cost: no [fees]")?;
+        let touch = self.touch(id);
+        let key = (execution.strategy, id);
+        let fill = execution.fill;
+        let arithmetic = |error: NumError| error.to_string();
+        let account = match self.accounts.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Account::new(context.instrument(id)?)),
+        };
+        let instrument = &account.instrument;
+        let value = instrument.notional(fill.price, fill.qty).map_err(arithmetic)?;
+        let fee =
+            rates.fee_ceil(instrument, fill.price, fill.qty, execution.maker == 1).map_err(arithmetic)?;
+        let alone = account.alone(side, fill)?;
+        if account.position.fills == 0 && self.begins_with_run == Some(false) {
+            account.open_with(execution, &alone, fee, touch)?;
+        }
+        account.position.fill(&account.instrument, side, fill.price, fill.qty, fee).map_err(arithmetic)?;
+        account.check(execution)?;
+        account.maker_fills += u64::from(execution.maker == 1);
+        account.volume = sum(account.volume, value)?;
+        match touch {
+            Some(touch) => account.spread_x2 = sum(account.spread_x2, account.worth_x2(&alone, &touch)?)?,
+            None => account.untouched_fills += 1,
+        }
+        for (pending, after) in self.pending.iter_mut().zip(MARKOUTS) {
+            pending.push_back(Pending { due: self.now.plus(after), account: key, position: alone, value });
+        }
+        Ok(Booked { execution: *execution, side, value, fee })
+    }
+
+    /// A record of this time comes next: what was due before it is valued at the touch until then.
+    fn time_passes(&mut self, now: Nanos) {
+        for (horizon, pending) in self.pending.iter_mut().enumerate() {
+            while let Some(due) = pending.pop_front_if(|next| next.due < now) {
+                let Some(account) = self.accounts.get_mut(&due.account) else { continue };
+                let touch = self.touches.get(&due.account.1).filter(|touch| touch.is_sound());
+                let worth = touch.and_then(|touch| account.worth_x2(&due.position, touch).ok());
+                let markout = &mut account.markouts[horizon];
+                match worth.and_then(|worth| markout.sum_x2.checked_add(worth)) {
+                    Some(sum_x2) => {
+                        let volume = markout.volume.saturating_add(due.value);
+                        *markout = Markout { fills: markout.fills + 1, sum_x2, volume, ..*markout };
+                    }
+                    None => markout.unpriced += 1,
+                }
+            }
+        }
+        self.now = self.now.max(now);
+    }
+}
+
+impl Account {
+    fn new(instrument: Instrument) -> Self {
+        Self {
+            instrument,
+            position: Position::default(),
+            opening: Opening { worth_x2: Some(0), ..Opening::default() },
+            maker_fills: 0,
+            volume: 0,
+            spread_x2: 0,
+            untouched_fills: 0,
+            markouts: Default::default(),
+        }
+    }
+
+    /// What was there before the first fill of a journal whose start is gone: what the engine wrote, less the fill.
+    fn open_with(
+        &mut self,
+        first: &Execution,
+        alone: &Position,
+        fee: i128,
+        touch: Option<Touch>,
+    ) -> Result<(), String> {
+        let overflow = || NumError::Overflow.to_string();
+        let held = Position {
+            qty: Qty(first.position.0.checked_sub(alone.qty.0).ok_or_else(overflow)?),
+            cash: i128_of(first.cash).checked_sub(alone.cash).ok_or_else(overflow)?,
+            fees: i128_of(first.fees).checked_sub(fee).ok_or_else(overflow)?,
+            ..Position::default()
+        };
+        let worth_x2 = touch.map(|touch| self.worth_x2(&held, &touch)).transpose()?;
+        self.opening = Opening { qty: held.qty, worth_x2, fees: held.fees };
+        self.position = held;
+        Ok(())
+    }
+
+    /// The fill as a position of its own, without its fee.
+    fn alone(&self, side: Side, fill: Level) -> Result<Position, String> {
+        let mut position = Position::default();
+        position.fill(&self.instrument, side, fill.price, fill.qty, 0).map_err(|error| error.to_string())?;
+        Ok(position)
+    }
+
+    /// Twice what a position and its cash are worth at a touch's mid.
+    fn worth_x2(&self, position: &Position, touch: &Touch) -> Result<i128, String> {
+        let at = |price| position.pnl_at(&self.instrument, price).map_err(|error| error.to_string());
+        sum(at(touch.bid)?, at(touch.ask)?)
+    }
+
+    /// Err: the engine wrote something else.
+    fn check(&self, execution: &Execution) -> Result<(), String> {
+        let same = self.position.qty == execution.position
+            && self.position.cash == i128_of(execution.cash)
+            && self.position.fees == i128_of(execution.fees);
+        if same { Ok(()) } else { Err(self.differs(execution)) }
+    }
+
+    fn differs(&self, execution: &Execution) -> String {
+        let say = |qty: Qty, cash: i128, fees: i128| {
+            format!(
+                "position {}, cash {}, fees {}",
+                qty.display(self.instrument.qty_unit),
+                self.instrument.amount(cash),
+                self.instrument.amount(fees)
+            )
+        };
+        format!(
+            "the journal's fills come to {}, the engine wrote {}",
+            say(self.position.qty, self.position.cash, self.position.fees),
+            say(execution.position, i128_of(execution.cash), i128_of(execution.fees)),
+        )
+    }
+
+    /// Fees paid for the journal's fills.
+    pub(crate) fn fees(&self) -> i128 {
+        self.position.fees.saturating_sub(self.opening.fees)
+    }
+
+    /// What was held before the journal's first fill.
+    pub(crate) const fn opening_qty(&self) -> Qty {
+        self.opening.qty
+    }
+
+    /// Twice the spread captured.
+    pub(crate) const fn spread_x2(&self) -> i128 {
+        self.spread_x2
+    }
+
+    /// Twice the profit since the journal's first fill, fees not included. None: something is held and there is
+    /// no touch to value it at; overflow.
+    pub(crate) fn pnl_x2(&self, touch: Option<Touch>) -> Option<i128> {
+        let flat = || (self.position.qty.0 == 0).then(|| self.position.cash.checked_mul(2)).flatten();
+        let worth = match touch {
+            Some(touch) => self.worth_x2(&self.position, &touch).ok(),
+            None => flat(),
+        };
+        worth?.checked_sub(self.opening.worth_x2?)
+    }
+}
+
+fn sum(one: i128, other: i128) -> Result<i128, String> {
+    one.checked_add(other).ok_or_else(|| NumError::Overflow.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::fees::FeesConfig;
+    use engine::journal::Entry;
+    use engine::message::words_of;
+    use engine::num::{Decimal, Price};
+    use proptest::prelude::*;
+    use zerocopy::IntoBytes;
+
+    const INSTRUMENTS: &str = r#"
+[[instrument]]
+id = 0
+venue = "binance-usdm"
+symbol = "BTCUSDT"
+base = "BTC"
+quote = "USDT"
+kind = "linear"
+tick = "0.10"
+qty_unit = "0.001"
+contract_size = "1"
+amount_digits = 4
+
+[[instrument]]
+id = 1
+venue = "binance-coinm"
+symbol = "BTCUSD_PERP"
+base = "BTC"
+quote = "USD"
+kind = "inverse"
+tick = "0.1"
+qty_unit = "1"
+contract_size = "100"
+amount_digits = 18
+"#;
+
+    /// A record of the gateway's lane.
+    #[derive(Clone, Debug)]
+    struct Record(RecordKind, u32, u64, Vec<u8>);
+
+    /// A gateway that adds up by hand: `value x qty` of linear contracts, `100 x qty / price` of inverse ones.
+    #[derive(Default)]
+    struct Naive {
+        position: i64,
+        cash: i128,
+        fees: i128,
+    }
+
+    impl Naive {
+        /// What the gateway writes of a fill of so many units (negative: sold) at so many ticks.
+        fn fill(&mut self, instrument: u32, price: i64, signed: i64, maker: bool) -> Execution {
+            let qty = i128::from(signed.abs());
+            let value = match instrument {
+                0 => i128::from(price) * qty,
+                _ => qty * 100 * 10_i128.pow(19) / i128::from(price),
+            };
+            // 2 and 5 hundredths of a percent, rounded up.
+            let rate = if maker { 2 } else { 5 };
+            self.fees += (value * rate + 9_999) / 10_000;
+            let spends = (signed > 0) == (instrument == 0);
+            // What is sold of an inverse contract is owed: floor of the value below zero.
+            let value = match instrument {
+                1 if signed < 0 && qty * 100 * 10_i128.pow(19) % i128::from(price) != 0 => value + 1,
+                _ => value,
+            };
+            self.cash += if spends { -value } else { value };
+            self.position += signed;
+            Execution {
+                order_seq: 1,
+                fill: Level { price: Price(price), qty: Qty(signed.abs()) },
+                side: u8::from(signed < 0),
+                maker: u8::from(maker),
+                strategy: StrategyId(1),
+                position: Qty(self.position),
+                cash: words_of(self.cash),
+                fees: words_of(self.fees),
+                ..Execution::default()
+            }
+        }
+    }
+
+    fn touch(instrument: u32, ms: u64, bid: i64, ask: i64) -> Record {
+        let body = Touch { bid: Price(bid), ask: Price(ask), state: 0, from_ticker: 0 };
+        Record(RecordKind::Touch, instrument, ms, body.as_bytes().to_vec())
+    }
+
+    fn filled(instrument: u32, ms: u64, told: &Execution) -> Record {
+        Record(RecordKind::Fill, instrument, ms, told.as_bytes().to_vec())
+    }
+
+    fn accounts(first_seq: u64, records: &[Record]) -> Result<Accounts, String> {
+        let context = Context::parse(INSTRUMENTS).unwrap();
+        let bps = |text| Decimal::parse(text).unwrap();
+        let fees = FeesConfig { maker_bps: bps("2"), taker_bps: bps("5") }.check().unwrap();
+        let mut accounts = Accounts::new(Some(fees));
+        for (seq, Record(kind, instrument, ms, body)) in (first_seq..).zip(records) {
+            let recv_ns = Nanos::from_ms(1_000_000 + *ms);
+            let instrument = InstrumentId(*instrument);
+            let entry = Entry { kind: *kind as u16, instrument, recv_ns, ..Entry::default() };
+            accounts.take(&View { lane: Lane::Gateway, seq, entry, body }, &context)?;
+        }
+        accounts.finish();
+        Ok(accounts)
+    }
+
+    fn only(accounts: &Accounts) -> &Account {
+        accounts.iter().next().unwrap().1
+    }
+
+    #[test]
+    fn spread_inventory_and_markouts_are_those_of_a_market_worked_out_by_hand() {
+        let mut gateway = Naive::default();
+        let records = [
+            touch(0, 0, 600_000, 600_010),
+            filled(0, 0, &gateway.fill(0, 600_000, 1_000, true)), // half a dollar below the mid
+            touch(0, 900, 600_020, 600_030),
+            touch(0, 1_001, 600_900, 600_910),
+            touch(0, 5_000, 600_040, 600_060),
+            filled(0, 6_000, &gateway.fill(0, 600_060, -400, false)), // a dollar above the mid
+            touch(0, 10_000, 600_100, 600_110),
+        ];
+        let accounts = accounts(1, &records).unwrap();
+        let account = only(&accounts);
+        let dollars = |ticks_x2: i128| ticks_x2 * 1_000; // of one coin, twice, in 0.0001
+        assert_eq!(account.spread_x2(), dollars(10) + dollars(20) * 4 / 10);
+        let pnl_x2 = account.pnl_x2(accounts.touch(InstrumentId(0))).unwrap();
+        // Held: one coin from 60,000.50 to 60,005, then 0.6 of it to 60,010.50.
+        assert_eq!(pnl_x2 - account.spread_x2(), dollars(90) + dollars(110) * 6 / 10);
+        let [after_1_s, after_10_s, after_60_s] = account.markouts;
+        // The first at 60,002.50, the touch a second after it; the second at its own touch, still there.
+        assert_eq!((after_1_s.fills, after_1_s.sum_x2), (2, dollars(50) + dollars(20) * 4 / 10));
+        assert_eq!((after_10_s.fills, after_10_s.sum_x2), (1, dollars(210)));
+        assert_eq!(after_60_s, Markout::default());
+        assert_eq!((account.maker_fills, account.position.fills), (1, 2));
+    }
+
+    #[test]
+    fn a_moment_without_a_sound_touch_has_no_markout() {
+        let mut gateway = Naive::default();
+        let stale = Touch { state: 2, ..Touch::default() };
+        let records = [
+            touch(0, 0, 600_000, 600_010),
+            filled(0, 0, &gateway.fill(0, 600_000, 1, true)),
+            Record(RecordKind::Touch, 0, 500, stale.as_bytes().to_vec()),
+            touch(0, 20_000, 600_000, 600_010),
+        ];
+        let [after_1_s, ..] = only(&accounts(1, &records).unwrap()).markouts;
+        assert_eq!(after_1_s, Markout { unpriced: 1, ..Markout::default() });
+    }
+
+    #[test]
+    fn a_journal_whose_start_is_gone_begins_with_what_was_held_and_one_that_is_whole_does_not() {
+        let mut gateway = Naive::default();
+        let before = gateway.fill(0, 600_000, 1_000, true);
+        let after = gateway.fill(0, 601_000, -400, true);
+        let records = [touch(0, 0, 600_990, 601_010), filled(0, 1, &after)];
+        let cut = accounts(700, &records).unwrap();
+        let account = only(&cut);
+        assert_eq!((account.opening_qty(), account.position.qty), (before.position, after.position));
+        // Sold at the mid at which what was held is taken over: nothing was earned.
+        assert_eq!(account.pnl_x2(cut.touch(InstrumentId(0))), Some(0));
+        assert_eq!(account.fees(), i128_of(after.fees) - i128_of(before.fees));
+        let error = accounts(1, &records).err().unwrap();
+        assert!(error.contains("record gateway:2") && error.contains("position -0.400"), "{error}");
+    }
+
+    proptest! {
+        /// The journal's fills come to the gateway's position, cash and fees after every fill, and to no other.
+        #[test]
+        fn fills_come_to_what_the_gateway_wrote(
+            fills in proptest::collection::vec((0_u32..2, 1_000_i64..2_000_000, -5_000_i64..5_000, any::<bool>(), 1_i64..100), 1..40),
+            spoilt in any::<prop::sample::Index>(),
+            field in 0_usize..3,
+        ) {
+            let mut gateways = [Naive::default(), Naive::default()];
+            let (mut records, mut places) = (Vec::new(), Vec::new());
+            // Of the linear contract, twice: what each position earned from one mid to the next.
+            let (mut inventory_x2, mut held, mut mid_x2) = (0_i128, 0_i128, None::<i128>);
+            for (ms, (instrument, price, signed, maker, width)) in (0..).zip(&fills) {
+                let signed = if *signed == 0 { 1 } else { *signed };
+                let gateway = &mut gateways[*instrument as usize];
+                records.push(touch(*instrument, ms, *price, price + width));
+                places.push(records.len());
+                records.push(filled(*instrument, ms, &gateway.fill(*instrument, *price, signed, *maker)));
+                if *instrument == 0 {
+                    let mid = i128::from(2 * price + width);
+                    inventory_x2 += held * (mid - mid_x2.unwrap_or(mid));
+                    (held, mid_x2) = (held + i128::from(signed), Some(mid));
+                }
+            }
+            let booked = accounts(1, &records).unwrap();
+            for (_, account) in booked.iter() {
+                let gateway = &gateways[account.instrument.id.index()];
+                prop_assert_eq!(account.position.qty, Qty(gateway.position));
+                prop_assert_eq!((account.position.cash, account.fees()), (gateway.cash, gateway.fees));
+                if account.instrument.id == InstrumentId(0) {
+                    let pnl_x2 = account.pnl_x2(booked.touch(InstrumentId(0))).unwrap();
+                    prop_assert_eq!(pnl_x2 - account.spread_x2(), inventory_x2);
+                }
+            }
+            // Position, cash and fees behind the fill: where an execution has them.
+            let place = *spoilt.get(&places);
+            records[place].3[[56, 64, 96][field]] ^= 1;
+            let error = accounts(1, &records).err().unwrap();
+            let record = format!("record gateway:{}", place + 1);
+            prop_assert!(error.contains(&record), "{} in {}", record, error);
+        }
+    }
+}
