@@ -1,9 +1,7 @@
 //! Joins a session with its connections. Polled from a busy thread it takes no memory of its own once its links are
 //! up, and never waits; a tool polls the same driver from a thread that sleeps between the turns.
 
-use crate::net::{
-    Clock, Connected, Connecting, Endpoint, Net, NetError, Received, Resolver, Transport, What,
-};
+use crate::net::{Clock, Connected, Connecting, Endpoint, Line, Net, NetError, Received, Resolver, What};
 use crate::session::{Action, Failure, LinkId, Polled, Protocol, Session};
 use crate::ws::SendError;
 use engine::time::Nanos;
@@ -14,12 +12,6 @@ pub struct Driver<P> {
     endpoint: Endpoint,
     resolver: Resolver,
     lines: [Line; 2],
-}
-
-enum Line {
-    Down,
-    Connecting(Connecting),
-    Up(Transport),
 }
 
 impl<P: Protocol> Driver<P> {
@@ -63,13 +55,15 @@ impl<P: Protocol> Driver<P> {
     /// Closes every connection at once, without a word over WebSocket. [`Session::stop`] and a few turns say it.
     pub fn close(&mut self, net: &mut Net) {
         for line in &mut self.lines {
-            std::mem::replace(line, Line::Down).close(net);
+            line.close(net);
         }
     }
 
     #[inline]
     fn turn(&mut self, net: &mut Net, clock: &impl Clock, now: Nanos) {
         self.session.tick(now);
+        // First, so that nothing an old connection brings is taken for a new one's.
+        self.act(net);
         for link in LinkId::BOTH {
             match &mut self.lines[link.index()] {
                 Line::Down => {}
@@ -89,7 +83,6 @@ impl<P: Protocol> Driver<P> {
                 }
             }
         }
-        self.act(net);
     }
 
     /// Does what the session asks for.
@@ -97,7 +90,7 @@ impl<P: Protocol> Driver<P> {
     fn act(&mut self, net: &mut Net) {
         while let Some(action) = self.session.action() {
             let (Action::Connect(link) | Action::Close(link)) = action;
-            std::mem::replace(&mut self.lines[link.index()], Line::Down).close(net);
+            self.lines[link.index()].close(net);
             if let Action::Connect(_) = action {
                 let connecting = Connecting::begin(self.endpoint.clone(), &self.resolver);
                 self.lines[link.index()] = Line::Connecting(connecting);
@@ -134,17 +127,7 @@ impl<P: Protocol> Driver<P> {
 
     #[cold]
     fn lost(&mut self, net: &mut Net, link: LinkId, error: NetError, now: Nanos) {
-        std::mem::replace(&mut self.lines[link.index()], Line::Down).close(net);
+        self.lines[link.index()].close(net);
         self.session.ended(link, Failure::Net(error), now);
-    }
-}
-
-impl Line {
-    fn close(self, net: &mut Net) {
-        match self {
-            Self::Down => {}
-            Self::Connecting(connecting) => connecting.close(net),
-            Self::Up(transport) => transport.close(net),
-        }
     }
 }

@@ -52,6 +52,29 @@ pub enum Connected {
     Yes(Transport),
 }
 
+/// A connection at any point of its life.
+#[derive(Default)]
+pub enum Line {
+    /// There is none.
+    #[default]
+    Down,
+    /// On its way.
+    Connecting(Connecting),
+    /// It stands.
+    Up(Transport),
+}
+
+impl Line {
+    /// Closes it, however far it is.
+    pub fn close(&mut self, net: &mut Net) {
+        match std::mem::take(self) {
+            Self::Down => {}
+            Self::Connecting(connecting) => connecting.close(net),
+            Self::Up(transport) => transport.close(net),
+        }
+    }
+}
+
 enum At {
     Resolving(Lookup),
     /// The address that is tried, those left, and until when.

@@ -7,6 +7,9 @@
 //! | [`Backend::Mio`] | one `epoll_wait` for all sockets | |
 //! | [`Backend::IoUring`] | a look at the completion ring | one copy more; containers often forbid it |
 
+/// Least room for one read of a socket, bytes: more than one TLS record holds.
+pub const ROOM_BYTES: usize = 32 * 1024;
+
 mod backend;
 mod connect;
 mod error;
@@ -15,7 +18,7 @@ mod transport;
 mod uring;
 
 pub use backend::{Backend, Net, NetOptions, Received, SocketId};
-pub use connect::{Connected, Connecting, Endpoint};
+pub use connect::{Connected, Connecting, Endpoint, Line};
 pub use error::{NetError, What};
 pub use resolve::{Lookup, Resolver};
 pub use transport::{Clock, Transport};

@@ -31,7 +31,7 @@ impl Transport {
         Self { socket, tls, host: host.to_owned(), port }
     }
 
-    /// Receives what has come into `room`, of at least [`crate::ws::reader::ROOM_BYTES`] bytes. The second value is the
+    /// Receives what has come into `room`, of at least [`super::ROOM_BYTES`] bytes. The second value is the
     /// time right after the system gave the bytes, before any of them was looked at; 0 where there are none.
     /// Err: the connection is over.
     #[inline]

@@ -448,6 +448,7 @@ impl<P: Protocol> Session<P> {
             let first = if is_live { LinkId::BOTH[1 - link.index()] } else { link };
             self.leave(first, now);
             if first == link {
+                self.retry_ns = self.retry_ns.max(now.plus(self.backoff.failed(&self.config.times)));
                 return;
             }
         }

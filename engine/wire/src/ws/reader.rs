@@ -2,6 +2,7 @@
 //! together in the same buffer; there is no second one.
 
 use super::frame::{FrameError, FrameHead, Opcode, parse_head};
+use crate::net::ROOM_BYTES;
 use std::ops::Range;
 
 /// What a message is.
@@ -260,5 +261,154 @@ const HEAD_BYTES_MAX: usize = 10;
 
 const CONTROL_FRAME_BYTES: usize = 2 + super::frame::CONTROL_BYTES_MAX;
 
-/// Least room for one read of a socket: more than one TLS record holds.
-pub const ROOM_BYTES: usize = 32 * 1024;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Everything that comes out of `bytes`, given in pieces that end at `cuts`.
+    fn read(
+        bytes: &[u8],
+        cuts: &[usize],
+        bytes_max: usize,
+    ) -> (Vec<(MessageKind, Vec<u8>)>, Option<FrameError>) {
+        let (mut reader, mut messages, mut start) = (Reader::new(bytes_max), Vec::new(), 0);
+        for end in cuts.iter().copied().chain([bytes.len()]) {
+            let mut piece = &bytes[start..end.clamp(start, bytes.len())];
+            start += piece.len();
+            while !piece.is_empty() {
+                let room = reader.room();
+                let count = piece.len().min(room.len());
+                room[..count].copy_from_slice(&piece[..count]);
+                reader.received(count);
+                piece = &piece[count..];
+                loop {
+                    match reader.poll() {
+                        Ok(Some(Message { kind, payload })) => messages.push((kind, payload.to_vec())),
+                        Ok(None) => break,
+                        Err(error) => return (messages, Some(error)),
+                    }
+                    reader.consume();
+                }
+            }
+        }
+        (messages, None)
+    }
+
+    /// A server's frame.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..=125 => bytes.push(u8::try_from(length).unwrap()),
+            length @ 126..=0xFFFF => {
+                bytes.push(126);
+                bytes.extend_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+            }
+            length => {
+                bytes.push(127);
+                bytes.extend_from_slice(&(length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    fn error(bytes: &[u8]) -> Option<FrameError> {
+        read(bytes, &[], 1_000).1
+    }
+
+    #[test]
+    fn a_message_in_parts_with_a_ping_between_them_is_one_message_after_the_ping() {
+        let bytes =
+            [frame(0x01, b"Hel"), frame(0x89, b"?"), frame(0x00, b""), frame(0x80, b"lo"), frame(0x82, b"!")];
+        let expected = [
+            (MessageKind::Ping, b"?".to_vec()),
+            (MessageKind::Text, b"Hello".to_vec()),
+            (MessageKind::Binary, b"!".to_vec()),
+        ];
+        assert_eq!(read(&bytes.concat(), &[], 1_000), (expected.to_vec(), None));
+    }
+
+    #[test]
+    fn a_message_stays_where_it_is_until_it_is_consumed() {
+        let mut reader = Reader::new(100);
+        let bytes = frame(0x81, b"one");
+        reader.room()[..bytes.len()].copy_from_slice(&bytes);
+        reader.received(bytes.len());
+        for _ in 0..3 {
+            let message = reader.poll().unwrap().unwrap();
+            assert_eq!((message.kind, message.payload), (MessageKind::Text, &b"one"[..]));
+            reader.room();
+        }
+        reader.consume();
+        assert_eq!(reader.poll(), Ok(None));
+        reader.consume();
+        assert!(reader.room().len() > ROOM_BYTES);
+    }
+
+    #[test]
+    fn what_is_no_message_of_a_server_is_refused() {
+        assert_eq!(error(&frame(0x80, b"x")), Some(FrameError::Fragment));
+        assert_eq!(error(&[frame(0x01, b"x"), frame(0x81, b"y")].concat()), Some(FrameError::Fragment));
+        assert_eq!(error(&frame(0x81, b"\xFF")), Some(FrameError::Utf8));
+        assert_eq!(error(&frame(0x81, b"12345678901234567890123456789012\xC3")), Some(FrameError::Utf8));
+        assert_eq!(error(&frame(0x82, b"\xFF")), None);
+        // Half a character at the end of a part is half a message; the other half makes it whole.
+        assert_eq!(error(&[frame(0x01, b"\xC3"), frame(0x80, b"\xA9")].concat()), None);
+        assert_eq!(error(&[frame(0x01, b"\xC3"), frame(0x80, b"x")].concat()), Some(FrameError::Utf8));
+        assert_eq!(error(&frame(0x88, b"x")), Some(FrameError::Close));
+        assert_eq!(error(&frame(0x88, &1005_u16.to_be_bytes())), Some(FrameError::Close));
+        assert_eq!(error(&frame(0x88, b"\x03\xE8\xFF")), Some(FrameError::Close));
+        assert_eq!(close_reason(b"\x03\xE8bye"), Ok((1000, "bye")));
+        assert_eq!(close_reason(b""), Ok((1005, "")));
+    }
+
+    #[test]
+    fn a_message_above_the_limit_is_refused_before_it_has_come() {
+        let too_long = |bytes| Some(FrameError::TooLong { bytes, bytes_max: 1_000 });
+        assert_eq!(error(&[0x81, 126, 0x03, 0xE9]), too_long(1_001));
+        assert_eq!(error(&[0x81, 127, 0x7F, 255, 255, 255, 255, 255, 255, 255]), too_long(i64::MAX as u64));
+        let parts = [frame(0x01, &[b'x'; 600]), frame(0x00, &[b'x'; 400])].concat();
+        assert_eq!(error(&parts), None);
+        assert_eq!(error(&[parts, vec![0x80, 1]].concat()), too_long(1_001));
+    }
+
+    #[test]
+    fn control_frames_without_end_between_two_parts_need_no_more_memory() {
+        let mut bytes = frame(0x01, &[b'a'; 500]);
+        for _ in 0..2_000 {
+            bytes.extend(frame(0x8A, &[7; 125]));
+        }
+        bytes.extend(frame(0x80, &[b'b'; 500]));
+        let (messages, error) = read(&bytes, &[], 1_000);
+        assert_eq!((messages.len(), error), (2_001, None));
+        let whole = [[b'a'; 500], [b'b'; 500]].concat();
+        assert_eq!(messages.last(), Some(&(MessageKind::Text, whole)));
+    }
+
+    fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+        let first = prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x8A, 0x88, 0xC1]);
+        let payload = prop_oneof![
+            "[a-zé]{0,60}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..600)
+        ];
+        (first, payload).prop_map(|(first, payload)| {
+            frame(first, &payload[..payload.len().min(if first & 8 == 8 { 125 } else { 600 })])
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_the_bytes_gives_the_same_messages_and_the_same_error(
+            frames in prop::collection::vec(any_frame(), 0..20),
+            cuts in prop::collection::vec(0_usize..6_000, 0..20),
+        ) {
+            let (bytes, mut cuts) = (frames.concat(), cuts);
+            cuts.sort_unstable();
+            let every_byte: Vec<usize> = (0..bytes.len()).collect();
+            let whole = read(&bytes, &[], 1_000);
+            prop_assert_eq!(&read(&bytes, &cuts, 1_000), &whole);
+            prop_assert_eq!(&read(&bytes, &every_byte, 1_000), &whole);
+        }
+    }
+}
