@@ -10,7 +10,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
-use rustls::{ClientConfig, InvalidMessage, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, InvalidMessage, RootCertStore};
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,6 +109,12 @@ impl TlsStream {
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
         self.is_handshaking
+    }
+
+    /// Whether the handshake went on from an earlier session. None: it is not done.
+    #[must_use]
+    pub fn is_resumed(&self) -> Option<bool> {
+        self.connection.handshake_kind().map(|kind| kind == HandshakeKind::Resumed)
     }
 
     /// The peer said goodbye: what came is complete.

@@ -5,12 +5,13 @@ use engine::time::Nanos;
 use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wire::net::{Backend, Net, NetOptions};
+use wire::tls::TlsStream;
 
 /// A server's identity, which signed itself.
 pub(crate) struct Identity {
@@ -34,9 +35,14 @@ impl Identity {
 
     /// What a TLS server with it needs.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        self.server_of(rustls::ALL_VERSIONS)
+    }
+
+    /// The same with these versions of TLS alone.
+    pub(crate) fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
         let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let builder = builder.with_protocol_versions(versions).unwrap().with_no_client_auth();
         Arc::new(builder.with_single_cert(vec![self.certificate.clone()], key).unwrap())
     }
 }
@@ -110,3 +116,40 @@ pub(crate) fn until<T>(mut turn: impl FnMut() -> Option<T>) -> T {
 
 /// Far more than any exchange needs; a hang becomes a failure.
 const TURNS_MAX: u32 = 50_000_000;
+
+/// Carries ciphertext both ways until neither side has any, `piece_bytes` at a time towards the client. Returns what
+/// the client reads.
+pub(crate) fn carry(client: &mut TlsStream, server: &mut ServerConnection, piece_bytes: usize) -> Vec<u8> {
+    let (mut plain, mut read) = (vec![0; 64 * 1024], Vec::new());
+    loop {
+        let unsent = client.unsent().to_vec();
+        client.sent(unsent.len());
+        let mut left = &unsent[..];
+        while !left.is_empty() {
+            server.read_tls(&mut left).unwrap();
+            server.process_new_packets().unwrap();
+        }
+        let mut bytes = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut bytes).unwrap();
+        }
+        if unsent.is_empty() && bytes.is_empty() {
+            return read;
+        }
+        for piece in bytes.chunks(piece_bytes) {
+            let mut piece = piece;
+            while !piece.is_empty() {
+                let room = client.room(plain.len());
+                let count = piece.len().min(room.len());
+                room[..count].copy_from_slice(&piece[..count]);
+                client.received(count);
+                piece = &piece[count..];
+                if client.is_handshaking() {
+                    client.handshake().unwrap();
+                }
+                let count = client.process(&mut plain).unwrap();
+                read.extend_from_slice(&plain[..count]);
+            }
+        }
+    }
+}
