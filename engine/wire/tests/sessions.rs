@@ -99,21 +99,32 @@ fn conversations_go_as_written_however_the_bytes_are_split() {
     }
 }
 
+#[test]
+fn what_a_connection_brought_before_it_broke_is_given_out_first() {
+    let mut stage = begin("", usize::MAX);
+    for line in ["! start", "+ 0", "< 0 101", r#"< 0 {"result":null,"id":1}"#] {
+        stage.input(line);
+    }
+    let (link, now) = (LinkId(0), stage.now);
+    let bytes = [&[0x81, 3][..], b"one", &[0x81, 3], b"two", &[0x81, 3], b"cu"].concat();
+    stage.session.room(link)[..bytes.len()].copy_from_slice(&bytes);
+    stage.session.received(link, bytes.len(), now);
+    let error = Failure::Net(NetError::new("venue.test", 443, What::Closed));
+    stage.session.ended(link, error.clone(), now.plus(Nanos::SECOND));
+    for expected in [b"one", b"two"] {
+        // It stays until it is consumed.
+        for _ in 0..2 {
+            let Polled::Frame(frame) = stage.session.poll() else { panic!("no frame") };
+            assert_eq!((frame.bytes, frame.recv_ns), (&expected[..], now));
+        }
+        stage.session.consume();
+    }
+    let Polled::Event(Event::Lost { failure, .. }) = stage.session.poll() else { panic!("not lost") };
+    assert_eq!(*failure, error);
+}
+
 fn play(script: &str, piece_bytes: usize) -> String {
-    let times = SessionTimes { rotate_after_ns: Nanos::from_ms(3_600_000), ..SessionTimes::USUAL };
-    let config = SessionConfig {
-        host: "venue.test".into(),
-        path: "/ws".into(),
-        headers: vec![],
-        message_bytes_max: 1_000,
-        send_bytes_max: 4_000,
-        times,
-    };
-    let has = |word: &str| script.lines().next().is_some_and(|line| line.contains(word));
-    let batches = if has("two batches") { 2 } else { 1 };
-    let venue = Venue { has_log_on: has("log-on"), batches };
-    let (session, now) = (Session::new(config, venue, 7), Nanos::from_ms(1_000_000));
-    let mut stage = Stage { session, now, piece_bytes, keys: [[0; 24]; 2], said: String::new() };
+    let mut stage = begin(script.lines().next().unwrap_or_default(), piece_bytes);
     for line in script.lines() {
         let is_input = line.is_empty() || line.starts_with(['#', '@', '!', '+', '-', '<']);
         if is_input {
@@ -123,6 +134,24 @@ fn play(script: &str, piece_bytes: usize) -> String {
         }
     }
     stage.said
+}
+
+/// A session of which the first line says what it has.
+fn begin(first: &str, piece_bytes: usize) -> Stage {
+    let times = SessionTimes { rotate_after_ns: Nanos::from_ms(3_600_000), ..SessionTimes::USUAL };
+    let config = SessionConfig {
+        host: "venue.test".into(),
+        path: "/ws".into(),
+        headers: vec![],
+        message_bytes_max: 1_000,
+        send_bytes_max: 4_000,
+        times,
+    };
+    let has = |word: &str| first.contains(word);
+    let batches = if has("two batches") { 2 } else { 1 };
+    let venue = Venue { has_log_on: has("log-on"), batches };
+    let (session, now) = (Session::new(config, venue, 7), Nanos::from_ms(1_000_000));
+    Stage { session, now, piece_bytes, keys: [[0; 24]; 2], said: String::new() }
 }
 
 impl Stage {

@@ -20,8 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, commands, config, counters, decisions, detect, events, hyperliquid, indicators,
-    instruments, journal, keys, lines, num, orders, stage, wire,
+    binance, capture, commands, config, counters, decisions, detect, events, handshake, http, hyperliquid,
+    indicators, instruments, journal, keys, lines, num, orders, stage, websocket, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -171,6 +171,7 @@ pub const TARGETS: &[Target] = &[
             "wire::sign::hmac::HmacKey::sign",
             "wire::sign::ed25519::Ed25519Key::sign",
             "wire::print::Text::set",
+            "wire::tls::TlsConfig::trusting",
         ],
         run: keys::target,
         words: KEYS,
@@ -189,6 +190,38 @@ pub const TARGETS: &[Target] = &[
         ],
         run: wire::target,
         words: NUMBERS,
+    },
+    Target {
+        name: "websocket",
+        parses: &[
+            "wire::ws::frame::parse_head",
+            "wire::ws::frame::mask",
+            "wire::ws::frame::write_frame",
+            "wire::ws::reader::close_reason",
+        ],
+        run: websocket::target,
+        words: FRAMES,
+    },
+    Target {
+        name: "http",
+        parses: &["wire::http::response::Response::header", "wire::http::response::Response::number"],
+        run: http::target,
+        words: HTTP,
+    },
+    Target {
+        name: "handshake",
+        parses: &[
+            "wire::http::header::Header::new",
+            "wire::ws::handshake::key",
+            "wire::ws::handshake::read_answer",
+            "wire::ws::handshake::write_request",
+            "wire::http::request::Request::write",
+            "wire::tls::TlsStream::new",
+            "wire::tls::TlsStream::process",
+            "wire::tls::TlsStream::write",
+        ],
+        run: handshake::target,
+        words: HTTP,
     },
     Target {
         name: "orders",
@@ -262,6 +295,35 @@ const EVENTS: &[&str] = &[
 ];
 
 /// Words of key files.
+const FRAMES: &[&str] = &[
+    "\u{1}\u{5}",
+    "\u{0}\u{1}",
+    "\u{2}\u{0}",
+    "\u{3}\u{e8}",
+    "\u{7e}\u{0}\u{7e}",
+    "\u{7f}\u{0}\u{0}\u{0}\u{0}\u{0}\u{1}\u{0}\u{0}",
+    "\u{e9}",
+];
+const HTTP: &[&str] = &[
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.0 429 X\r\n",
+    "204",
+    "304",
+    "\r\n\r\n",
+    "Content-Length: 5\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "5\r\nhello\r\n",
+    "0\r\n\r\n",
+    "Connection: close\r\n",
+    "Connection: upgrade\r\n",
+    "Upgrade: websocket\r\n",
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+    "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+    "Retry-After: 7\r\n",
+    ": ",
+];
 const KEYS: &[&str] = &[
     "-----BEGIN PRIVATE KEY-----",
     "-----END PRIVATE KEY-----",

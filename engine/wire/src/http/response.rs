@@ -207,14 +207,11 @@ impl ResponseReader {
     fn read_head(&mut self) -> Result<bool, ResponseError> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
+        let bytes_max = HEAD_BYTES_MAX.min(self.bytes_max);
         let bytes = match response.parse(&self.buffer[..self.end]) {
-            Ok(httparse::Status::Complete(bytes)) => bytes,
-            Ok(httparse::Status::Partial) if self.end < HEAD_BYTES_MAX.min(self.bytes_max) => {
-                return Ok(false);
-            }
-            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                return Err(ResponseError::TooLong);
-            }
+            Ok(httparse::Status::Complete(bytes)) if bytes <= bytes_max => bytes,
+            Ok(httparse::Status::Partial) if self.end < bytes_max => return Ok(false),
+            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(ResponseError::TooLong),
             Err(_) => return Err(ResponseError::NotHttp),
         };
         let status = response.code.unwrap_or_default();
@@ -275,7 +272,7 @@ impl ResponseReader {
     fn read_chunk(&mut self, head: Head, at: usize, out: usize) -> Result<bool, ResponseError> {
         let unread = &self.buffer[at..self.end];
         let (line_bytes, size) = match httparse::parse_chunk_size(unread) {
-            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Complete(found)) if found.0 <= CHUNK_LINE_BYTES_MAX => found,
             Ok(httparse::Status::Partial) if unread.len() < CHUNK_LINE_BYTES_MAX => return self.waits(),
             _ => return Err(ResponseError::Chunk),
         };
@@ -284,10 +281,14 @@ impl ResponseReader {
             let mut trailers = [httparse::EMPTY_HEADER; HEADERS_MAX];
             return match httparse::parse_headers(&unread[line_bytes..], &mut trailers) {
                 Ok(httparse::Status::Complete((bytes, _))) => {
-                    self.finish(head, out - head.bytes, at + line_bytes + bytes)?;
+                    let end = at + line_bytes + bytes;
+                    if end > self.bytes_max {
+                        return Err(ResponseError::TooLong);
+                    }
+                    self.finish(head, out - head.bytes, end)?;
                     Ok(true)
                 }
-                Ok(httparse::Status::Partial) if unread.len() < HEAD_BYTES_MAX => self.waits(),
+                Ok(httparse::Status::Partial) => self.waits(),
                 _ => Err(ResponseError::Chunk),
             };
         }
