@@ -200,13 +200,13 @@ pub const TARGETS: &[Target] = &[
             "wire::ws::reader::close_reason",
         ],
         run: websocket::target,
-        words: FRAMES,
+        words: websocket::WORDS,
     },
     Target {
         name: "http",
         parses: &["wire::http::response::Response::header", "wire::http::response::Response::number"],
         run: http::target,
-        words: HTTP,
+        words: http::WORDS,
     },
     Target {
         name: "handshake",
@@ -215,13 +215,14 @@ pub const TARGETS: &[Target] = &[
             "wire::ws::handshake::key",
             "wire::ws::handshake::read_answer",
             "wire::ws::handshake::write_request",
+            "wire::http::request::Request::new",
             "wire::http::request::Request::write",
             "wire::tls::TlsStream::new",
             "wire::tls::TlsStream::process",
             "wire::tls::TlsStream::write",
         ],
         run: handshake::target,
-        words: HTTP,
+        words: http::WORDS,
     },
     Target {
         name: "orders",
@@ -295,35 +296,6 @@ const EVENTS: &[&str] = &[
 ];
 
 /// Words of key files.
-const FRAMES: &[&str] = &[
-    "\u{1}\u{5}",
-    "\u{0}\u{1}",
-    "\u{2}\u{0}",
-    "\u{3}\u{e8}",
-    "\u{7e}\u{0}\u{7e}",
-    "\u{7f}\u{0}\u{0}\u{0}\u{0}\u{0}\u{1}\u{0}\u{0}",
-    "\u{e9}",
-];
-const HTTP: &[&str] = &[
-    "HTTP/1.1 200 OK\r\n",
-    "HTTP/1.1 101 Switching Protocols\r\n",
-    "HTTP/1.1 100 Continue\r\n\r\n",
-    "HTTP/1.0 429 X\r\n",
-    "204",
-    "304",
-    "\r\n\r\n",
-    "Content-Length: 5\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    "5\r\nhello\r\n",
-    "0\r\n\r\n",
-    "Connection: close\r\n",
-    "Connection: upgrade\r\n",
-    "Upgrade: websocket\r\n",
-    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
-    "Sec-WebSocket-Extensions: permessage-deflate\r\n",
-    "Retry-After: 7\r\n",
-    ": ",
-];
 const KEYS: &[&str] = &[
     "-----BEGIN PRIVATE KEY-----",
     "-----END PRIVATE KEY-----",
@@ -405,6 +377,29 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "gateway::venues::binance::log_on::LogOn::new",
         "the operator's key name: letters and digits or refused",
     ),
+    ("wire::driver::Driver::send_text", SENDS),
+    ("wire::net::backend::Net::recv", "fills the room with what came, and reads nothing there"),
+    ("wire::net::backend::Net::send", SENDS),
+    ("wire::net::connect::Endpoint::new", "keeps the operator's host name; the resolver and TLS judge it"),
+    ("wire::net::error::NetError::new", OWN_TEXT),
+    (
+        "wire::net::resolve::Resolver::lookup",
+        "an address by the standard library's parser, or the system's resolver",
+    ),
+    ("wire::net::transport::Transport::recv", "fills the room with what came; `TlsStream` has a target"),
+    ("wire::net::transport::Transport::send", SENDS),
+    ("wire::outbox::Outbox::append", WRITES),
+    ("wire::outbox::Outbox::push", SENDS),
+    ("wire::session::config::Protocol::hear", "a venue's part: its implementors have the targets"),
+    ("wire::session::config::Protocol::log_on", WRITES),
+    ("wire::session::config::Protocol::ping", WRITES),
+    ("wire::session::config::Protocol::subscribe", WRITES),
+    (
+        "wire::session::config::SecretText::from",
+        "keeps the text; `write_request`, which has a target, checks it",
+    ),
+    ("wire::session::state::Session::send_text", SENDS),
+    ("wire::ws::client::WebSocket::send_text", SENDS),
     ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
@@ -423,6 +418,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
 ];
 
 const WRITES: &str = "writes into the buffer, and reads nothing there";
+
+const SENDS: &str = "sends bytes that this program wrote";
 
 const OWN_TEXT: &str = "takes texts of this program, not of the world";
 

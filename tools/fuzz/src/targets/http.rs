@@ -12,6 +12,28 @@ const BYTES_MAX: usize = 8_192;
 /// Status, head, body, whether the connection ends.
 type Found = Option<(u16, Vec<u8>, Vec<u8>, bool)>;
 
+/// Tokens of the format.
+pub const WORDS: &[&str] = &[
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.0 429 X\r\n",
+    "204",
+    "304",
+    "\r\n\r\n",
+    "Content-Length: 5\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "5\r\nhello\r\n",
+    "0\r\n\r\n",
+    "Connection: close\r\n",
+    "Connection: upgrade\r\n",
+    "Upgrade: websocket\r\n",
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+    "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+    "Retry-After: 7\r\n",
+    ": ",
+];
+
 /// Runs one input.
 pub fn target(data: &[u8]) -> Outcome {
     let Some((first, answer)) = data.split_first() else { return outcome(()) };

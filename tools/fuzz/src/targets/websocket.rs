@@ -13,6 +13,17 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 
 type Messages = Vec<(MessageKind, Vec<u8>)>;
 
+/// Tokens of the format.
+pub const WORDS: &[&str] = &[
+    "\u{1}\u{5}",
+    "\u{0}\u{1}",
+    "\u{2}\u{0}",
+    "\u{3}\u{e8}",
+    "\u{7e}\u{0}\u{7e}",
+    "\u{7f}\u{0}\u{0}\u{0}\u{0}\u{0}\u{1}\u{0}\u{0}",
+    "\u{e9}",
+];
+
 /// Runs one input.
 pub fn target(data: &[u8]) -> Outcome {
     let (messages, error) = expected(data);
