@@ -1,4 +1,4 @@
-//! What crosses the wire: JSON scanners and signing; later sockets, TLS, WebSocket and HTTP.
+//! What crosses the wire: sockets, TLS, WebSocket, HTTP, sessions, JSON scanners and signing.
 //!
 //! A scanner reads frames whose shape it knows by heart: the same keys in the same order, no white space.
 //! It either reads the whole frame exactly or says that the frame is of another shape; it is never lenient.
@@ -9,7 +9,15 @@
 mod chunk;
 pub mod cursor;
 pub mod decimal;
+pub mod driver;
+pub mod http;
+pub mod net;
+pub mod outbox;
 pub mod pairs;
 pub mod print;
+pub mod random;
+pub mod session;
 pub mod sign;
 pub mod symbols;
+pub mod tls;
+pub mod ws;

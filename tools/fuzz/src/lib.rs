@@ -20,8 +20,8 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, commands, config, counters, decisions, detect, events, hyperliquid, indicators,
-    instruments, journal, keys, lines, num, orders, stage, wire,
+    binance, capture, commands, config, counters, decisions, detect, events, handshake, http, hyperliquid,
+    indicators, instruments, journal, keys, lines, num, orders, stage, websocket, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -171,6 +171,7 @@ pub const TARGETS: &[Target] = &[
             "wire::sign::hmac::HmacKey::sign",
             "wire::sign::ed25519::Ed25519Key::sign",
             "wire::print::Text::set",
+            "wire::tls::TlsConfig::trusting",
         ],
         run: keys::target,
         words: KEYS,
@@ -189,6 +190,39 @@ pub const TARGETS: &[Target] = &[
         ],
         run: wire::target,
         words: NUMBERS,
+    },
+    Target {
+        name: "websocket",
+        parses: &[
+            "wire::ws::frame::parse_head",
+            "wire::ws::frame::mask",
+            "wire::ws::frame::write_frame",
+            "wire::ws::reader::close_reason",
+        ],
+        run: websocket::target,
+        words: websocket::WORDS,
+    },
+    Target {
+        name: "http",
+        parses: &["wire::http::response::Response::header", "wire::http::response::Response::number"],
+        run: http::target,
+        words: http::WORDS,
+    },
+    Target {
+        name: "handshake",
+        parses: &[
+            "wire::http::header::Header::new",
+            "wire::ws::handshake::key",
+            "wire::ws::handshake::read_answer",
+            "wire::ws::handshake::write_request",
+            "wire::http::request::Request::new",
+            "wire::http::request::Request::write",
+            "wire::tls::TlsStream::new",
+            "wire::tls::TlsStream::process",
+            "wire::tls::TlsStream::write",
+        ],
+        run: handshake::target,
+        words: http::WORDS,
     },
     Target {
         name: "orders",
@@ -343,6 +377,29 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "gateway::venues::binance::log_on::LogOn::new",
         "the operator's key name: letters and digits or refused",
     ),
+    ("wire::driver::Driver::send_text", SENDS),
+    ("wire::net::backend::Net::recv", "fills the room with what came, and reads nothing there"),
+    ("wire::net::backend::Net::send", SENDS),
+    ("wire::net::connect::Endpoint::new", "keeps the operator's host name; the resolver and TLS judge it"),
+    ("wire::net::error::NetError::new", OWN_TEXT),
+    (
+        "wire::net::resolve::Resolver::lookup",
+        "an address by the standard library's parser, or the system's resolver",
+    ),
+    ("wire::net::transport::Transport::recv", "fills the room with what came; `TlsStream` has a target"),
+    ("wire::net::transport::Transport::send", SENDS),
+    ("wire::outbox::Outbox::append", WRITES),
+    ("wire::outbox::Outbox::push", SENDS),
+    ("wire::session::config::Protocol::hear", "a venue's part: its implementors have the targets"),
+    ("wire::session::config::Protocol::log_on", WRITES),
+    ("wire::session::config::Protocol::ping", WRITES),
+    ("wire::session::config::Protocol::subscribe", WRITES),
+    (
+        "wire::session::config::SecretText::from",
+        "keeps the text; `write_request`, which has a target, checks it",
+    ),
+    ("wire::session::state::Session::send_text", SENDS),
+    ("wire::ws::client::WebSocket::send_text", SENDS),
     ("strategies::indicators::blocks::chosen::Average::named", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::channel_oscillators::Stochastic::new", NAMED_BY_REQUEST),
     ("strategies::indicators::momentum::differences::PriceOscillator::new", NAMED_BY_REQUEST),
@@ -361,6 +418,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
 ];
 
 const WRITES: &str = "writes into the buffer, and reads nothing there";
+
+const SENDS: &str = "sends bytes that this program wrote";
 
 const OWN_TEXT: &str = "takes texts of this program, not of the world";
 

@@ -57,11 +57,14 @@ const USES: &[(&str, &str, &str, &str)] = &[
         "percentile files for HdrHistogram's plotters",
     ),
     ("hdrhistogram", "sabrewing", "hdrhistogram::Histogram", "doctor: scheduling gaps"),
+    ("io-uring", "wire", "use io_uring::", "sockets: receives that stand in the kernel"),
     ("memmap2", "engine", "memmap2::MmapRaw", "counters file"),
     ("memmap2", "engine", "memmap2::{MmapOptions, MmapRaw}", "journal segments"),
+    ("mio", "wire", "use mio::", "sockets: readiness from epoll"),
     ("quanta", "engine", "quanta::Clock", "latency stamps"),
     ("quanta", "sabrewing", "quanta::Clock", "doctor: scheduling gaps"),
     ("rtrb", "engine", "use rtrb::", "rings between stages"),
+    ("rustls", "wire", "use rustls::", "TLS"),
     ("simd-json", "feeds", "use simd_json::", "the general decoder"),
 ];
 
@@ -69,9 +72,6 @@ const USES: &[(&str, &str, &str, &str)] = &[
 const AWAITED: &[(&str, &str)] = &[
     ("criterion", "Speed: micro-benches of what a trade waits for"),
     ("fixed", "It trades: fractional ticks"),
-    ("io-uring", "On the wire: sockets"),
-    ("mio", "On the wire: sockets"),
-    ("rustls", "On the wire: TLS"),
 ];
 
 /// Crates on the way of a trade, by folder: stricter lints.

@@ -12,6 +12,7 @@ mod text;
 pub use ed25519::{Ed25519Key, KeyError, SIGNATURE_BASE64_BYTES};
 pub use hmac::{HmacKey, SIGNATURE_HEX_BYTES};
 pub use secret::Secret;
+pub(crate) use text::base64;
 
 /// The library could not sign: nothing was written, nothing may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

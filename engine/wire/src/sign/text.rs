@@ -13,7 +13,7 @@ pub(super) fn hex<const BYTES: usize, const TEXT: usize>(bytes: &[u8; BYTES]) ->
 
 /// The base64 of `bytes`; `TEXT` is four for every three begun.
 #[inline]
-pub(super) fn base64<const BYTES: usize, const TEXT: usize>(bytes: &[u8; BYTES]) -> [u8; TEXT] {
+pub(crate) fn base64<const BYTES: usize, const TEXT: usize>(bytes: &[u8; BYTES]) -> [u8; TEXT] {
     const { assert!(TEXT == BYTES.div_ceil(3) * 4) }
     let mut text = [b'='; TEXT];
     for (three, four) in bytes.chunks(3).zip(text.as_chunks_mut::<4>().0) {

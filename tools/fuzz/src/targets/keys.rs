@@ -7,6 +7,7 @@ use crate::driver::Outcome;
 use crate::truth::outcome;
 use wire::print::{TEXT_BYTES_MAX, Text};
 use wire::sign::{Ed25519Key, HmacKey, KeyError, Secret};
+use wire::tls::TlsConfig;
 
 /// Runs one input.
 pub fn target(data: &[u8]) -> Outcome {
@@ -28,6 +29,10 @@ pub fn target(data: &[u8]) -> Outcome {
             assert!(is_pem || *error == KeyError::NotEd25519, "{error}");
             assert_eq!(wrapped.as_ref().err(), Some(&KeyError::NotEd25519), "PEM of what is no key");
         }
+    }
+    if TlsConfig::trusting(data).is_ok() {
+        let text = String::from_utf8_lossy(data);
+        assert!(text.contains("-----BEGIN CERTIFICATE-----"), "a root from nowhere");
     }
     let secret = Secret::new(data.to_vec());
     assert_eq!((secret.expose(), format!("{secret:?}")), (data, "Secret".to_owned()));
