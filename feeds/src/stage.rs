@@ -28,6 +28,9 @@ pub trait FrameSource: Send {
 pub enum SourcePoll<'a> {
     /// It has this one.
     Ready(Frame<'a>),
+    /// Time has passed until then without a frame: a journal says so. Such a source is run without timers of the
+    /// stage's own.
+    Timer(Nanos),
     /// None now.
     NotYet,
     /// None any more.
@@ -160,6 +163,11 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
         self.mark_every = every;
     }
 
+    /// The stage's journal lane.
+    pub fn log_mut(&mut self) -> &mut StageLog {
+        &mut self.log
+    }
+
     /// Publishes the stage's numbers. Err: the counters are full, or have them already.
     pub fn counting(mut self, counters: &mut Counters) -> Result<Self, CountersError> {
         self.counters = Some(FeedCounters::register(counters)?);
@@ -224,6 +232,12 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         }
         let frame = match self.source.poll() {
             SourcePoll::Ready(frame) => frame,
+            SourcePoll::Timer(at) => {
+                self.source.consume();
+                self.last_ns = at;
+                parts.time_passed(at, out);
+                return Step::Worked;
+            }
             SourcePoll::NotYet => return Step::Idle,
             SourcePoll::End => {
                 self.stopping = true;

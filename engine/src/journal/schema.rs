@@ -24,6 +24,8 @@ pub enum RecordKind {
     RunEnd = 5,
     /// Runner: a command as it was taken, text: lane, id, author, what it asks for.
     OperatorCommand = 6,
+    /// Runner: the instrument that each connection carries and the stages that share a thread, TOML text.
+    Wiring = 7,
     /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
     Frame = 10,
     /// Feed: the frame could not be used. Body: what is wrong and where, text.
@@ -59,17 +61,20 @@ pub enum RecordKind {
     Amend = 36,
     /// Gateway: latency stamps of one order or amendment that left; caused by its record. Body: [`OrderStamps`].
     OrderStamps = 37,
+    /// Gateway: trading was stopped; what follows only ends what was open. No body.
+    Halt = 38,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
         Self::ClockAnchor,
         Self::RunEnd,
         Self::OperatorCommand,
+        Self::Wiring,
         Self::Frame,
         Self::DecodeError,
         Self::Timer,
@@ -87,6 +92,7 @@ impl RecordKind {
         Self::Stamps,
         Self::Amend,
         Self::OrderStamps,
+        Self::Halt,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -105,6 +111,7 @@ impl RecordKind {
             Self::ClockAnchor => "clock-anchor",
             Self::RunEnd => "run-end",
             Self::OperatorCommand => "operator-command",
+            Self::Wiring => "wiring",
             Self::Frame => "frame",
             Self::DecodeError => "decode-error",
             Self::Timer => "timer",
@@ -122,6 +129,7 @@ impl RecordKind {
             Self::Stamps => "stamps",
             Self::Amend => "amend",
             Self::OrderStamps => "order-stamps",
+            Self::Halt => "halt",
         }
     }
 }

@@ -79,6 +79,12 @@ pub const TARGETS: &[Target] = &[
         words: INSTRUMENTS,
     },
     Target {
+        name: "instruments_recorded",
+        parses: &["feeds::instruments_recorded::parse_recorded"],
+        run: instruments::recorded,
+        words: INSTRUMENTS,
+    },
+    Target {
         name: "described",
         parses: &["feeds::instruments::Description::instrument"],
         run: instruments::described,

@@ -1,6 +1,7 @@
 //! Reads a run's journal: `tail`, `dump`, `verify`, `stat`, `slice`. It never changes what it reads.
 
 mod context;
+mod decisions;
 mod filter;
 mod output;
 mod render;
@@ -53,6 +54,10 @@ enum Command {
         source: Source,
         #[command(flatten)]
         filter: FilterArgs,
+        /// What the run decided instead, as its strategies lived through it: the listing whose SHA-256 is the
+        /// decisions_sha256 of the run's summary.
+        #[arg(long, conflicts_with_all = ["json", "kind", "instrument", "lane"])]
+        decisions: bool,
     },
     /// Checks every byte of every lane. Exit code 1 when written records are lost or damaged.
     Verify {
@@ -118,7 +123,8 @@ fn run(command: &Command) -> Result<(), Stop> {
             let from = since.map_or(show::From::Last(*lines), show::From::Since);
             show::tail(&reader, context, &filter, from, *follow, source.json, &mut out)
         }
-        Command::Dump { source, filter } => {
+        Command::Dump { source, decisions: true, .. } => decisions::dump(&source.open()?, &mut out),
+        Command::Dump { source, filter, .. } => {
             let reader = source.open()?;
             let context = Context::read(&reader).map_err(Stop::Input)?;
             let filter = filter.resolve(&context).map_err(Stop::Usage)?;
@@ -143,6 +149,7 @@ const EXAMPLES: &str = "Examples:
   journal tail run1 --follow                          what happens now
   journal tail run1 --since 5m --kind order --kind fill
   journal dump run1 --instrument BTCUSDT --json | jq .body
+  journal dump run1 --decisions | sha256sum           the decisions_sha256 of the run
   journal stat run1                                   records, bytes and rate by kind
   journal verify run1 && echo whole
   journal slice run1 --from 2024-08-08T23:54 --to 2024-08-08T23:55 --out minute
