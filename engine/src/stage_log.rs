@@ -82,6 +82,13 @@ impl StageLog {
         }
     }
 
+    /// Checksum of the record written last; 0 before the first, and without a journal.
+    #[inline]
+    #[must_use]
+    pub const fn last_crc32c(&self) -> u32 {
+        self.writer.last_crc32c()
+    }
+
     /// Notes that one input was taken from `input`. A run of inputs from one side is one record, written when
     /// the side changes, and at the latest after [`TOOK_RUN_MAX`] inputs; it has the time of its first input.
     #[inline]

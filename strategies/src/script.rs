@@ -99,6 +99,7 @@ pub struct Script {
     control: Arc<Control>,
     parted: SyncSender<Parted>,
     has_stopped: bool,
+    has_end: bool,
 }
 
 impl Script {
@@ -110,12 +111,25 @@ impl Script {
         parted: SyncSender<Parted>,
     ) -> Self {
         let steps: Box<dyn Iterator<Item = Step> + Send> = Box::new(steps);
-        Self { steps: steps.peekable(), current: None, length: 0, control, parted, has_stopped: false }
+        Self {
+            steps: steps.peekable(),
+            current: None,
+            length: 0,
+            control,
+            parted,
+            has_stopped: false,
+            has_end: false,
+        }
     }
 
     /// Whether the runs have parted: nothing more is taken.
     pub(crate) const fn has_stopped(&self) -> bool {
         self.has_stopped
+    }
+
+    /// Whether the market ended where it ended for the run.
+    pub(crate) const fn has_end(&self) -> bool {
+        self.has_end
     }
 
     /// Whether the run says nothing more.
@@ -174,12 +188,18 @@ impl Script {
         }
     }
 
-    /// The market has ended.
+    /// The market has ended: its end is the last of its inputs.
     pub(crate) fn market_ended(&mut self, at: Nanos) {
-        if let Some(Step::Inputs { input: MARKET_INPUT, count, .. }) = self.load() {
-            let why = Why::MarketEnded(*count);
-            self.part(at, why);
-        }
+        let why = match self.load() {
+            Some(Step::Inputs { input: MARKET_INPUT, count: 1, .. }) => {
+                self.has_end = true;
+                return self.took(1);
+            }
+            Some(Step::Inputs { input: MARKET_INPUT, count, .. }) => Why::MarketEnded(*count - 1),
+            Some(Step::Inputs { count, .. }) => Why::NoExecution(*count),
+            Some(Step::Command { .. }) | None => return,
+        };
+        self.part(at, why);
     }
 
     /// The gateway has ended while executions were due.

@@ -375,6 +375,10 @@ impl Stage for StrategyStage {
                 self.wake(head, out);
             }
             Some(Kind::End) => {
+                // The end counts as an input: what is taken after it is told from what is taken before.
+                if self.script.as_ref().is_none_or(|script| script.has_end()) {
+                    self.log.took(MARKET_INPUT, &Head { recv_ns: self.last.recv_ns, ..*head });
+                }
                 self.log.flush_took();
                 self.ended = true;
                 out.send(message);

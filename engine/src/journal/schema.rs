@@ -154,6 +154,9 @@ pub struct FrameHead {
     pub connection: u16,
     /// 1: a capture's line without a receive time: no frame, and it carries the time before it.
     pub clockless: u16,
+    /// Checksum of the frame's record before this one, whose own holds that of the one before it: frames that were
+    /// changed later, checksum included, show. 0: the first.
+    pub before_crc32c: u32,
 }
 
 /// Body of `StreamStale` and `StreamResync`: the ids that did not, or do, fit.
@@ -302,7 +305,7 @@ pub struct OrderStamps {
 }
 
 const _: () = assert!(size_of::<ParamChange>() == 16);
-const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);
+const _: () = assert!(size_of::<FrameHead>() == 12 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
 
 #[cfg(test)]

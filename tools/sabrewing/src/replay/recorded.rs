@@ -86,7 +86,7 @@ impl Recorded {
                     table = Some(parse_recorded(&text()?).map_err(|error| wrong(&error))?);
                 }
                 Some(RecordKind::Wiring) => {
-                    wiring = Some(Wiring::parse(&text()?).map_err(|error| wrong(&error))?)
+                    wiring = Some(Wiring::parse(&text()?).map_err(|error| wrong(&error))?);
                 }
                 Some(RecordKind::OperatorCommand) => commands.push((view.seq, text()?)),
                 Some(RecordKind::RunEnd) => end = RunEnd::of(&text()?),
@@ -149,6 +149,11 @@ impl Records {
     /// Sequence of the last good record; 0: there is none.
     pub(crate) const fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// The checksum of the record that `next` gave last.
+    pub(crate) fn crc32c(&self) -> u32 {
+        self.cursor.current_crc32c().unwrap_or(0)
     }
 
     /// The record that `next` gave last.

@@ -5,7 +5,7 @@ use super::recorded::{Recorded, Records, RunEnd};
 use engine::commands::{CommandKind, Names, Ticket, command_cells};
 use engine::decisions::{COMMANDS_INPUT, Record, line_of};
 use engine::ids::{Cause, Lane};
-use engine::journal::schema::{RecordKind, Took};
+use engine::journal::schema::{FrameHead, RecordKind, Took};
 use engine::journal::{Entry, View};
 use engine::message::Cell;
 use engine::record_copies::Copied;
@@ -176,6 +176,9 @@ impl Verified {
         let parted = parted.filter(|parted| {
             is_in_order || parted.record.is_some() && !matches!(parted.why, Why::MarketEnded(_))
         });
+        // What is told of the order of inputs says more than the counts that come of it.
+        let followed = parted.and_then(|parted| parted.record).map(|record| record.to_string());
+        differences.retain(|difference| Some(&difference.record) != followed.as_ref());
         let last = || run.records(Lane::Strategy).last_seq();
         differences.extend(parted.map(|parted| Difference {
             record: parted.record.unwrap_or_else(|| Cause::new(Lane::Strategy, last().max(1))).to_string(),
@@ -187,9 +190,9 @@ impl Verified {
         if differences.is_empty() && is_in_order {
             differences = missing;
         }
-        // A command that is not what was commanded is where all else comes from.
-        let commanded = check_commands(run).err();
-        let difference = commanded.or_else(|| differences.into_iter().min_by_key(|difference| difference.at));
+        // What was changed in the inputs is where all else comes from.
+        let changed = check_frames(run).and_then(|()| check_commands(run)).err();
+        let difference = changed.or_else(|| differences.into_iter().min_by_key(|difference| difference.at));
         let behind = if is_in_order { 0 } else { behind };
         Self { records: same, until: run.end.to_string(), behind, difference }
     }
@@ -242,6 +245,31 @@ impl Iterator for Steps {
         }
         None
     }
+}
+
+/// Whether the frames are those that came: each holds the checksum of the one before. Nothing holds the last one's.
+/// Err: the first that is not.
+fn check_frames(run: &Recorded) -> Result<(), Difference> {
+    let mut records = run.records(Lane::Feed);
+    let mut before: Option<(Cause, Nanos, u32)> = None;
+    while let Ok(Some(view)) = records.next() {
+        if view.entry.kind != RecordKind::Frame as u16 {
+            continue;
+        }
+        let Ok((head, _)) = FrameHead::read_from_prefix(view.body) else { continue };
+        let (record, at) = (view.as_cause(), view.entry.recv_ns);
+        if let Some((frame, at, crc32c)) = before.filter(|(.., crc32c)| *crc32c != head.before_crc32c) {
+            return Err(Difference {
+                record: frame.to_string(),
+                kind: RecordKind::Frame.name().into(),
+                expected: format!("a frame of checksum {:08x} there, as {record} says", head.before_crc32c),
+                actual: format!("one of {crc32c:08x}"),
+                at,
+            });
+        }
+        before = Some((record, at, records.crc32c()));
+    }
+    Ok(())
 }
 
 /// Whether the commands that the strategy stage took are those that the runner was given.
