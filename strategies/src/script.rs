@@ -253,3 +253,82 @@ impl Script {
         self.control.interrupt();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::commands::{ALL_INSTRUMENTS, ALL_STRATEGIES, Action, CommandBody, Ticket, command_cells};
+    use engine::ids::Lane;
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    const NOW: Nanos = Nanos(7);
+
+    fn record(seq: u64) -> Cause {
+        Cause::new(Lane::Strategy, seq)
+    }
+
+    fn script(steps: &[(u32, u32)]) -> (Script, Receiver<Parted>, Arc<Control>) {
+        let (parted, receiver) = sync_channel(1);
+        let steps: Vec<Step> = (1..)
+            .zip(steps)
+            .map(|(seq, (input, count))| match input {
+                2 => {
+                    let body = CommandBody::new(Action::Pause, ALL_STRATEGIES, ALL_INSTRUMENTS);
+                    let cells = command_cells(Ticket { lane: 0, id: seq }, body, &[]);
+                    Step::Command { cause: Cause::new(Lane::Runner, seq), cells }
+                }
+                _ => Step::Inputs { record: record(seq), input: *input, count: *count },
+            })
+            .collect();
+        let control = Arc::<Control>::default();
+        (Script::new(steps.into_iter(), Arc::clone(&control), parted), receiver, control)
+    }
+
+    #[test]
+    fn inputs_are_due_in_their_order_and_the_end_is_the_last_of_the_market() {
+        let (mut script, parted, control) = script(&[(0, 2), (1, 3), (2, 1), (0, 1), (1, 1)]);
+        assert!(script.due().is_none() && script.takes_market(NOW) && script.takes_market(NOW));
+        assert_eq!(script.due(), Some(Due::Executions(3)));
+        assert!(!script.took_executions(2), "one is not there yet");
+        assert_eq!(script.due(), Some(Due::Executions(1)));
+        assert!(script.took_executions(1));
+        assert_eq!(script.due(), Some(Due::Command));
+        let mut id = 0;
+        script.command(|command| id = command.body.id);
+        assert_eq!((id, script.due()), (3, None));
+        script.market_ended(NOW);
+        assert!(script.has_end() && script.due() == Some(Due::Executions(1)) && script.took_executions(1));
+        assert!(script.is_at_its_end() && !script.has_stopped() && !control.is_interrupted());
+        assert!(parted.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_run_of_inputs_that_was_cut_for_its_length_is_answered_at_its_end_only() {
+        let (mut script, ..) = script(&[(1, TOOK_RUN_MAX), (1, 1), (1, 2), (0, 1)]);
+        for (count, answered) in [(TOOK_RUN_MAX, false), (1, true), (2, true)] {
+            assert_eq!(script.due(), Some(Due::Executions(count)));
+            assert_eq!(script.took_executions(count), answered, "{count}");
+        }
+    }
+
+    #[test]
+    fn where_the_runs_part_is_told_once_and_nothing_more_is_taken() {
+        let parted_by = |steps: &[(u32, u32)], act: fn(&mut Script)| {
+            let (mut script, parted, control) = script(steps);
+            act(&mut script);
+            script.unknown_execution(Nanos(9));
+            assert!(control.is_interrupted() && script.due().is_none() && !script.takes_market(NOW));
+            let told = parted.try_recv().unwrap();
+            assert!(parted.try_recv().is_err() && told.at == NOW);
+            (told.record, told.why)
+        };
+        let market = |script: &mut Script| _ = script.takes_market(NOW);
+        assert_eq!(parted_by(&[(1, 2)], market), (Some(record(1)), Why::NoExecution(2)));
+        assert_eq!(parted_by(&[], market), (None, Why::MarketGoesOn));
+        let ended = |script: &mut Script| script.market_ended(NOW);
+        assert_eq!(parted_by(&[(0, 5)], ended), (Some(record(1)), Why::MarketEnded(4)));
+        assert_eq!(parted_by(&[(1, 5)], ended), (Some(record(1)), Why::NoExecution(5)));
+        assert_eq!(parted_by(&[], |script| script.fell_behind(NOW)), (None, Why::Behind));
+        assert_eq!(parted_by(&[], |script| script.unknown_execution(NOW)), (None, Why::ExecutionsGoOn));
+    }
+}

@@ -331,6 +331,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "engine::journal::writer::Writer::append",
         "stores the bytes as they are; read back by the target `journal`",
     ),
+    ("engine::record_copies::CopySender::copy", "copies what the stage's own log has written"),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     (
         "strategies::signal::feature::Feature::parse",

@@ -171,8 +171,10 @@ impl<'a> Run<'a> {
             threads: &threads,
         });
         let listed = listing.join().map_err(|_| Refused(3, "the listing of decisions ended early".into()))?;
-        summary.decisions_sha256 =
-            listed.sha256.map_err(|error| Refused(3, format!("decisions: {error}")))?;
+        if let Err(error) = &listed.sha256 {
+            say(&format!("the decisions cannot be hashed: {error}"));
+        }
+        summary.decisions_sha256 = listed.sha256.ok();
         summary.config = ConfigSummary { file: config.name.clone(), sha256: hex(&config.sha256()) };
         summary.journal = journal.map(|path| path.display().to_string());
         summary.memory_bytes.anonymous = anonymous_bytes;

@@ -3,10 +3,12 @@
 
 mod support;
 
+use engine::decisions::{Decisions, Record};
 use engine::ids::Lane;
 use engine::journal::schema::RecordKind;
 use engine::journal::{Entry, Journal as Written, Options, Reader, record_bytes};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -72,6 +74,22 @@ fn rewrite(run: &str, to: &str, lane: Lane, edit: impl FnOnce(&mut Vec<Edited>))
     written.close().unwrap();
 }
 
+/// The decisions in a run's journal, line by line.
+fn listing(run: &str) -> String {
+    let reader = Reader::open(run.as_ref()).unwrap();
+    let (mut decisions, mut text) = (Decisions::default(), String::new());
+    for lane in [Lane::Gateway, Lane::Strategy] {
+        let mut cursor = reader.cursor(lane);
+        while let Some(view) = cursor.next().unwrap() {
+            let Entry { kind, instrument, recv_ns, .. } = view.entry;
+            let record = Record { lane, kind, instrument, recv_ns, body: view.body };
+            decisions.record(&record, &mut |line| text.push_str(line)).unwrap();
+        }
+    }
+    decisions.finish(&mut |line| text.push_str(line));
+    text
+}
+
 /// The n-th record of a kind.
 fn nth(records: &[Edited], kind: RecordKind, n: usize) -> usize {
     let mut of_kind = records.iter().enumerate().filter(|(_, record)| record.entry.kind == kind as u16);
@@ -92,6 +110,12 @@ fn decisions_have_one_hash_at_any_pace_with_a_journal_and_without() {
     let part = dir.lines("part", lines_of(USDM).iter().take(19_000));
     assert_ne!(hash(&replay([&part, "--json"]).expect(0, &[]).json()), hash(&whole));
     assert_eq!(hash(&verified(&run)), hash(&whole));
+    let listing = listing(&run);
+    let listed: String = Sha256::digest(&listing).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash(&whole), listed, "{}", listing.lines().count());
+    for what in ["target", "gate-refused", "order", "amend", "cancel", "order-update", "fill"] {
+        assert!(listing.contains(&format!(" {what} ")), "{what}");
+    }
     let text = replay([&file]).expect(0, &[]).stdout;
     assert!(text.contains(&format!("decisions          sha256 {}\n", hash(&whole))), "{text}");
 }

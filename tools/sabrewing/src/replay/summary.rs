@@ -44,8 +44,8 @@ pub(crate) struct Summary {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) strategies: BTreeMap<u16, BTreeMap<String, StrategyPosition>>,
     pub(crate) open_orders: usize,
-    /// SHA-256 of the listing of decisions: `journal dump RUN --decisions`.
-    pub(crate) decisions_sha256: String,
+    /// SHA-256 of the listing of decisions: `journal dump RUN --decisions`. None: it could not be made.
+    pub(crate) decisions_sha256: Option<String>,
     pub(crate) config: ConfigSummary,
     pub(crate) journal: Option<String>,
     pub(crate) placement: Vec<Thread>,
@@ -225,7 +225,7 @@ impl Summary {
             fees: known(text(fees)),
             strategies,
             open_orders: gateway.positions.iter().map(|report| report.open_orders).sum(),
-            decisions_sha256: String::new(),
+            decisions_sha256: None,
             config: ConfigSummary::default(),
             journal: None,
             placement: threads.iter().map(Thread::of).collect(),
@@ -311,7 +311,7 @@ impl Summary {
                 line("", format!("strategy {strategy}: {position} {name}, profit {pnl} before {fees} fees"));
             }
         }
-        line("decisions", format!("sha256 {}", self.decisions_sha256));
+        line("decisions", format!("sha256 {}", self.decisions_sha256.as_deref().unwrap_or("unknown")));
         line("configuration", format!("{}, sha256 {}", self.config.file, self.config.sha256));
         if let Some(journal) = &self.journal {
             line("journal", journal.clone());
