@@ -186,7 +186,13 @@ fn replay_captures(args: &ReplayArgs) -> Result<ExitCode, Refused> {
 }
 
 fn replay_run(args: &ReplayArgs, dir: &Path) -> Result<ExitCode, Refused> {
-    let mut recorded = Recorded::open(dir)?;
+    let mut recorded = match Recorded::open(dir) {
+        Ok(recorded) => recorded,
+        Err(refused) => {
+            taps::create_without_rows(&taps::wanted(args).map_err(usage)?).map_err(usage)?;
+            return Err(refused);
+        }
+    };
     if let Some(path) = &args.config {
         recorded.config = Config::load(Some(path)).map_err(usage)?;
     }
