@@ -7,13 +7,15 @@
 //! `decisions_sha256`; whether it is made while the run goes on or from the journal afterwards, it is the same.
 //!
 //! The order comes from the strategy lane's `Took` records: so many executions were taken there before the
-//! next target. Every `GateRefused`, `OrderUpdate` and `Fill` of the gateway lane is one execution; its
-//! orders, cancels and amends stand before the execution that followed them.
+//! next target. Every `GateRefused` (but that of a cancel, which no strategy is told of), `OrderUpdate` and `Fill` of
+//! the gateway lane is one execution; its orders, amendments and cancels stand before the execution that followed
+//! them. An `order` or `amend` line is also the gate's approval: neither is ever written without it.
 
 use crate::ids::{InstrumentId, Lane};
-use crate::journal::schema::{GateRefusal, OrderBody, RecordKind, Took};
+use crate::journal::schema::{GateRefusal, OrderBody, ParamChange, RecordKind, Took};
 use crate::message::{Execution, Quotes, i128_of};
 use crate::num::Level;
+use crate::risk::RiskRule;
 use crate::time::Nanos;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -39,12 +41,13 @@ pub struct Record<'a> {
 pub const fn is_listed(lane: Lane, kind: RecordKind) -> bool {
     match lane {
         Lane::Strategy => {
-            matches!(kind, RecordKind::Took | RecordKind::Target)
+            matches!(kind, RecordKind::Took | RecordKind::Target | RecordKind::Param)
         }
         Lane::Gateway => matches!(
             kind,
             RecordKind::GateRefused
                 | RecordKind::Order
+                | RecordKind::Amend
                 | RecordKind::Cancel
                 | RecordKind::OrderUpdate
                 | RecordKind::Fill
@@ -79,8 +82,12 @@ struct Line {
     is_execution: bool,
 }
 
-/// Input of the strategy stage that executions come by: `Took::input`.
+/// Input of the strategy stage that the market comes by: `Took::input`.
+pub const MARKET_INPUT: u32 = 0;
+/// Input that executions come by.
 pub const EXECUTIONS_INPUT: u32 = 1;
+/// Input that commands come by.
+pub const COMMANDS_INPUT: u32 = 2;
 
 impl Decisions {
     /// Takes one record; what is in order by then goes to `out`, a line at a time, line feed included.
@@ -93,15 +100,20 @@ impl Decisions {
         let malformed = || format!("a {} record of {} bytes cannot be read", kind.name(), record.body.len());
         if kind == RecordKind::Took {
             let took = Took::read_from_bytes(record.body).map_err(|_| malformed())?;
-            // The stage's first input is the run's first: times count from there.
-            self.base.get_or_insert(record.recv_ns);
-            if took.input == EXECUTIONS_INPUT {
-                self.strategy.push_back(Step::TookExecutions(took.count));
+            match took.input {
+                EXECUTIONS_INPUT => self.strategy.push_back(Step::TookExecutions(took.count)),
+                // The stage's first input from the market is the run's first: times count from there.
+                MARKET_INPUT => _ = self.base.get_or_insert(record.recv_ns),
+                _ => {}
             }
         } else {
             let text = line_of(kind, record).ok_or_else(malformed)?;
-            let is_execution =
-                matches!(kind, RecordKind::GateRefused | RecordKind::OrderUpdate | RecordKind::Fill);
+            let is_execution = match kind {
+                RecordKind::GateRefused => GateRefusal::read_from_bytes(record.body)
+                    .is_ok_and(|refusal| refusal.rule != RiskRule::CancelRate as u16),
+                RecordKind::OrderUpdate | RecordKind::Fill => true,
+                _ => false,
+            };
             let line = Line { at: record.recv_ns, text, is_execution };
             match record.lane {
                 Lane::Strategy => self.strategy.push_back(Step::Stated(line)),
@@ -110,6 +122,12 @@ impl Decisions {
         }
         self.put_in_order(out);
         Ok(())
+    }
+
+    /// The lane whose next record brings the listing on: read in this order, the lanes need no memory.
+    #[must_use]
+    pub const fn next_lane(&self) -> Lane {
+        if self.owed > 0 { Lane::Gateway } else { Lane::Strategy }
     }
 
     /// The end of both lanes: what the strategy stage never took comes last, in the gateway's order.
@@ -147,8 +165,10 @@ impl Decisions {
     }
 }
 
-/// What a record says, in the instrument's integers. None: it does not hold what its kind says.
-fn line_of(kind: RecordKind, record: &Record<'_>) -> Option<String> {
+/// What a listed record says, in the instrument's integers. None: it does not hold what its kind says, or its kind
+/// has no line.
+#[must_use]
+pub fn line_of(kind: RecordKind, record: &Record<'_>) -> Option<String> {
     let (name, instrument, body) = (kind.name(), record.instrument, record.body);
     let mut line = String::new();
     match kind {
@@ -179,7 +199,11 @@ fn line_of(kind: RecordKind, record: &Record<'_>) -> Option<String> {
             )
             .ok()?;
         }
-        RecordKind::Order | RecordKind::Cancel => {
+        RecordKind::Param => {
+            let ParamChange { strategy, index, value, .. } = ParamChange::read_from_bytes(body).ok()?;
+            write!(line, "{name} strategy={strategy} index={index} value={value}").ok()?;
+        }
+        RecordKind::Order | RecordKind::Amend | RecordKind::Cancel => {
             let order = OrderBody::read_from_bytes(body).ok()?;
             write!(
                 line,
@@ -287,6 +311,34 @@ mod tests {
             .collect();
         let expected = ["0 target", "0 order", "5 order-update", "10 target", "10 order", "200 order-update"];
         assert_eq!(kinds, expected, "the last two were never taken");
+    }
+
+    #[test]
+    fn parameters_and_amendments_are_decisions_and_a_refused_cancel_is_no_execution() {
+        let change = ParamChange { strategy: 1, index: 3, reserved: 0, value: -5 };
+        let param = Owned(Lane::Strategy, RecordKind::Param, 1000, change.as_bytes().to_vec());
+        let amend = Owned(Lane::Gateway, RecordKind::Amend, 1000, order(7, 0).3);
+        let refused = |rule: RiskRule, at| {
+            let body = GateRefusal { rule: rule as u16, ..GateRefusal::default() };
+            Owned(Lane::Gateway, RecordKind::GateRefused, at, body.as_bytes().to_vec())
+        };
+        let (cancel, placed) = (refused(RiskRule::CancelRate, 1001), refused(RiskRule::OrderRate, 1002));
+        let strategy = [took(0, 2, 1000), param, took(1, 1, 1002), target(3, 1003)];
+        let text = listing(strategy.iter().chain(&[amend, cancel, placed, update(7, 1004)]));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "0 param strategy=1 index=3 value=-5");
+        assert_eq!(lines[1], "0 amend instrument=0 strategy=0 account=0 order=7 side=0 tif=0 100x2");
+        let kinds: Vec<_> =
+            lines.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(kinds[2..], ["1 gate-refused", "2 gate-refused", "3 target", "4 order-update"]);
+    }
+
+    #[test]
+    fn a_command_before_the_market_does_not_set_the_time() {
+        let command =
+            Owned(Lane::Strategy, RecordKind::Took, 0, Took { input: 2, count: 1 }.as_bytes().to_vec());
+        let records = [command, took(0, 1, 500), target(1, 600)];
+        assert!(listing(&records).starts_with("100 target "));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub enum ContractKind {
 }
 
 impl ContractKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Spot, Self::Linear, Self::Inverse];
+
     /// `spot`, `linear` or `inverse`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -36,6 +39,21 @@ pub enum Status {
     CancelOnly,
     /// Nothing.
     Halted,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Trading, Self::CancelOnly, Self::Halted];
+
+    /// `trading`, `cancel-only` or `halted`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trading => "trading",
+            Self::CancelOnly => "cancel-only",
+            Self::Halted => "halted",
+        }
+    }
 }
 
 /// Which prices an order may have.

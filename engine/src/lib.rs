@@ -20,6 +20,7 @@ pub mod num;
 pub mod order;
 pub mod placement;
 pub mod position;
+pub mod record_copies;
 pub mod ring;
 pub mod risk;
 pub mod runner;

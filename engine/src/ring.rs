@@ -187,6 +187,12 @@ impl RingReceiver {
         self.consumer.is_empty()
     }
 
+    /// Whether more than half of the ring waits to be taken.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.consumer.slots() > self.consumer.buffer().capacity() / 2
+    }
+
     /// Whether the sender is gone; what it committed before can still be taken.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

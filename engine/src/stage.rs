@@ -262,6 +262,9 @@ impl<S: Sink> Sink for Stamping<'_, S> {
 pub enum Link<N> {
     /// The next stage is here.
     Here(N),
+    /// The next stage is here, and time passes to it before every message, as to the head of a chain: what it is on
+    /// a thread of its own, without the ring.
+    Head(N),
     /// The next stage is on another thread.
     Ring(RingSender),
 }
@@ -271,6 +274,7 @@ impl<N: Sink> Sink for Link<N> {
     fn send(&mut self, message: Message<'_>) -> bool {
         match self {
             Self::Here(next) => next.send(message),
+            Self::Head(next) => Advancing(next).send(message),
             Self::Ring(ring) => ring.send(message),
         }
     }
@@ -278,7 +282,7 @@ impl<N: Sink> Sink for Link<N> {
     #[inline]
     fn has_room(&mut self) -> bool {
         match self {
-            Self::Here(next) => next.has_room(),
+            Self::Here(next) | Self::Head(next) => next.has_room(),
             Self::Ring(ring) => ring.has_room(),
         }
     }
@@ -286,7 +290,7 @@ impl<N: Sink> Sink for Link<N> {
     #[inline]
     fn settle(&mut self) -> u32 {
         match self {
-            Self::Here(next) => next.settle(),
+            Self::Here(next) | Self::Head(next) => next.settle(),
             Self::Ring(_) => 0,
         }
     }
@@ -294,20 +298,20 @@ impl<N: Sink> Sink for Link<N> {
     #[inline]
     fn advance(&mut self, now: Nanos) -> u32 {
         match self {
-            Self::Here(next) => next.advance(now),
+            Self::Here(next) | Self::Head(next) => next.advance(now),
             Self::Ring(_) => 0,
         }
     }
 
     fn is_settled(&self) -> bool {
         match self {
-            Self::Here(next) => next.is_settled(),
+            Self::Here(next) | Self::Head(next) => next.is_settled(),
             Self::Ring(_) => true,
         }
     }
 
     fn halt(&mut self) {
-        if let Self::Here(next) = self {
+        if let Self::Here(next) | Self::Head(next) = self {
             next.halt();
         }
     }

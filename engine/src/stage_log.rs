@@ -4,7 +4,9 @@ use crate::ids::Cause;
 use crate::journal::schema::{RecordKind, Took};
 use crate::journal::{Entry, Writer};
 use crate::message::Head;
+use crate::record_copies::CopySender;
 use crate::runner::{Control, StopReason};
+use crate::time::Nanos;
 use std::sync::Arc;
 use zerocopy::{Immutable, IntoBytes};
 
@@ -14,20 +16,29 @@ pub struct StageLog {
     control: Arc<Control>,
     reserve_bytes: usize,
     took: Took,
+    /// When the first input of the open run came.
+    took_since: Nanos,
+    copies: Option<CopySender>,
 }
 
 impl StageLog {
     /// Wraps a lane. `reserve_bytes` is what [`Self::has_room`] asks for: all that one input can cause.
     #[must_use]
     pub fn new(writer: Writer, control: Arc<Control>, reserve_bytes: usize) -> Self {
-        Self { writer, control, reserve_bytes, took: Took::default() }
+        let (took, took_since) = (Took::default(), Nanos(0));
+        Self { writer, control, reserve_bytes, took, took_since, copies: None }
+    }
+
+    /// Sends copies of records to a reader on another thread.
+    pub fn copy_to(&mut self, copies: CopySender) {
+        self.copies = Some(copies);
     }
 
     /// Whether all records that one more input can cause are sure to be taken.
     #[inline]
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.writer.has_room(self.reserve_bytes)
+    pub fn has_room(&mut self) -> bool {
+        self.writer.has_room(self.reserve_bytes) && self.copies.as_mut().is_none_or(CopySender::has_room)
     }
 
     /// Writes a record caused by `head.cause`. None: the journal failed; trading was stopped, and what the
@@ -58,7 +69,12 @@ impl StageLog {
             recv_ns: head.recv_ns,
         };
         match self.writer.append_parts(entry, prefix, rest) {
-            Ok(cause) => Some(cause),
+            Ok(cause) => {
+                if let Some(copies) = &mut self.copies {
+                    copies.copy(kind, cause, &entry, &prefix, rest);
+                }
+                Some(cause)
+            }
             Err(_) => {
                 self.control.stop(StopReason::JournalFailed);
                 None
@@ -66,22 +82,32 @@ impl StageLog {
         }
     }
 
+    /// Checksum of the record written last; 0 before the first, and without a journal.
+    #[inline]
+    #[must_use]
+    pub const fn last_crc32c(&self) -> u32 {
+        self.writer.last_crc32c()
+    }
+
     /// Notes that one input was taken from `input`. A run of inputs from one side is one record, written when
-    /// the side changes, and at the latest after `TOOK_RUN_MAX` inputs.
+    /// the side changes, and at the latest after [`TOOK_RUN_MAX`] inputs; it has the time of its first input.
     #[inline]
     pub fn took(&mut self, input: u32, head: &Head) {
         if self.took.input != input || self.took.count == TOOK_RUN_MAX {
-            self.flush_took(head);
+            self.flush_took();
             self.took.input = input;
+        }
+        if self.took.count == 0 {
+            self.took_since = head.recv_ns;
         }
         self.took.count += 1;
     }
 
     /// Writes the run of inputs that is open, if any.
-    pub fn flush_took(&mut self, head: &Head) {
+    pub fn flush_took(&mut self) {
         if self.took.count > 0 {
             let took = self.took;
-            let head = Head { cause: Cause::NONE, ..*head };
+            let head = Head { recv_ns: self.took_since, ..Head::default() };
             self.record(RecordKind::Took, &head, &took);
             self.took.count = 0;
         }
@@ -89,4 +115,4 @@ impl StageLog {
 }
 
 /// Inputs in a row that one `Took` record covers at most: what a killed process loses of the order.
-const TOOK_RUN_MAX: u32 = 1024;
+pub const TOOK_RUN_MAX: u32 = 1024;

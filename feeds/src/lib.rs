@@ -7,6 +7,7 @@ pub mod capture;
 pub mod codec;
 pub mod detect;
 pub mod instruments;
+pub mod instruments_recorded;
 mod json;
 pub mod stage;
 pub mod sync;

@@ -28,6 +28,9 @@ pub trait FrameSource: Send {
 pub enum SourcePoll<'a> {
     /// It has this one.
     Ready(Frame<'a>),
+    /// Time has passed until then without a frame: a journal says so. Such a source is run without timers of the
+    /// stage's own.
+    Timer(Nanos),
     /// None now.
     NotYet,
     /// None any more.
@@ -107,6 +110,8 @@ pub struct FeedStage<F, C: FeedCodec> {
     clock: StampClock,
     stopping: bool,
     rest: Option<Rest>,
+    /// Checksum of the last frame's record.
+    frame_crc32c: u32,
     /// A mark follows every frame whose number is a multiple of it; 0: none.
     mark_every: u32,
     /// The mark that follows the frame taken last.
@@ -148,6 +153,7 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
             clock,
             stopping: false,
             rest: None,
+            frame_crc32c: 0,
             mark_every: 0,
             mark: None,
             report,
@@ -160,6 +166,11 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
     /// that count frames, those included that lead to no message. 0: no marks.
     pub fn mark_every(&mut self, every: u32) {
         self.mark_every = every;
+    }
+
+    /// The stage's journal lane.
+    pub fn log_mut(&mut self) -> &mut StageLog {
+        &mut self.log
     }
 
     /// Publishes the stage's numbers. Err: the counters are full, or have them already.
@@ -211,6 +222,7 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             log: &mut self.log,
             report: &mut self.report,
             rest: &mut self.rest,
+            frame_crc32c: &mut self.frame_crc32c,
         };
         // What the last frame still has to say, a message a step: a step never sends more than one.
         if parts.rest.is_some() {
@@ -226,6 +238,12 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         }
         let frame = match self.source.poll() {
             SourcePoll::Ready(frame) => frame,
+            SourcePoll::Timer(at) => {
+                self.source.consume();
+                self.last_ns = at;
+                parts.time_passed(at, out);
+                return Step::Worked;
+            }
             SourcePoll::NotYet => return Step::Idle,
             SourcePoll::End => {
                 self.stopping = true;
@@ -297,6 +315,7 @@ struct Parts<'a, C> {
     log: &'a mut StageLog,
     report: &'a mut FeedReport,
     rest: &'a mut Option<Rest>,
+    frame_crc32c: &'a mut u32,
 }
 
 /// What a frame still has to say after its first message.
@@ -331,10 +350,13 @@ impl<C: FeedCodec> Parts<'_, C> {
             ..Head::new(Kind::Delta)
         };
         let clockless = u16::from(frame.bytes.is_err());
-        let frame_head = FrameHead { line: frame.line, connection: frame.connection.0, clockless };
-        let prefix: [u8; 8] = zerocopy::transmute!(frame_head);
+        let before_crc32c = *self.frame_crc32c;
+        let frame_head =
+            FrameHead { line: frame.line, connection: frame.connection.0, clockless, before_crc32c };
+        let prefix: [u8; size_of::<FrameHead>()] = zerocopy::transmute!(frame_head);
         let bytes = frame.bytes.unwrap_or_default();
         let Some(cause) = self.log.bytes(RecordKind::Frame, &head, prefix, bytes) else { return };
+        *self.frame_crc32c = self.log.last_crc32c();
         head.cause = cause;
         let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
         head.venue = connection.venue;

@@ -7,6 +7,7 @@ use engine::journal::schema::RecordKind;
 use engine::message::{FIRST_OF_FRAME, Head, Kind, Message};
 use engine::runner::Control;
 use engine::stage::{Sink, Stage};
+use engine::stage_log::StageLog;
 use engine::time::Nanos;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -25,6 +26,11 @@ impl<X: Counterparty> GatewayStage<X> {
     #[must_use]
     pub fn new(manager: OrderManager<X>, control: Arc<Control>, done: SyncSender<GatewayReport>) -> Self {
         Self { manager, control, last: Head::new(Kind::Timer), done }
+    }
+
+    /// The stage's journal lane.
+    pub fn log_mut(&mut self) -> &mut StageLog {
+        self.manager.log_mut()
     }
 
     /// The latency of a frame that got here, once a frame.
@@ -72,6 +78,7 @@ impl<X: Counterparty> Stage for GatewayStage<X> {
     }
 
     fn halt(&mut self) {
+        self.manager.log_mut().record(RecordKind::Halt, &self.last, &());
         if self.manager.cancel_all(&self.last) {
             self.control.confirm_canceled();
         }

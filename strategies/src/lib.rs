@@ -8,6 +8,7 @@ pub mod candles;
 pub mod indicators;
 pub mod market_maker;
 pub mod registry;
+pub mod script;
 pub mod signal;
 pub mod stage;
 pub mod strategy;

@@ -2,12 +2,14 @@
 //! passes both on. It has several inputs, and journals the order in which it took them.
 
 use crate::registry::StrategyConfig;
+use crate::script::{Due, Script};
 use crate::signal::Subscriptions;
 use crate::strategy::{
     Context, Event, Holding, MarketView, NEVER, Own, ParamDesc, Slot, Strategy, Touch, What,
 };
-use engine::commands::{Action, CommandInput, Outcome, Param};
+use engine::commands::{Action, CommandInput, Outcome, Param, Taken};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
+use engine::decisions::{COMMANDS_INPUT, EXECUTIONS_INPUT, MARKET_INPUT};
 use engine::ids::{AccountId, Cause, InstrumentId, StrategyId};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{ParamChange, RecordKind};
@@ -15,7 +17,7 @@ use engine::message::{
     BookChanged, ClosedCandle, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of,
 };
 use engine::ring::{BATCH_MAX, RingReceiver, is_end};
-use engine::stage::{Sink, Stage};
+use engine::stage::{Nowhere, Sink, Stage};
 use engine::stage_log::StageLog;
 use engine::time::Nanos;
 use std::ops::ControlFlow;
@@ -35,7 +37,11 @@ pub struct StrategyStage {
     unanswered: bool,
     /// The last input from the market.
     last: Head,
+    /// The market has ended: what is stated from here on reaches no gateway.
+    ended: bool,
     settled: bool,
+    /// In which order to take inputs, where a recorded run is repeated.
+    script: Option<Box<Script>>,
     log: StageLog,
 }
 
@@ -57,10 +63,6 @@ struct Route {
     slot: usize,
 }
 
-/// Input 0: the stage before; input 1: the stage behind; input 2: operators.
-const MARKET: u32 = 0;
-const EXECUTIONS: u32 = 1;
-const COMMANDS: u32 = 2;
 /// Commands taken at once: there is room for what one leads to.
 const COMMANDS_MAX: u32 = 1;
 
@@ -88,8 +90,20 @@ impl StrategyStage {
         let routes = table.iter().map(|instrument| route(instrument.id)).collect();
         let market = table.iter().map(|_| MarketView::default()).collect();
         let last = Head::new(Kind::Timer);
-        let (commands, unanswered, settled) = (None, false, false);
-        Ok(Self { hosts, market, routes, executions, commands, unanswered, last, settled, log })
+        let (commands, script, unanswered, ended, settled) = (None, None, false, false, false);
+        Ok(Self {
+            hosts,
+            market,
+            routes,
+            executions,
+            commands,
+            unanswered,
+            last,
+            ended,
+            settled,
+            script,
+            log,
+        })
     }
 
     /// Publishes why each strategy is not quoting, and its parameters. Err: the counters are full.
@@ -128,146 +142,76 @@ impl StrategyStage {
         Self { commands: Some(commands), ..self }
     }
 
-    /// Takes what operators ask for, with the last input's time.
+    /// Takes its inputs in the order in which a recorded run took them, commands included. `executions` comes from the
+    /// gateway in the place of the ring it was made with.
+    #[must_use]
+    pub fn repeating(self, script: Script, executions: RingReceiver) -> Self {
+        Self { script: Some(Box::new(script)), executions, commands: None, ..self }
+    }
+
+    /// The stage's journal lane.
+    pub fn log_mut(&mut self) -> &mut StageLog {
+        &mut self.log
+    }
+
+    /// Does what operators ask for, at the last input's time.
     #[cold]
-    fn command<S: Sink>(&mut self, commands: &mut CommandInput, out: &mut S) -> u32 {
-        commands.take(COMMANDS_MAX, |command| {
-            if self.settled {
-                return (Outcome::TooLate, Cause::NONE);
-            }
-            let head = Head { kind_code: command.head.kind_code, cause: command.head.cause, ..self.last };
-            let Self { hosts, market, log, .. } = self;
-            log.took(COMMANDS, &head);
-            log.flush_took(&head);
-            let Some(journal) = log.record(RecordKind::Command, &head, command.cells) else {
-                return (Outcome::NotJournalled, Cause::NONE);
-            };
-            let head = Head { cause: journal, ..head };
-            let body = command.body;
-            match body.action() {
-                Some(action @ (Action::Pause | Action::Resume)) => {
-                    for host in hosts.iter_mut().filter(|host| body.is_for(host.own.id)) {
-                        host.own.is_paused = action == Action::Pause;
-                        host.own.state_anew();
-                        host.state(&head, log, out);
-                    }
-                }
-                Some(Action::CancelAll) => {
-                    for host in &mut *hosts {
-                        host.own.want_none(|instrument| body.is_on(instrument));
-                        host.state(&head, log, out);
-                    }
-                    // What no target knows of is the gateway's to cancel.
-                    let head = Head { instrument: body.instrument, strategy: body.strategy, ..head };
-                    out.send(Message { head: &head, body: command.cells });
-                }
-                Some(Action::Set) => {
-                    let Some(host) = host_of(hosts, body.strategy) else {
-                        return (Outcome::Conflicting, journal);
-                    };
-                    match host.set_params(command.params, &head, market, log) {
-                        Outcome::Accepted => host.state(&head, log, out),
-                        refused => return (refused, journal),
-                    }
-                }
-                None => return (Outcome::Conflicting, journal),
-            }
-            (Outcome::Accepted, journal)
-        })
-    }
-}
-
-/// Parameters that a strategy can have.
-pub const PARAMS_MAX: usize = 64;
-
-impl Stage for StrategyStage {
-    const NAME: &'static str = "strategy";
-
-    #[inline]
-    fn on_message<S: Sink>(&mut self, message: Message<'_>, out: &mut S) {
-        let head = message.head;
-        if self.unanswered {
-            // What executions led to comes before the next input, so that only their order counts.
-            self.answer(out);
+    fn command<S: Sink>(&mut self, command: &Taken<'_>, out: &mut S) -> (Outcome, Cause) {
+        if self.settled {
+            return (Outcome::TooLate, Cause::NONE);
         }
-        match head.kind() {
-            Some(Kind::BookChanged) => {
-                // The exchange sees the market before what a strategy makes of it.
-                out.send(message);
-                self.log.took(MARKET, head);
-                self.wake_before(head, out);
-                if let Some(book) = message.body_as::<BookChanged>()
-                    && let Some(view) = self.market.get_mut(head.instrument.index())
-                {
-                    let (bid, ask, state) = (book.bid, book.ask, book.state);
-                    let touch = Touch { bid, ask, state, confirmed: head.recv_ns };
-                    view.touch = touch;
-                    self.tell(head, What::Book(touch), out);
+        let head = Head { kind_code: command.head.kind_code, cause: command.head.cause, ..self.last };
+        let Self { hosts, market, log, .. } = self;
+        log.took(COMMANDS_INPUT, &head);
+        log.flush_took();
+        let Some(journal) = log.record(RecordKind::Command, &head, command.cells) else {
+            return (Outcome::NotJournalled, Cause::NONE);
+        };
+        let head = Head { cause: journal, ..head };
+        let body = command.body;
+        match body.action() {
+            Some(action @ (Action::Pause | Action::Resume)) => {
+                for host in hosts.iter_mut().filter(|host| body.is_for(host.own.id)) {
+                    host.own.is_paused = action == Action::Pause;
+                    host.own.state_anew();
+                    host.state(&head, log, out);
                 }
             }
-            Some(Kind::Features) => {
-                if let Some(view) = self.market.get_mut(head.instrument.index()) {
-                    view.features.apply(&message);
+            Some(Action::CancelAll) => {
+                for host in &mut *hosts {
+                    host.own.want_none(|instrument| body.is_on(instrument));
+                    host.state(&head, log, out);
                 }
-                self.tell(head, What::Features, out);
-                self.wake(head, out);
+                // What no target knows of is the gateway's to cancel.
+                let head = Head { instrument: body.instrument, strategy: body.strategy, ..head };
+                out.send(Message { head: &head, body: command.cells });
             }
-            Some(Kind::Trade) => {
-                out.send(message);
-                self.log.took(MARKET, head);
-                self.wake_before(head, out);
-                if let Some(trade) = message.body_as::<Trade>() {
-                    self.tell(head, What::Trade(trade), out);
-                }
-            }
-            Some(Kind::Candle) => {
-                if let Some(candle) = message.body_as::<ClosedCandle>() {
-                    self.tell(head, What::Candle(candle), out);
+            Some(Action::Set) => {
+                let Some(host) = host_of(hosts, body.strategy) else {
+                    return (Outcome::Conflicting, journal);
+                };
+                match host.set_params(command.params, &head, market, log) {
+                    Outcome::Accepted => host.state(&head, log, out),
+                    refused => return (refused, journal),
                 }
             }
-            Some(Kind::Timer) => {
-                out.send(message);
-                self.log.took(MARKET, head);
-                self.last = *head;
-                self.wake(head, out);
-            }
-            Some(Kind::End) => {
-                self.log.flush_took(head);
-                out.send(message);
-            }
-            _ => {
-                out.send(message);
-                self.log.took(MARKET, head);
-            }
+            None => return (Outcome::Conflicting, journal),
         }
+        (Outcome::Accepted, journal)
     }
 
-    /// Executions are always taken, so that the gateway is never kept waiting by a full ring that only this
-    /// stage can empty; what they lead to waits until there is room for it.
+    /// Takes up to `max` executions and tells the strategies. Returns how many there were, the end included.
     #[inline]
-    fn settle<S: Sink>(&mut self, out: &mut S) -> u32 {
-        let mut commanded = 0;
-        if self.commands.as_ref().is_some_and(|commands| !commands.is_empty()) && out.has_room() {
-            if self.unanswered {
-                self.answer(out);
-            }
-            if let Some(mut commands) = self.commands.take() {
-                commanded = self.command(&mut commands, out);
-                self.commands = Some(commands);
-            }
-        }
-        if self.executions.is_empty() && !self.unanswered {
-            return commanded;
-        }
-        let Self { hosts, market, executions, unanswered, last, settled, log, .. } = self;
-        let taken = executions.take(BATCH_MAX, |message| {
+    fn execute(&mut self, max: u32) -> u32 {
+        let Self { hosts, market, executions, unanswered, settled, log, .. } = self;
+        executions.take(max, |message| {
             let head = message.head;
             if is_end(head) {
-                log.flush_took(last);
+                log.flush_took();
                 *settled = true;
                 return ControlFlow::Break(());
             }
-            log.took(EXECUTIONS, head);
+            log.took(EXECUTIONS_INPUT, head);
             if let (Some(execution), Some(host)) =
                 (message.body_as::<Execution>(), host_of(hosts, head.strategy))
                 && let Some(index) = host.own.slots.iter().position(|s| s.instrument.id == head.instrument)
@@ -284,11 +228,178 @@ impl Stage for StrategyStage {
                 *unanswered |= host.own.answer_to(head);
             }
             ControlFlow::Continue(())
-        });
-        if *unanswered && out.has_room() {
+        })
+    }
+
+    /// Takes what came from behind and from operators since the last call. Returns how many there were.
+    #[inline]
+    fn take_from_behind<S: Sink>(&mut self, out: &mut S) -> u32 {
+        if self.script.is_some() {
+            return self.catch_up(out);
+        }
+        let mut commanded = 0;
+        if self.commands.as_ref().is_some_and(|commands| !commands.is_empty()) && out.has_room() {
+            if self.unanswered {
+                self.answer(out);
+            }
+            if let Some(mut commands) = self.commands.take() {
+                commanded = commands.take(COMMANDS_MAX, |command| self.command(&command, out));
+                self.commands = Some(commands);
+            }
+        }
+        if self.executions.is_empty() && !self.unanswered {
+            return commanded;
+        }
+        let taken = self.execute(BATCH_MAX);
+        if self.unanswered && out.has_room() {
             self.answer(out);
         }
         commanded + taken
+    }
+
+    /// In a repeated run: whether a message of the market comes when the script says so. What was to be taken before
+    /// it has been, as far as it was there.
+    #[cold]
+    fn follow<S: Sink>(&mut self, head: &Head, out: &mut S) -> bool {
+        self.catch_up(out);
+        let Some(script) = &mut self.script else { return true };
+        if is_end(head) {
+            script.market_ended(self.last.recv_ns);
+            return true;
+        }
+        script.takes_market(head.recv_ns)
+    }
+
+    /// In a repeated run: takes the executions and commands that the script has next, as far as they are there.
+    #[cold]
+    fn catch_up<S: Sink>(&mut self, out: &mut S) -> u32 {
+        let Some(mut script) = self.script.take() else { return 0 };
+        let mut work = 0;
+        while let Some(due) = script.due() {
+            match due {
+                Due::Executions(count) => {
+                    let taken = self.execute(count);
+                    work += taken;
+                    if self.settled {
+                        script.executions_ended(self.last.recv_ns);
+                    } else if script.took_executions(taken) && self.unanswered {
+                        self.answer(out);
+                    }
+                    if taken < count {
+                        break;
+                    }
+                }
+                Due::Command => {
+                    work += 1;
+                    script.command(|command| _ = self.command(command, out));
+                }
+            }
+        }
+        if self.executions.is_behind() {
+            script.fell_behind(self.last.recv_ns);
+        }
+        if script.has_stopped() || self.ended && script.is_at_its_end() {
+            // Nothing more is decided; the way back must not fill up.
+            let (executions, settled) = (&mut self.executions, &mut self.settled);
+            work += executions.take(BATCH_MAX, |message| {
+                *settled |= is_end(message.head);
+                if !is_end(message.head) {
+                    script.unknown_execution(message.head.recv_ns);
+                }
+                ControlFlow::Continue(())
+            });
+            self.log.flush_took();
+        }
+        self.script = Some(script);
+        work
+    }
+}
+
+/// Parameters that a strategy can have.
+pub const PARAMS_MAX: usize = 64;
+
+impl Stage for StrategyStage {
+    const NAME: &'static str = "strategy";
+
+    #[inline]
+    fn on_message<S: Sink>(&mut self, message: Message<'_>, out: &mut S) {
+        let head = message.head;
+        if self.script.is_some() && !self.follow(head, out) {
+            return;
+        }
+        if self.unanswered {
+            // What executions led to comes before the next input, so that only their order counts.
+            self.answer(out);
+        }
+        match head.kind() {
+            Some(Kind::BookChanged) => {
+                // The exchange sees the market before what a strategy makes of it.
+                out.send(message);
+                self.log.took(MARKET_INPUT, head);
+                self.wake_before(head, out);
+                if let Some(book) = message.body_as::<BookChanged>()
+                    && let Some(view) = self.market.get_mut(head.instrument.index())
+                {
+                    let (bid, ask, state) = (book.bid, book.ask, book.state);
+                    let touch = Touch { bid, ask, state, confirmed: head.recv_ns };
+                    view.touch = touch;
+                    self.tell(head, What::Book(touch), out);
+                }
+            }
+            Some(Kind::Features) => {
+                self.log.took(MARKET_INPUT, head);
+                if let Some(view) = self.market.get_mut(head.instrument.index()) {
+                    view.features.apply(&message);
+                }
+                self.tell(head, What::Features, out);
+                self.wake(head, out);
+            }
+            Some(Kind::Trade) => {
+                out.send(message);
+                self.log.took(MARKET_INPUT, head);
+                self.wake_before(head, out);
+                if let Some(trade) = message.body_as::<Trade>() {
+                    self.tell(head, What::Trade(trade), out);
+                }
+            }
+            Some(Kind::Candle) => {
+                self.log.took(MARKET_INPUT, head);
+                if let Some(candle) = message.body_as::<ClosedCandle>() {
+                    self.tell(head, What::Candle(candle), out);
+                }
+            }
+            Some(Kind::Timer) => {
+                out.send(message);
+                self.log.took(MARKET_INPUT, head);
+                self.last = *head;
+                self.wake(head, out);
+            }
+            Some(Kind::End) => {
+                // The end counts as an input: what is taken after it is told from what is taken before.
+                if self.script.as_ref().is_none_or(|script| script.has_end()) {
+                    self.log.took(MARKET_INPUT, &Head { recv_ns: self.last.recv_ns, ..*head });
+                }
+                self.log.flush_took();
+                self.ended = true;
+                out.send(message);
+            }
+            _ => {
+                out.send(message);
+                self.log.took(MARKET_INPUT, head);
+            }
+        }
+    }
+
+    /// Executions are always taken, so that the gateway is never kept waiting by a full ring that only this
+    /// stage can empty; what they lead to waits until there is room for it.
+    #[inline]
+    fn settle<S: Sink>(&mut self, out: &mut S) -> u32 {
+        if self.ended { self.take_from_behind(&mut Nowhere) } else { self.take_from_behind(out) }
+    }
+
+    fn halt(&mut self) {
+        // Up to here the journal then says in which order the inputs were taken.
+        self.log.flush_took();
     }
 
     #[inline]
@@ -349,7 +460,7 @@ impl StrategyStage {
     fn answer<S: Sink>(&mut self, out: &mut S) {
         self.unanswered = false;
         let last = self.last;
-        self.log.flush_took(&last);
+        self.log.flush_took();
         for host in &mut self.hosts {
             host.state(&last, &mut self.log, out);
         }

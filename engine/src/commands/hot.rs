@@ -160,6 +160,19 @@ pub struct Taken<'a> {
     pub cells: &'a [Cell],
 }
 
+impl<'a> Taken<'a> {
+    /// The command in a message, or in the journal's cells with a head made for them. None: it has no cell.
+    #[inline]
+    #[must_use]
+    pub fn read(message: &Message<'a>) -> Option<Self> {
+        let body = message.body_as::<CommandBody>()?;
+        let params = message.body.get(1..).unwrap_or_default().as_bytes();
+        let params = <[Param]>::ref_from_bytes(params).unwrap_or_default();
+        let params = params.get(..body.param_count as usize).unwrap_or_default();
+        Some(Self { head: message.head, body, params, cells: message.body })
+    }
+}
+
 /// Both ends of the way between the supervisor and the stage that takes commands. Allocates: at start only.
 #[must_use]
 pub fn channel() -> (CommandOutput, CommandInput) {
@@ -178,18 +191,11 @@ pub struct CommandOutput {
 impl CommandOutput {
     /// Hands a command to the stage. `cause` is the runner's record of it. False: [`PENDING_MAX`] commands await
     /// their answers, it has too many parameters, or the stage is gone.
-    pub fn send(&mut self, ticket: Ticket, mut body: CommandBody, params: &[Param], cause: Cause) -> bool {
+    pub fn send(&mut self, ticket: Ticket, body: CommandBody, params: &[Param], cause: Cause) -> bool {
         if self.pending.len() == PENDING_MAX || params.len() > PARAMS_MAX || self.sender.is_abandoned() {
             return false;
         }
-        (body.id, body.lane) = (ticket.id, ticket.lane);
-        body.param_count = u32::try_from(params.len()).unwrap_or(0);
-        let mut cells = body.cells().to_vec();
-        cells.extend(params.chunks(PARAMS_A_CELL).map(|params| {
-            let mut cell = Cell::default();
-            cell.as_mut_bytes()[..size_of_val(params)].copy_from_slice(params.as_bytes());
-            cell
-        }));
+        let cells = command_cells(ticket, body, params);
         let head =
             Head { instrument: body.instrument, strategy: body.strategy, cause, ..Head::new(Kind::Command) };
         let sent = self.sender.send(Message { head: &head, body: &cells });
@@ -214,6 +220,20 @@ impl CommandOutput {
     }
 }
 
+/// A command as it travels, and as the journal keeps it.
+#[must_use]
+pub fn command_cells(ticket: Ticket, mut body: CommandBody, params: &[Param]) -> Vec<Cell> {
+    (body.id, body.lane) = (ticket.id, ticket.lane);
+    body.param_count = u32::try_from(params.len()).unwrap_or(0);
+    let mut cells = body.cells().to_vec();
+    cells.extend(params.chunks(PARAMS_A_CELL).map(|params| {
+        let mut cell = Cell::default();
+        cell.as_mut_bytes()[..size_of_val(params)].copy_from_slice(params.as_bytes());
+        cell
+    }));
+    cells
+}
+
 /// The stage's end: no allocation, lock, system call or panic.
 pub struct CommandInput {
     receiver: RingReceiver,
@@ -234,12 +254,9 @@ impl CommandInput {
     pub fn take(&mut self, max: u32, mut f: impl FnMut(Taken<'_>) -> (Outcome, Cause)) -> u32 {
         let Self { receiver, answers } = self;
         receiver.take(max, |message| {
-            let Some(body) = message.body_as::<CommandBody>() else { return ControlFlow::Continue(()) };
-            let params = message.body.get(1..).unwrap_or_default().as_bytes();
-            let params = <[Param]>::ref_from_bytes(params).unwrap_or_default();
-            let params = params.get(..body.param_count as usize).unwrap_or_default();
-            let (outcome, journal) = f(Taken { head: message.head, body, params, cells: message.body });
-            let ticket = Ticket { lane: body.lane, id: body.id };
+            let Some(taken) = Taken::read(&message) else { return ControlFlow::Continue(()) };
+            let (outcome, journal) = f(taken);
+            let ticket = Ticket { lane: taken.body.lane, id: taken.body.id };
             // Never full: it holds an answer to each command that may be on its way.
             let _ = answers.push(Answered { ticket, outcome, journal });
             ControlFlow::Continue(())

@@ -31,7 +31,7 @@ pub use command::{
 };
 pub use hot::{
     ALL_INSTRUMENTS, ALL_STRATEGIES, Action, Answered, CommandBody, CommandInput, CommandOutput, Outcome,
-    PENDING_MAX, Param, Taken, channel,
+    PENDING_MAX, Param, Taken, channel, command_cells,
 };
 pub use latch::{KILL_FILE, KillLatch, KillRecord};
 pub use layout::SLOTS;

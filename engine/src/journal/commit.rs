@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 /// Writes one record into `words`, which are exactly its cells and all zero. The body is `inline`, then
-/// `long`; where the body is shorter than `inline`, the rest of it is zero.
+/// `long`; where the body is shorter than `inline`, the rest of it is zero. Returns the record's checksum.
 #[inline]
 pub(super) fn write_record<W: Word>(
     words: &[W],
@@ -41,8 +41,8 @@ pub(super) fn write_record<W: Word>(
     inline: [u8; INLINE_BYTES],
     long: &[u8],
     mut before_store: impl FnMut(),
-) {
-    let Some((head, raw)) = words.split_first_chunk::<CELL_WORDS>() else { return };
+) -> u32 {
+    let Some((head, raw)) = words.split_first_chunk::<CELL_WORDS>() else { return 0 };
     let fields = head_words(place.lane, place.seq, entry, place.len_bytes);
     let mut crc = fields.iter().fold(Crc::new(), |crc, field| crc.word(*field));
     for (slot, bytes) in head[5..].iter().zip(inline.as_chunks::<8>().0) {
@@ -72,11 +72,13 @@ pub(super) fn write_record<W: Word>(
         head[index].store(fields[index], Ordering::Relaxed);
     }
     before_store();
-    head[1].store(fields[1] | u64::from(crc.finish()), Ordering::Relaxed);
+    let crc32c = crc.finish();
+    head[1].store(fields[1] | u64::from(crc32c), Ordering::Relaxed);
     before_store();
     // Pairs with the fence in `Cursor::next`: who sees `seq` sees all stores above.
     head[0].store(place.seq, Ordering::Release);
     before_store();
+    crc32c
 }
 
 /// Stores `words[1..]`, then `words[0]` with Release (pairs with the fence in `SegmentFile::mark`): how a segment's

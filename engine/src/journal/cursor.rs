@@ -14,7 +14,7 @@ use crate::ids::Lane;
 
 use super::header::{self, End, HeaderDamage, Left, SEGMENT_HEADER_BYTES, SegmentInfo};
 use super::problem::{Problem, Trouble};
-use super::record::{CELL_BYTES, Damage, View, check, peek, record_bytes, view};
+use super::record::{CELL_BYTES, Damage, View, check, crc32c_of, peek, record_bytes, view};
 use super::segment::{file_name, parse_file_name, to_usize};
 
 /// A place in one lane. Yields only records whose sequence follows and whose checksum fits; after the first
@@ -100,6 +100,12 @@ impl Cursor {
     #[must_use]
     pub fn current(&self) -> Option<View<'_>> {
         view(self.window.bytes.get(self.loaded.clone()?)?, self.lane)
+    }
+
+    /// Checksum of the record that the last `step` found.
+    #[must_use]
+    pub fn current_crc32c(&self) -> Option<u32> {
+        self.window.bytes.get(self.loaded.clone()?)?.first_chunk().map(crc32c_of)
     }
 
     /// Steps and gives the record. None: at the tail, or closed.

@@ -1,4 +1,5 @@
-//! The body of an `Instruments` record: enough to show ids, ticks and units as symbols and decimals.
+//! The body of an `Instruments` record: what tools need to show ids, ticks and units as symbols and decimals, and
+//! all that a run needs to be repeated.
 
 use std::fmt::Write;
 
@@ -13,7 +14,8 @@ pub fn instruments_text(table: &InstrumentTable) -> String {
         let _ = write!(
             text,
             "[[instrument]]\nid = {}\nvenue = {}\nsymbol = {}\nbase = {}\nquote = {}\nkind = {}\ntick = \"{}\"\n\
-             qty_unit = \"{}\"\nlot = \"{}\"\ncontract_size = \"{}\"\namount_digits = {}\nsource = {}\n\n",
+             qty_unit = \"{}\"\nlot = \"{}\"\nqty_min_units = {}\nqty_max_units = {}\nnotional_min = \"{}\"\n\
+             contract_size = \"{}\"\namount_digits = {}\nstatus = {}\nsource = {}\n",
             instrument.id,
             quoted(&instrument.venue),
             quoted(&instrument.symbol),
@@ -23,10 +25,18 @@ pub fn instruments_text(table: &InstrumentTable) -> String {
             instrument.price_rule.tick,
             instrument.qty_unit,
             instrument.lot.display(instrument.qty_unit),
+            instrument.qty_min.0,
+            instrument.qty_max.0,
+            instrument.notional_min,
             instrument.contract_size,
             instrument.amount_exponent(),
+            quoted(instrument.status.name()),
             quoted(&instrument.source),
         );
+        if let Some(figures) = instrument.price_rule.significant_figures {
+            let _ = writeln!(text, "significant_figures = {figures}");
+        }
+        text.push('\n');
     }
     text
 }

@@ -148,6 +148,11 @@ pub(super) fn peek(cell: &[u8; CELL_BYTES]) -> Head {
     Head { seq: le_u64(cell, 0), len_bytes: le_u32(cell, offset_of!(Record, len_bytes)) }
 }
 
+/// The checksum that is stored in a head.
+pub(super) fn crc32c_of(head: &[u8; CELL_BYTES]) -> u32 {
+    le_u32(head, offset_of!(Record, crc32c))
+}
+
 /// Whether `cells`, exactly the cells that the head's `len_bytes` asks for, are a record of `lane`.
 /// Err: wrong checksum or lane.
 pub(super) fn check(cells: &[u8], lane: Lane) -> Result<(), Damage> {
@@ -157,7 +162,7 @@ pub(super) fn check(cells: &[u8], lane: Lane) -> Result<(), Damage> {
         let word = u64::from_le_bytes(*word);
         crc = crc.word(if index == 1 { word >> 32 << 32 } else { word });
     }
-    if crc.finish() != le_u32(head, offset_of!(Record, crc32c)) {
+    if crc.finish() != crc32c_of(head) {
         return Err(Damage::Checksum);
     }
     let found = (le_u32(head, offset_of!(Record, kind)) >> 16) as u16;

@@ -24,6 +24,8 @@ pub enum RecordKind {
     RunEnd = 5,
     /// Runner: a command as it was taken, text: lane, id, author, what it asks for.
     OperatorCommand = 6,
+    /// Runner: the instrument that each connection carries and the stages that share a thread, TOML text.
+    Wiring = 7,
     /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
     Frame = 10,
     /// Feed: the frame could not be used. Body: what is wrong and where, text.
@@ -63,17 +65,20 @@ pub enum RecordKind {
     /// when they may be trusted again or no more, after a target was taken up, before a fill, at the end, and else
     /// ten times a second at most. Body: [`Touch`].
     Touch = 38,
+    /// Gateway: trading was stopped; what follows only ends what was open. No body.
+    Halt = 39,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
         Self::ClockAnchor,
         Self::RunEnd,
         Self::OperatorCommand,
+        Self::Wiring,
         Self::Frame,
         Self::DecodeError,
         Self::Timer,
@@ -92,6 +97,7 @@ impl RecordKind {
         Self::Amend,
         Self::OrderStamps,
         Self::Touch,
+        Self::Halt,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -110,6 +116,7 @@ impl RecordKind {
             Self::ClockAnchor => "clock-anchor",
             Self::RunEnd => "run-end",
             Self::OperatorCommand => "operator-command",
+            Self::Wiring => "wiring",
             Self::Frame => "frame",
             Self::DecodeError => "decode-error",
             Self::Timer => "timer",
@@ -128,6 +135,7 @@ impl RecordKind {
             Self::Amend => "amend",
             Self::OrderStamps => "order-stamps",
             Self::Touch => "touch",
+            Self::Halt => "halt",
         }
     }
 }
@@ -152,6 +160,9 @@ pub struct FrameHead {
     pub connection: u16,
     /// 1: a capture's line without a receive time: no frame, and it carries the time before it.
     pub clockless: u16,
+    /// Checksum of the frame's record before this one, whose own holds that of the one before it: frames that were
+    /// changed later, checksum included, show. 0: the first.
+    pub before_crc32c: u32,
 }
 
 /// Body of `StreamStale` and `StreamResync`: the ids that did not, or do, fit.
@@ -355,7 +366,7 @@ impl Touch {
 
 const _: () = assert!(size_of::<Touch>() == 24);
 const _: () = assert!(size_of::<ParamChange>() == 16);
-const _: () = assert!(size_of::<FrameHead>() == 8 && size_of::<OrderBody>() == 32);
+const _: () = assert!(size_of::<FrameHead>() == 12 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
 
 #[cfg(test)]

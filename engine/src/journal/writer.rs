@@ -23,6 +23,7 @@ pub struct Writer {
     segment: Option<Arc<Segment>>, // None: off
     at_words: usize,               // first free word of `segment`
     next_seq: u64,
+    last_crc32c: u32,
     lane: Lane,
     shared: Arc<LaneShared>,
 }
@@ -32,14 +33,14 @@ impl Writer {
     #[must_use]
     pub fn off(lane: Lane) -> Self {
         let shared = Arc::new(LaneShared::new(u64::MAX, Arc::default()));
-        Self { segment: None, at_words: 0, next_seq: 1, lane, shared }
+        Self { segment: None, at_words: 0, next_seq: 1, last_crc32c: 0, lane, shared }
     }
 
     pub(super) fn new(segment: Arc<Segment>, shared: Arc<LaneShared>, next_seq: u64) -> Self {
         let lane = segment.info().lane;
         segment.begin(next_seq, || ());
         let at_words = SEGMENT_HEADER_BYTES / 8;
-        let writer = Self { segment: Some(segment), at_words, next_seq, lane, shared };
+        let writer = Self { segment: Some(segment), at_words, next_seq, last_crc32c: 0, lane, shared };
         writer.show_used();
         writer
     }
@@ -91,7 +92,7 @@ impl Writer {
             let place = Place { lane: self.lane, seq: self.next_seq, len_bytes };
             let free = self.segment.as_ref().and_then(|segment| segment.words().get(self.at_words..));
             let Some(cells) = free.and_then(|free| free.get(..words)) else { return Err(AppendError::Full) };
-            write_record(cells, place, &entry, inline, long, before_store);
+            self.last_crc32c = write_record(cells, place, &entry, inline, long, before_store);
             self.at_words += words;
             self.show_used();
         }
@@ -105,6 +106,13 @@ impl Writer {
     #[must_use]
     pub const fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Checksum of the record appended last; 0 before the first, and while off.
+    #[inline]
+    #[must_use]
+    pub const fn last_crc32c(&self) -> u32 {
+        self.last_crc32c
     }
 
     /// The lane it writes.

@@ -62,9 +62,7 @@ impl fmt::Display for CaptureErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(error) => write!(f, "cannot be opened: {error}"),
-            Self::Directory => {
-                f.write_str("is a directory: a capture is a file, and journals are not replayed")
-            }
+            Self::Directory => f.write_str("is a directory, a capture is a file"),
             Self::NotAFile => f.write_str("is a pipe or a device, a capture is a file"),
             Self::Empty => f.write_str("is empty"),
             Self::Read { offset, error } => write!(f, "reading failed at byte {offset}: {error}"),

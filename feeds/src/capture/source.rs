@@ -1,6 +1,6 @@
 //! Captures as a source of frames for the feed stage.
 
-use super::{CaptureError, CaptureLine, MergedCaptures, NextLine};
+use super::{CaptureLine, MergedCaptures, NextLine};
 use crate::stage::{Frame, FrameSource, SourcePoll};
 use engine::ids::ConnectionId;
 use std::sync::mpsc::SyncSender;
@@ -9,13 +9,13 @@ use std::sync::mpsc::SyncSender;
 pub struct CaptureSource {
     captures: MergedCaptures,
     held: bool,
-    failed: SyncSender<CaptureError>,
+    failed: SyncSender<String>,
 }
 
 impl CaptureSource {
     /// A source over opened captures. What ends it before their end goes to `failed`.
     #[must_use]
-    pub fn new(captures: MergedCaptures, failed: SyncSender<CaptureError>) -> Self {
+    pub fn new(captures: MergedCaptures, failed: SyncSender<String>) -> Self {
         Self { captures, held: false, failed }
     }
 }
@@ -38,7 +38,7 @@ impl FrameSource for CaptureSource {
             NextLine::End => SourcePoll::End,
             NextLine::Failed(error) => {
                 // The receiver is gone only when nobody wants to know.
-                let _ = self.failed.send(error);
+                let _ = self.failed.send(error.to_string());
                 SourcePoll::End
             }
         }

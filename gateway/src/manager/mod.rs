@@ -133,7 +133,7 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// The journal lane has room for all that one input can cause.
     #[inline]
-    pub fn has_room(&self) -> bool {
+    pub fn has_room(&mut self) -> bool {
         self.log.has_room()
     }
 

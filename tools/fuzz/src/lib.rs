@@ -79,6 +79,12 @@ pub const TARGETS: &[Target] = &[
         words: INSTRUMENTS,
     },
     Target {
+        name: "instruments_recorded",
+        parses: &["feeds::instruments_recorded::parse_recorded"],
+        run: instruments::recorded,
+        words: INSTRUMENTS,
+    },
+    Target {
         name: "described",
         parses: &["feeds::instruments::Description::instrument"],
         run: instruments::described,
@@ -359,6 +365,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "engine::journal::writer::Writer::append",
         "stores the bytes as they are; read back by the target `journal`",
     ),
+    ("engine::record_copies::CopySender::copy", "copies what the stage's own log has written"),
     ("engine::runner::Control::stop_with", OWN_TEXT),
     (
         "strategies::signal::feature::Feature::parse",

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod context;
+mod decisions;
 mod explain;
 mod fills_csv;
 mod filter;
@@ -60,6 +61,10 @@ enum Command {
         /// With --kind fill alone: the fills as a table for a spreadsheet, checked against the engine's accounts.
         #[arg(long, conflicts_with = "json")]
         csv: bool,
+        /// What the run decided instead, as its strategies lived through it: the listing whose SHA-256 is the
+        /// decisions_sha256 of the run's summary.
+        #[arg(long, conflicts_with_all = ["json", "csv", "kind", "instrument", "lane"])]
+        decisions: bool,
     },
     /// Tells why an order was sent and what became of it: frame, target, gate, order, answers, fills.
     ///
@@ -146,7 +151,8 @@ fn run(command: &Command) -> Result<(), Stop> {
             let from = since.map_or(show::From::Last(*lines), show::From::Since);
             show::tail(&reader, context, &filter, from, *follow, source.json, &mut out)
         }
-        Command::Dump { source, filter, csv } => {
+        Command::Dump { source, decisions: true, .. } => decisions::dump(&source.open()?, &mut out),
+        Command::Dump { source, filter, csv, .. } => {
             let reader = source.open()?;
             let context = Context::read(&reader).map_err(Stop::Input)?;
             let filter = filter.resolve(&context).map_err(Stop::Usage)?;
@@ -180,6 +186,7 @@ const EXAMPLES: &str = "Examples:
   journal tail run1 --since 5m --kind order --kind fill
   journal dump run1 --instrument BTCUSDT --json | jq .body
   journal dump run1 --kind fill --csv > fills.csv     for the accountant
+  journal dump run1 --decisions | sha256sum           the decisions_sha256 of the run
   journal explain sb0-0-12 --in run1                  why this order was sent, and what became of it
   journal stat run1                                   records, bytes and rate by kind; profit and loss
   journal verify run1 && echo whole

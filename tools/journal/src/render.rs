@@ -99,9 +99,10 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
         | RecordKind::Instruments
         | RecordKind::Build
         | RecordKind::RunEnd
-        | RecordKind::OperatorCommand => fields([("text", text_of(bytes)?)]),
+        | RecordKind::OperatorCommand
+        | RecordKind::Wiring => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
-        RecordKind::Timer => fields([]),
+        RecordKind::Timer | RecordKind::Halt => fields([]),
         RecordKind::ClockAnchor => {
             let anchor = ClockAnchor::read_from_bytes(bytes).ok()?;
             fields([("wall", Nanos(anchor.wall_ns).to_string().into()), ("ticks", anchor.ticks.into())])

@@ -56,7 +56,7 @@ fn entry(kind: RecordKind, instrument: u32, cause: Cause, ms: u64) -> Entry {
 
 fn frame(feed: &mut Writer, ms: u64, line: u32) -> Cause {
     let head = FrameHead { line, ..FrameHead::default() };
-    let body = [head.as_bytes(), br#"{"e":"trade"}"#].concat();
+    let body = [head.as_bytes(), br#"{"e":"t"}"#].concat();
     feed.append(entry(RecordKind::Frame, 0, Cause::NONE, ms), &body).unwrap()
 }
 
@@ -104,7 +104,7 @@ fn a_dump_shows_symbols_decimals_and_utc_and_causes_before_what_they_caused() {
     assert!(stale.ends_with("had=10 first=12 last=13"), "{stale}");
     let shown = objects(&journal(&["dump", path, "--json", "--kind", "frame"]));
     assert_eq!(shown.len(), 10);
-    assert_eq!(shown[9]["body"]["frame"], r#"{"e":"trade"}"#);
+    assert_eq!(shown[9]["body"]["frame"], r#"{"e":"t"}"#);
     assert_eq!(shown[9]["recv"], "2024-08-08T23:54:24.000000000Z");
     assert_eq!(shown[9]["recv_ns"], START + 9_000_000_000);
 }
@@ -193,6 +193,18 @@ fn verify_names_the_place_of_a_flipped_bit_and_exits_1() {
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("byte 768"));
     }
+}
+
+#[test]
+fn the_decisions_of_a_run_are_lines_without_sequences_and_files() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path());
+    let path = run.path().to_str().unwrap();
+    let listed = lines(&journal(&["dump", path, "--decisions"]));
+    assert_eq!(listed.len(), 10);
+    let first = "0 order instrument=1 strategy=0 account=0 order=1 side=1 tif=0 601234x1500";
+    assert_eq!(listed[0], first, "no stage said when it began");
+    assert_eq!(journal(&["dump", path, "--decisions", "--json"]).status.code(), Some(2));
 }
 
 #[test]

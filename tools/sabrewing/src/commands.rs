@@ -5,8 +5,8 @@
 //! record the answer then names.
 
 use engine::commands::{
-    Answer, Command, CommandKind, CommandOutput, CommandReader, Found, KillLatch, KillRecord, Names, Outcome,
-    Ticket,
+    Answer, Answered, Command, CommandKind, CommandOutput, CommandReader, Found, KillLatch, KillRecord,
+    Names, Outcome, Ticket,
 };
 use engine::ids::Cause;
 use engine::runner::{Control, StopReason};
@@ -57,15 +57,15 @@ impl CommandDesk {
             // Answered to nobody: who sets the latch sees the run end.
             self.kill(&record, "latch", journal, control);
         }
-        self.pass_answers();
+        self.pass_answers(journal);
     }
 
     /// The threads have ended: answers whatever is left.
     pub(crate) fn finish(mut self, now: Nanos, journal: Journal<'_>, control: &Control) {
-        self.pass_answers();
+        self.pass_answers(journal);
         // The stage is gone: what it has not answered by now it never will.
         for ticket in self.stage.take().map(|mut stage| stage.orphaned()).unwrap_or_default() {
-            self.reader.answer(ticket, &Answer::refused(Outcome::TooLate.reason(), Cause::NONE));
+            self.refuse(ticket, None, Outcome::TooLate.reason(), journal);
         }
         for found in self.reader.poll(now) {
             match found {
@@ -102,7 +102,7 @@ impl CommandDesk {
             Err(error) => return self.reader.answer(ticket, &Answer::refused(error, Cause::NONE)),
         };
         if !stage.send(ticket, resolved.body, &resolved.params, cause) {
-            self.reader.answer(ticket, &Answer::refused("too many commands await their answers", cause));
+            self.refuse(ticket, None, "too many commands await their answers", journal);
         }
     }
 
@@ -130,14 +130,15 @@ impl CommandDesk {
         self.reader.answer(ticket, &Answer::refused(reason, cause));
     }
 
-    fn pass_answers(&mut self) {
-        let Some(stage) = &mut self.stage else { return };
-        while let Some(answered) = stage.answered() {
-            let answer = match answered.outcome {
-                Outcome::Accepted => Answer::accepted(answered.journal),
-                outcome => Answer::refused(outcome.reason(), answered.journal),
-            };
-            self.reader.answer(answered.ticket, &answer);
+    /// Passes on what the stage answered. What it turned away without a record has one here.
+    fn pass_answers(&mut self, journal: Journal<'_>) {
+        while let Some(answered) = self.stage.as_mut().and_then(CommandOutput::answered) {
+            let Answered { ticket, outcome, journal: record } = answered;
+            match outcome {
+                Outcome::Accepted => self.reader.answer(ticket, &Answer::accepted(record)),
+                outcome if record == Cause::NONE => self.refuse(ticket, None, outcome.reason(), journal),
+                outcome => self.reader.answer(ticket, &Answer::refused(outcome.reason(), record)),
+            }
         }
     }
 }

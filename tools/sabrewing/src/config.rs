@@ -10,6 +10,7 @@ use engine::time::Nanos;
 use feeds::stage::FeedConfig;
 use gateway::paper::PaperConfig;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use strategies::registry::{KINDS, StrategyConfig, StrategyTable};
@@ -145,7 +146,14 @@ impl Config {
         }
     }
 
-    fn parse(name: String, text: String) -> Result<Self, ConfigError> {
+    /// SHA-256 of the file's text.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.text.as_bytes()).into()
+    }
+
+    /// A configuration from its text; `name` is what messages call it. Err: what is wrong in it.
+    pub(crate) fn parse(name: String, text: String) -> Result<Self, ConfigError> {
         let fail = |what: String| ConfigError { file: name.clone(), what };
         // The parser's message has line, column, and the line itself with a mark under the key.
         let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?;

@@ -39,6 +39,11 @@ impl Executions {
         Ok(Self { ring, numbers })
     }
 
+    /// The same through another ring, that of a repeated run.
+    pub(crate) fn through(self, ring: RingSender) -> Self {
+        Self { ring, ..self }
+    }
+
     /// The same around what `change` makes of the ring.
     pub(crate) fn try_map<E>(
         self,

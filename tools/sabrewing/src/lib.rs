@@ -4,6 +4,7 @@
 mod commands;
 pub mod config;
 mod ctl;
+mod decisions;
 mod demo;
 pub mod doctor;
 mod executions;
@@ -12,6 +13,7 @@ pub mod pipeline;
 mod replay;
 mod run;
 mod run_files;
+mod wiring;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

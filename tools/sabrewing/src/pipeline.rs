@@ -5,11 +5,14 @@ use crate::config::Config;
 use crate::executions::Executions;
 use engine::book_stage::{BookReport, BookStage, BookTap};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
+use engine::decisions::is_listed;
 use engine::ids::{InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::Writer;
+use engine::journal::schema::RecordKind;
 use engine::message::{Cell, QUOTES_MAX, Quotes};
 use engine::placement::{Placement, StageId, ThreadPlan};
+use engine::record_copies::{CopyReceiver, copies};
 use engine::ring::{RingReceiver, RingSender, ring};
 use engine::runner::{Chain, Control, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
 use engine::stage::{Link, Node, Sink};
@@ -28,6 +31,7 @@ use gateway::venues::binance::{Authentication, BinanceCodec, RecvWindow};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
+use strategies::script::Script;
 use strategies::signal::{FEATURE_CELLS_MAX, SignalCounts, SignalStage, Subscriptions, TRADE_CELLS_MAX};
 use strategies::stage::StrategyStage;
 
@@ -45,7 +49,44 @@ pub struct Stages<F, C: FeedCodec, T> {
     pub gateway: GatewayStage,
     /// From the gateway back to the strategy; its other end is the strategy's.
     pub executions: Executions,
+    /// Time passes to the gateway as to the head of a chain, though the strategy is on its thread.
+    pub gateway_heads: bool,
 }
+
+impl<F: FrameSource, C: FeedCodec + Send, T> Stages<F, C, T> {
+    /// The stages as they repeat a recorded run: the strategy takes its inputs in the order of `script`, and the
+    /// gateway's time passes as it did there.
+    #[must_use]
+    pub fn repeating(self, script: Script, gateway_heads: bool) -> Self {
+        // Here the gateway is never behind the strategy, as it was where both had a thread of their own.
+        let (sender, receiver) = ring(REPEATED_RING_CELLS, 4, SMALL_CELLS_MAX);
+        let strategy = self.strategy.repeating(script, receiver);
+        Self { strategy, executions: self.executions.through(sender), gateway_heads, ..self }
+    }
+
+    /// Copies of the records of strategy and gateway that a listing of decisions is made from; with `whole`, of all
+    /// of them and of the feed's, but for the frames.
+    pub fn copies(&mut self, whole: bool) -> Vec<CopyReceiver> {
+        let lanes = [
+            (Lane::Feed, self.feed.log_mut()),
+            (Lane::Strategy, self.strategy.log_mut()),
+            (Lane::Gateway, self.gateway.log_mut()),
+        ];
+        let mut receivers = Vec::new();
+        for (lane, log) in lanes {
+            let wants = |kind| if whole { kind != RecordKind::Frame } else { is_listed(lane, kind) };
+            if RecordKind::ALL.into_iter().any(wants) {
+                let (sender, receiver) = copies(lane, wants);
+                log.copy_to(sender);
+                receivers.push(receiver);
+            }
+        }
+        receivers
+    }
+}
+
+/// Room for all executions that a repeated run can be ahead of the run it repeats.
+const REPEATED_RING_CELLS: usize = 1 << 18;
 
 /// What the stages of a run are made from.
 pub struct Setup<'a> {
@@ -128,6 +169,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         strategy: strategy.counting(counters).map_err(full)?,
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
         executions,
+        gateway_heads: false,
     };
     Ok((stages, Reports { feed, book, signal, gateway }))
 }
@@ -187,7 +229,10 @@ where
     let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };
     let executions = stages.executions.try_map(|ring| wiring.count_sender(ring, "gateway", "executions"))?;
     let gateway = Node::new(stages.gateway, executions, clock.clone(), None);
-    let gateway = wiring.join(gateway, StageId::Gateway)?;
+    let gateway = match wiring.join(gateway, StageId::Gateway)? {
+        Link::Here(gateway) if stages.gateway_heads => Link::Head(gateway),
+        link => link,
+    };
     let strategy = Node::new(stages.strategy, gateway, clock.clone(), Some(3));
     let strategy = wiring.join(strategy, StageId::Strategy)?;
     let signal = Node::new(stages.signal, strategy, clock.clone(), Some(2));

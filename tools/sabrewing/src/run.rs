@@ -3,9 +3,12 @@
 
 use crate::commands::CommandDesk;
 use crate::config::{Config, PlacementChoice};
+use crate::decisions::{self, hex};
 use crate::pipeline::{Setup, assemble, build};
-use crate::replay::summary::{self, StageReports, Summary};
+use crate::replay::summary::{self, ConfigSummary, StageReports, Summary};
+use crate::replay::verify::{Check, Checked, Steps};
 use crate::run_files::{RunFacts, RunFiles, wall_now};
+use crate::wiring::Wiring;
 use engine::book_stage::BookTap;
 use engine::commands::{CommandInput, KillLatch};
 use engine::counters::Snapshot;
@@ -22,15 +25,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use strategies::registry::names;
+use strategies::script::{Parted, Script};
 use strategies::signal::{SignalTap, Subscriptions};
 
 /// A run that is about to start: from here on a signal ends it in order.
 pub(crate) struct Run<'a> {
     config: &'a Config,
     table: &'a InstrumentTable,
+    placement: &'a Placement,
+    of_connection: &'a [InstrumentId],
     journal: Option<&'a Path>,
     progress: Progress<'a>,
     clock: StampClock,
@@ -43,6 +49,8 @@ pub(crate) struct Run<'a> {
 
 /// What looks at the running stages.
 pub(crate) struct Attached<T> {
+    /// A recorded run that is repeated.
+    pub(crate) repeated: Option<Repeated>,
     /// At the books.
     pub(crate) books: T,
     /// At the signals of one instrument.
@@ -51,12 +59,24 @@ pub(crate) struct Attached<T> {
     pub(crate) mark_every: u32,
 }
 
+/// A recorded run that is repeated.
+pub(crate) struct Repeated {
+    /// The order in which its strategy stage took its inputs.
+    pub(crate) steps: Steps,
+    /// What the repetition is compared with.
+    pub(crate) check: Check,
+    /// Whether its gateway took the strategy's messages from a ring.
+    pub(crate) gateway_heads: bool,
+}
+
 /// A run that has ended; its journal is still open.
 pub(crate) struct Ended {
     /// What the feed stage saw.
     pub(crate) feed: FeedReport,
     /// Filled in but for where the frames came from.
     pub(crate) summary: Summary,
+    /// What was found of a repeated run, and where it left the order of the run it repeats.
+    pub(crate) checked: Option<(Checked, Option<Parted>)>,
     files: RunFiles,
     control: Arc<Control>,
 }
@@ -67,6 +87,7 @@ impl<'a> Run<'a> {
     pub(crate) fn new(
         config: &'a Config,
         table: &'a InstrumentTable,
+        (placement, of_connection): (&'a Placement, &'a [InstrumentId]),
         journal: Option<&'a Path>,
         facts: RunFacts,
         progress: Progress<'a>,
@@ -76,7 +97,8 @@ impl<'a> Run<'a> {
             signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
         }
         refuse_killed(journal)?;
-        let files = RunFiles::create(journal, config, table, facts).map_err(usage)?;
+        let wiring = Wiring::new(of_connection, placement);
+        let files = RunFiles::create(journal, config, table, &wiring, facts).map_err(usage)?;
         let (output, commands) = engine::commands::channel();
         let open =
             |dir| CommandDesk::open(dir, files.run_id(), names(&config.strategies, table), Some(output));
@@ -85,6 +107,8 @@ impl<'a> Run<'a> {
         Ok(Self {
             config,
             table,
+            placement,
+            of_connection,
             journal,
             progress,
             clock,
@@ -99,25 +123,34 @@ impl<'a> Run<'a> {
     /// Runs the stages over `source` until it or the run ends. Err: they could not be put together or started.
     pub(crate) fn go<F: FrameSource + 'static, T: BookTap + 'static>(
         self,
-        placement: &Placement,
-        of_connection: &[InstrumentId],
         source: F,
         subscriptions: &Subscriptions,
         attached: Attached<T>,
     ) -> Result<Ended, Refused> {
-        let Self { config, table, journal, progress, clock, control, interrupted, mut files, desk, commands } =
-            self;
+        let Self { config, table, placement, of_connection, journal, progress, .. } = self;
+        let Self { clock, control, interrupted, mut files, desk, commands, .. } = self;
+        let (parted_tx, parted) = sync_channel(1);
         let setup = Setup { config, table, of_connection, subscriptions, clock: &clock, control: &control };
-        let (threads, ended) = {
+        let (threads, ended, listing) = {
             let (counters, writer) = files.split();
             let (mut stages, ended) =
                 assemble(&setup, source, attached.books, counters, writer).map_err(usage)?;
-            stages.strategy = stages.strategy.taking(commands);
+            let mut check = None;
+            match attached.repeated {
+                Some(Repeated { steps, check: with, gateway_heads }) => {
+                    check = Some(with);
+                    let script = Script::new(steps, Arc::clone(&control), parted_tx);
+                    stages = stages.repeating(script, gateway_heads);
+                }
+                None => stages.strategy = stages.strategy.taking(commands),
+            }
+            let copies = stages.copies(check.is_some());
+            let listing = decisions::list(copies, check, Arc::clone(&control)).map_err(usage)?;
             stages.feed.mark_every(attached.mark_every);
             if let Some((instrument, tap)) = attached.signals {
                 stages.signal.tap(instrument, tap);
             }
-            (build(stages, placement, table.len(), &clock, counters).map_err(usage)?, ended)
+            (build(stages, placement, table.len(), &clock, counters).map_err(usage)?, ended, listing)
         };
 
         files.wait_prepared().map_err(usage)?;
@@ -138,7 +171,12 @@ impl<'a> Run<'a> {
             gateway: &received(&ended.gateway)?,
             threads: &threads,
         });
-        summary.config.clone_from(&config.name);
+        let listed = listing.join().map_err(|_| Refused(3, "the listing of decisions ended early".into()))?;
+        if let Err(error) = &listed.sha256 {
+            say(&format!("the decisions cannot be hashed: {error}"));
+        }
+        summary.decisions_sha256 = listed.sha256.ok();
+        summary.config = ConfigSummary { file: config.name.clone(), sha256: hex(&config.sha256()) };
         summary.journal = journal.map(|path| path.display().to_string());
         summary.memory_bytes.anonymous = anonymous_bytes;
         summary.elapsed_s = elapsed.as_secs_f64();
@@ -146,7 +184,8 @@ impl<'a> Run<'a> {
         let frames = feed.frames as f64;
         summary.messages_per_s = frames / elapsed.as_secs_f64();
         summary.stopped = stop_text(&control);
-        Ok(Ended { feed, summary, files, control })
+        let checked = listed.checked.map(|checked| (checked, parted.try_recv().ok()));
+        Ok(Ended { feed, summary, checked, files, control })
     }
 }
 
@@ -169,7 +208,8 @@ impl Ended {
         if self.summary.stopped.is_some() {
             code = 3;
         }
-        let how = self.summary.stopped.clone().unwrap_or_else(|| match failures.first() {
+        let stopped = self.summary.stopped.as_ref().map(|why| format!("{STOPPED}{why}"));
+        let how = stopped.unwrap_or_else(|| match failures.first() {
             Some(failure) => format!("input failed: {failure}"),
             None if self.is_interrupted() => "interrupted".into(),
             None => done.into(),
@@ -191,6 +231,9 @@ impl Ended {
         ExitCode::from(code)
     }
 }
+
+/// How the last record of a run begins that was stopped; its reason follows.
+pub(crate) const STOPPED: &str = "trading was stopped: ";
 
 /// One JSON object on a line. Err: it cannot be written as one.
 pub(crate) fn json_line(summary: &impl Serialize) -> Result<String, Refused> {

@@ -3,13 +3,13 @@
 use crate::config::Config;
 use crate::pipeline::order_ids;
 use crate::replay::pace::Pace;
+use crate::wiring::Wiring;
 use engine::counters::{Counters, Run};
 use engine::ids::{Cause, InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{ClockAnchor, RecordKind};
 use engine::journal::{AppendError, Entry, Journal, Options, Writer, instruments_text};
 use engine::time::{Nanos, StampClock};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use zerocopy::IntoBytes;
@@ -42,6 +42,7 @@ impl RunFiles {
         dir: Option<&Path>,
         config: &Config,
         table: &InstrumentTable,
+        wiring: &Wiring,
         facts: RunFacts,
     ) -> Result<Self, String> {
         let run = Run { id: wall_now().0, start: wall_now() };
@@ -64,7 +65,7 @@ impl RunFiles {
             feed_segment_bytes: config.feed_segment_bytes,
             segment_bytes: config.segment_bytes,
             durability: config.durability,
-            ..Options::new(run.id, Sha256::digest(config.text.as_bytes()).into())
+            ..Options::new(run.id, config.sha256())
         };
         let mut journal = Journal::create(&dir.join("journal"), options).map_err(|e| e.to_string())?;
         let runner = journal.writer(Lane::Runner).map_err(|e| e.to_string())?;
@@ -81,6 +82,7 @@ impl RunFiles {
         );
         files.record(RecordKind::Config, config.text.as_bytes())?;
         files.record(RecordKind::Instruments, instruments_text(table).as_bytes())?;
+        files.record(RecordKind::Wiring, wiring.text().as_bytes())?;
         files.record(RecordKind::Build, build.as_bytes())?;
         files.anchor();
         Ok(files)

@@ -134,7 +134,7 @@ fn what_is_no_capture_exits_1_and_leaves_an_empty_file_of_rows() {
         (dir.raw("blank", b"\n\n\n"), "none of its first 3 lines tells the venue"),
         (dir.raw("prose", b"not a capture\n"), "none of its first 1 lines tells the venue"),
         (dir.raw("one", b"\x1f"), "none of its first 1 lines"),
-        (dir.at("folder"), "is a directory: a capture is a file, and journals are not replayed"),
+        (dir.at("folder"), "holds no journal"),
         ("/dev/zero".to_owned(), "is a pipe or a device"),
         (pipe, "is a pipe or a device"),
         (missing, "cannot be opened: No such file"),

@@ -11,6 +11,7 @@ use engine::instrument::{ContractKind, Instrument, InstrumentTable, Status};
 use engine::journal::instruments_text;
 use engine::num::{NumError, Price, Qty};
 use feeds::instruments::{Description, parse};
+use feeds::instruments_recorded::parse_recorded;
 use feeds::venues::VENUES;
 use std::fmt::Write;
 
@@ -141,22 +142,27 @@ fn row(one: &Instrument) -> String {
     row + "\n"
 }
 
-/// The text that goes into the journal is TOML with the same symbols, ticks and units.
+/// The text that goes into the journal says all of them again.
 fn journalled(instruments: &[Instrument]) {
     let mut table = InstrumentTable::default();
     for one in instruments {
         table.add(Instrument { id: InstrumentId(0), venue_id: VenueId(0), ..one.clone() });
     }
     let text = instruments_text(&table);
-    let read: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}: {text}"));
-    let rows = read.get("instrument").and_then(toml::Value::as_array).cloned().unwrap_or_default();
-    assert_eq!(rows.len(), table.len());
-    for (row, one) in rows.iter().zip(table.iter()) {
-        assert_eq!(row["symbol"].as_str(), Some(one.symbol.as_str()));
-        let tick = row["tick"].as_str().unwrap_or_default();
-        assert_eq!(
-            count_of(tick.as_bytes(), one.price_rule.tick.exponent()),
-            Ok(one.price_rule.tick.mantissa())
+    let again = parse_recorded(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(instruments_text(&again), text);
+}
+
+/// Runs one input: a journal's text of its instruments. What is read is written the same way again, and can be traded.
+pub fn recorded(data: &[u8]) -> Outcome {
+    let read = parse_recorded(&String::from_utf8_lossy(data));
+    if let Ok(table) = &read {
+        let text = instruments_text(table);
+        let again = parse_recorded(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(instruments_text(&again), text);
+        assert!(
+            table.iter().all(|one| one.qty_max >= one.qty_min && one.qty_min >= one.lot && one.lot.0 > 0)
         );
     }
+    outcome(read.map(|table| table.len().min(4)).map_err(|error| error.place.is_empty()))
 }

@@ -96,6 +96,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let table = instruments(usize::from(args.instruments)).map_err(usage)?;
     let status = |counters: &Snapshot, elapsed: Duration| status(&table, counters, elapsed);
     let to = if args.json { Show::Lines } else { Show::unless(false) };
+    let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();
     let (clock, pace): (fn() -> Nanos, _) = match args.pace {
         PaceArg::Live => (wall_now, Pace::Recorded { speed_milli: 1_000 }),
         PaceArg::Max => (|| MAX_START, Pace::Max),
@@ -103,6 +104,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let run = Run::new(
         &config,
         &table,
+        (&placement, &of_connection),
         args.journal.as_deref(),
         RunFacts { command: "demo", pace },
         Progress { status: &status, every: Duration::from_secs(1), to },
@@ -111,10 +113,9 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let (done, statistics) = sync_channel(1);
     let markets = table.iter().zip(STARTS);
     let source = Paced::new(DemoSource::new(args.seed, markets, clock, args.duration, done), pace);
-    let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();
     // Nobody looks at the books of a demo but the stages.
-    let attached = Attached { books: None::<BooksTap>, signals: None, mark_every: 0 };
-    let ended = run.go(&placement, &of_connection, source, &Subscriptions::new(), attached)?;
+    let attached = Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
+    let ended = run.go(source, &Subscriptions::new(), attached)?;
 
     let statistics =
         statistics.recv().map_err(|_| Refused(3, "the source ended without its report".into()))?;

@@ -1,37 +1,50 @@
-//! `sabrewing replay`: recorded frames through all five stages, to paper orders and a summary.
+//! `sabrewing replay`: recorded frames through all five stages, to paper orders and a summary. They come from captures
+//! or from the journal of a run.
 
 mod books;
 mod instruments;
+mod journal_source;
 pub(crate) mod pace;
+mod recorded;
 mod rows;
 mod signals;
 pub(crate) mod summary;
 mod taps;
+pub(crate) mod verify;
 
 use crate::config::Config;
 use crate::run::{
-    Attached, PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say, usage,
+    Attached, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line, refuse_unfit_host,
+    say, usage,
 };
 use crate::run_files::RunFacts;
 pub(crate) use books::BooksTap;
 use clap::Args;
 use engine::counters::Snapshot;
-use engine::ids::ConnectionId;
-use feeds::capture::{CaptureError, CaptureFile, CaptureSource, MergedCaptures};
+use engine::ids::{InstrumentId, Lane};
+use engine::instrument::InstrumentTable;
+use engine::time::Nanos;
+use feeds::capture::{CaptureFile, CaptureSource, MergedCaptures};
+use feeds::stage::FrameSource;
 pub(crate) use instruments::SHIPPED as SHIPPED_INSTRUMENTS;
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
+use journal_source::JournalSource;
 use pace::{Pace, Paced};
-use std::path::PathBuf;
+use recorded::Recorded;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use strategies::signal::Subscriptions;
 use taps::Taps;
+use verify::{Check, Steps, Verified};
 
-/// Replays captures through all five stages.
+/// Replays captures, or the journal of a run, through all five stages.
 ///
 /// Files of one instrument continue one stream in the order given; streams of different instruments are merged
-/// by receive time. Venue and instrument are found from the messages.
+/// by receive time. Venue and instrument are found from the messages. A run's directory brings its frames, timers,
+/// instruments and configuration along; with --verify its commands and the order of its inputs are repeated too, and
+/// every record that comes of it is compared with the run's.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -40,14 +53,16 @@ Examples:
   sabrewing replay spot.gz --books rows.jsonl.gz --books-every 10
   sabrewing replay spot.gz --signals rows.csv --vpin-bucket 3 --candles 1m minutes.csv
   sabrewing replay new.gz --tick 0.01 --lot 0.001 --placement five --pace 2x
+  sabrewing replay run1 --config other.toml
+  sabrewing replay run1 --verify
 
-Exit codes: 0 every line was read; 1 the input could not be read to its end, or --strict and anything was
-reported; 2 usage or configuration; 3 trading was stopped for safety.")]
+Exit codes: 0 every line was read; 1 the input could not be read to its end, --verify and the runs differ, or
+--strict and anything was reported; 2 usage or configuration; 3 trading was stopped for safety.")]
 pub(crate) struct ReplayArgs {
-    /// Captures: lines of `<recv_ns> <json>`, plain or gzip.
+    /// Captures: lines of `<recv_ns> <json>`, plain or gzip; or the directory of one run.
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Configuration; the shipped replay.toml when absent.
+    /// Configuration; when absent the shipped replay.toml, or that of the run.
     #[arg(long)]
     config: Option<PathBuf>,
     /// Which stages share which thread: one, two, five, or a placement file.
@@ -95,6 +110,9 @@ pub(crate) struct ReplayArgs {
     /// The instrument of --books, --signals and --candles, where the files are of several; the symbol, where no message names it.
     #[arg(long)]
     instrument: Option<String>,
+    /// Repeats the decisions of a run, whatever threads it had, and names the first record that differs.
+    #[arg(long, conflicts_with_all = ["config", "journal", "placement"])]
+    verify: bool,
     /// max, recorded, N/s messages, or Nx the recorded speed.
     #[arg(long, default_value = "max")]
     pace: Pace,
@@ -118,9 +136,32 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
 }
 
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
+    match run_directory(args)? {
+        Some(dir) => replay_run(args, dir),
+        None => replay_captures(args),
+    }
+}
+
+/// The run to be replayed. None: captures are. Err: options or further files that do not go with it.
+fn run_directory(args: &ReplayArgs) -> Result<Option<&Path>, Refused> {
+    let Some(dir) = args.files.iter().find(|path| path.is_dir()) else {
+        let what = "--verify takes the directory of a run";
+        return if args.verify { Err(usage(what)) } else { Ok(None) };
+    };
+    let described = [&args.tick, &args.lot, &args.qty_unit, &args.contract_size];
+    let what = if args.files.len() > 1 {
+        "a run is replayed alone"
+    } else if args.venue.is_some() || args.instruments.is_some() || described.into_iter().any(Option::is_some)
+    {
+        "a run brings its instruments along: they cannot be described"
+    } else {
+        return Ok(Some(dir));
+    };
+    Err(usage(format!("{}: {what}", dir.display())))
+}
+
+fn replay_captures(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
-    let placement = args.placement.load()?;
-    refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
     let rows = taps::wanted(args).map_err(usage)?;
     let Resolved { table, of_file, assumed } = match resolve(args) {
         Ok(resolved) => resolved,
@@ -130,65 +171,117 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
             return Err(input(what));
         }
     };
-    let tapped = taps::instrument(args, &table, &rows).map_err(usage)?;
     for line in assumed {
         say(&format!("assumed {line}"));
     }
-    // Strategies declare theirs first: their slots are then the same with and without taps.
-    let mut subscriptions = Subscriptions::new();
-    let taps = Taps::open(args, &of_file, tapped, &mut subscriptions).map_err(usage)?;
-    let progress =
-        Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
-    let facts = RunFacts { command: "replay", pace: args.pace };
-    let run = Run::new(&config, &table, args.journal.as_deref(), facts, progress)?;
+    let files = args.files.iter().map(|path| path.display().to_string()).collect();
+    let replayed = Replayed { config, table, of_connection: of_file, connections: files, repeated: None };
+    let ids = replayed.of_connection.clone();
+    replayed.run(args, |failed: Failed| {
+        let streams = args.files.iter().zip(&ids);
+        let captures: Vec<CaptureFile> =
+            streams.map(|(path, id)| CaptureFile { path: path.clone(), stream: id.index() }).collect();
+        let opened = MergedCaptures::open(&captures).map_err(input)?;
+        Ok(CaptureSource::new(opened, failed))
+    })
+}
 
-    let captures: Vec<CaptureFile> = args
-        .files
-        .iter()
-        .zip(&of_file)
-        .map(|(path, id)| CaptureFile { path: path.clone(), stream: id.index() })
-        .collect();
-    let (capture_failed_tx, capture_failed) = sync_channel(1);
-    let opened = MergedCaptures::open(&captures).map_err(input)?;
-    let source = Paced::new(CaptureSource::new(opened, capture_failed_tx), args.pace);
+fn replay_run(args: &ReplayArgs, dir: &Path) -> Result<ExitCode, Refused> {
+    let mut recorded = match Recorded::open(dir) {
+        Ok(recorded) => recorded,
+        Err(refused) => {
+            taps::create_without_rows(&taps::wanted(args).map_err(usage)?).map_err(usage)?;
+            return Err(refused);
+        }
+    };
+    if let Some(path) = &args.config {
+        recorded.config = Config::load(Some(path)).map_err(usage)?;
+    }
+    // The journal has the timers.
+    recorded.config.feed.timer_ns = Nanos(0);
+    let of_connection = recorded.of_connection();
+    let connections: Vec<String> =
+        (0..of_connection.len()).map(|index| format!("{}, connection {index}", dir.display())).collect();
+    let (frames, count) = (recorded.records(Lane::Feed), connections.len());
+    let (config, table) = (recorded.config.clone(), recorded.table.clone());
+    let repeated = args.verify.then_some(recorded);
+    Replayed { config, table, of_connection, connections, repeated }
+        .run(args, |failed: Failed| Ok(JournalSource::new(frames, count, failed)))
+}
 
-    let Taps { books, signals, mark_every, failed: rows_failed } = taps;
-    let signals = signals.map(|(instrument, tap)| (instrument, Box::new(tap) as _));
-    let attached = Attached { books, signals, mark_every };
-    let mut ended = run.go(&placement, &of_file, source, &subscriptions, attached)?;
-    let is_interrupted = ended.is_interrupted();
-    let (feed, summary) = (&ended.feed, &mut ended.summary);
-    summary.files = args.files.iter().map(|path| path.display().to_string()).collect();
-    summary.first_errors = feed
-        .first_errors
-        .iter()
-        .map(|(ConnectionId(file), line, error)| {
-            let file = args
-                .files
-                .get(usize::from(*file))
-                .map_or_else(String::new, |path| path.display().to_string());
-            format!("{file}, line {line}: {error}")
-        })
-        .collect();
+/// Where a source says what ended it before its end.
+type Failed = SyncSender<String>;
 
-    let mut code = 0;
-    let mut failures = Vec::new();
-    if summary.has_findings() && args.strict {
-        code = 1;
+/// What is replayed.
+struct Replayed {
+    config: Config,
+    table: InstrumentTable,
+    /// The instrument of each connection, and what messages call the connection.
+    of_connection: Vec<InstrumentId>,
+    connections: Vec<String>,
+    /// The run that is repeated and compared.
+    repeated: Option<Recorded>,
+}
+
+impl Replayed {
+    /// Runs the stages over what `open` makes, and says what came of it.
+    fn run<F: FrameSource + 'static>(
+        self,
+        args: &ReplayArgs,
+        open: impl FnOnce(Failed) -> Result<F, Refused>,
+    ) -> Result<ExitCode, Refused> {
+        let Self { config, table, of_connection, connections, repeated } = self;
+        let placement = args.placement.load()?;
+        refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
+        let rows = taps::wanted(args).map_err(usage)?;
+        let tapped = taps::instrument(args, &table, &rows).map_err(usage)?;
+        // Strategies declare theirs first: their slots are then the same with and without taps.
+        let mut subscriptions = Subscriptions::new();
+        let taps = Taps::open(args, &of_connection, tapped, &mut subscriptions).map_err(usage)?;
+        let progress =
+            Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
+        let wired = (&placement, &of_connection[..]);
+        let facts = RunFacts { command: "replay", pace: args.pace };
+        let run = Run::new(&config, &table, wired, args.journal.as_deref(), facts, progress)?;
+        let (failed_tx, failed) = sync_channel(1);
+        let source = Paced::new(open(failed_tx)?, args.pace);
+
+        let Taps { books, signals, mark_every, failed: rows_failed } = taps;
+        let signals = signals.map(|(instrument, tap)| (instrument, Box::new(tap) as _));
+        let repeating = repeated.as_ref().map(|run| Repeated {
+            steps: Steps::of(run),
+            check: Check::new(run),
+            gateway_heads: run.wiring.gateway_heads(),
+        });
+        let attached = Attached { repeated: repeating, books, signals, mark_every };
+        let mut ended = run.go(source, &subscriptions, attached)?;
+        let is_interrupted = ended.is_interrupted();
+        let checked = ended.checked.take();
+        let (feed, summary) = (&ended.feed, &mut ended.summary);
+        summary.files = args.files.iter().map(|path| path.display().to_string()).collect();
+        summary.first_errors = feed
+            .first_errors
+            .iter()
+            .map(|(connection, line, error)| {
+                let name = connections.get(connection.index()).map_or("", String::as_str);
+                format!("{name}, line {line}: {error}")
+            })
+            .collect();
+
+        let mut failures: Vec<String> = failed.try_iter().collect();
+        if failures.is_empty() && feed.frames == 0 && !is_interrupted && repeated.is_none() {
+            failures.push("no line was read".into());
+        }
+        failures.extend(rows_failed.try_iter());
+        if let Some((run, (checked, parted))) = repeated.as_ref().zip(checked) {
+            let verified = Verified::new(run, checked, parted);
+            failures.extend(verified.difference.as_ref().map(ToString::to_string));
+            summary.verified = Some(verified);
+        }
+        let code = u8::from(!failures.is_empty() || summary.has_findings() && args.strict);
+        let page = if args.json { json_line(summary)? } else { summary.text() };
+        Ok(ended.close("sabrewing replay", "every line was read", code, failures, &page))
     }
-    if let Ok(error) = capture_failed.try_recv() {
-        failures.push(CaptureError::to_string(&error));
-        code = 1;
-    } else if feed.frames == 0 && !is_interrupted {
-        failures.push("no line was read".into());
-        code = 1;
-    }
-    for failure in rows_failed.try_iter() {
-        failures.push(failure);
-        code = 1;
-    }
-    let page = if args.json { json_line(summary)? } else { summary.text() };
-    Ok(ended.close("sabrewing replay", "every line was read", code, failures, &page))
 }
 
 /// What a terminal shows while a replay runs.

@@ -1,5 +1,6 @@
 //! What a replay says at its end: one JSON object for programs, a page of text for people.
 
+use super::verify::Verified;
 use engine::book_stage::BookReport;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::latency::Percentiles;
@@ -43,7 +44,9 @@ pub(crate) struct Summary {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) strategies: BTreeMap<u16, BTreeMap<String, StrategyPosition>>,
     pub(crate) open_orders: usize,
-    pub(crate) config: String,
+    /// SHA-256 of the listing of decisions: `journal dump RUN --decisions`. None: it could not be made.
+    pub(crate) decisions_sha256: Option<String>,
+    pub(crate) config: ConfigSummary,
     pub(crate) journal: Option<String>,
     pub(crate) placement: Vec<Thread>,
     pub(crate) elapsed_s: f64,
@@ -54,6 +57,17 @@ pub(crate) struct Summary {
     pub(crate) stopped: Option<String>,
     /// The first lines that could not be used.
     pub(crate) first_errors: Vec<String>,
+    /// What the comparison with the recorded run found, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<Verified>,
+}
+
+/// The configuration of a run.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ConfigSummary {
+    pub(crate) file: String,
+    /// Of its text.
+    pub(crate) sha256: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -202,7 +216,8 @@ impl Summary {
             fees: known(text(fees)),
             strategies,
             open_orders: gateway.positions.iter().map(|report| report.open_orders).sum(),
-            config: String::new(),
+            decisions_sha256: None,
+            config: ConfigSummary::default(),
             journal: None,
             placement: threads.iter().map(Thread::of).collect(),
             elapsed_s: 0.0,
@@ -211,6 +226,7 @@ impl Summary {
             memory_bytes: Memory { books: book.memory_bytes, anonymous: 0 },
             stopped: None,
             first_errors: Vec::new(),
+            verified: None,
         }
     }
 
@@ -286,7 +302,8 @@ impl Summary {
                 line("", format!("strategy {strategy}: {position} {name}, profit {pnl} before {fees} fees"));
             }
         }
-        line("configuration", self.config.clone());
+        line("decisions", format!("sha256 {}", self.decisions_sha256.as_deref().unwrap_or("unknown")));
+        line("configuration", format!("{}, sha256 {}", self.config.file, self.config.sha256));
         if let Some(journal) = &self.journal {
             line("journal", journal.clone());
         }
@@ -318,6 +335,9 @@ impl Summary {
                     line(&format!("  {name}"), row);
                 }
             }
+        }
+        if let Some(verified) = &self.verified {
+            line(if verified.difference.is_some() { "DIFFERS" } else { "verified" }, verified.text());
         }
         if let Some(why) = &self.stopped {
             line("STOPPED", why.clone());

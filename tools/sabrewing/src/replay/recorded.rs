@@ -1,0 +1,163 @@
+//! A recorded run, read from its journal: how it was configured and put together, how it ended, what it took in.
+
+use crate::config::Config;
+use crate::run::{Refused, STOPPED, input};
+use crate::wiring::Wiring;
+use engine::commands::Names;
+use engine::ids::{InstrumentId, Lane};
+use engine::instrument::InstrumentTable;
+use engine::journal::schema::RecordKind;
+use engine::journal::{Cursor, LaneEnd, LaneReport, Problem, Reader, View, verify};
+use feeds::instruments_recorded::parse_recorded;
+use std::fmt;
+use std::path::Path;
+use strategies::registry::names;
+
+/// A run whose journal can be replayed from its start.
+pub(crate) struct Recorded {
+    reader: Reader,
+    lanes: Vec<LaneReport>,
+    /// What it was configured with.
+    pub(crate) config: Config,
+    /// Its instruments.
+    pub(crate) table: InstrumentTable,
+    /// How it was put together.
+    pub(crate) wiring: Wiring,
+    /// How it ended.
+    pub(crate) end: RunEnd,
+    /// Sequences and texts of the commands that the runner took up.
+    pub(crate) commands: Vec<(u64, String)>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    /// In order: everything it took in was taken to its end.
+    InOrder,
+    /// Trading was stopped.
+    Stopped(String),
+    /// Its process was killed, or lost its power.
+    Cut,
+}
+
+impl fmt::Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InOrder => f.write_str("the end of the run"),
+            Self::Stopped(why) => write!(f, "where trading was stopped ({why})"),
+            Self::Cut => f.write_str("where the process was cut off"),
+        }
+    }
+}
+
+impl Recorded {
+    /// Reads every byte of the journal once, and what the runner wrote at the start.
+    /// Err: no journal, one that is damaged, still written, without its start or without what a replay needs.
+    pub(crate) fn open(dir: &Path) -> Result<Self, Refused> {
+        let reader = Reader::open(dir).map_err(input)?;
+        let fail = |what: &dyn fmt::Display| input(format!("{}: {what}", reader.dir().display()));
+        if reader.is_being_written().map_err(|error| fail(&error))? {
+            return Err(fail(&"the run is still going on"));
+        }
+        let lanes = verify(&reader, |_| ());
+        for lane in &lanes {
+            if let LaneEnd::Damaged(problem) = &lane.end {
+                return Err(input(problem));
+            }
+            if lane.first_seq > 1 || !lane.gaps.is_empty() {
+                return Err(fail(&format_args!(
+                    "lane {} lacks records: a replay needs all",
+                    lane.lane.name()
+                )));
+            }
+        }
+        let (mut config, mut table, mut wiring, mut end) = (None, None, None, RunEnd::Cut);
+        let mut commands = Vec::new();
+        let mut runner = Records::of(&reader, &lanes, Lane::Runner);
+        while let Some(view) = runner.next().map_err(input)? {
+            let wrong = |what: &dyn fmt::Display| fail(&format_args!("record runner:{}: {what}", view.seq));
+            let text = || std::str::from_utf8(view.body).map(str::to_owned).map_err(|error| wrong(&error));
+            match RecordKind::from_u16(view.entry.kind) {
+                Some(RecordKind::Config) => {
+                    let name = format!("{} (configuration)", reader.dir().display());
+                    config = Some(Config::parse(name, text()?).map_err(|error| wrong(&error))?);
+                }
+                Some(RecordKind::Instruments) => {
+                    table = Some(parse_recorded(&text()?).map_err(|error| wrong(&error))?);
+                }
+                Some(RecordKind::Wiring) => {
+                    wiring = Some(Wiring::parse(&text()?).map_err(|error| wrong(&error))?);
+                }
+                Some(RecordKind::OperatorCommand) => commands.push((view.seq, text()?)),
+                Some(RecordKind::RunEnd) => end = RunEnd::of(&text()?),
+                _ => {}
+            }
+        }
+        let missing = |what: &str| fail(&format_args!("the journal has no {what}"));
+        let table = table.ok_or_else(|| missing("instruments"))?;
+        let wiring = wiring.ok_or_else(|| missing("wiring"))?;
+        if let Some(unknown) = wiring.of_connection().into_iter().find(|id| table.get(*id).is_none()) {
+            return Err(fail(&format_args!("a connection carries instrument {unknown}, which is not there")));
+        }
+        let config = config.ok_or_else(|| missing("configuration"))?;
+        Ok(Self { config, table, wiring, end, commands, lanes, reader })
+    }
+
+    /// A lane's records, from the first to the last good one.
+    pub(crate) fn records(&self, lane: Lane) -> Records {
+        Records::of(&self.reader, &self.lanes, lane)
+    }
+
+    /// What commands of the run could name.
+    pub(crate) fn names(&self) -> Names {
+        names(&self.config.strategies, &self.table)
+    }
+
+    /// The instrument that each connection carries.
+    pub(crate) fn of_connection(&self) -> Vec<InstrumentId> {
+        self.wiring.of_connection()
+    }
+}
+
+impl RunEnd {
+    /// From the last record of the runner.
+    fn of(text: &str) -> Self {
+        text.strip_prefix(STOPPED).map_or(Self::InOrder, |why| Self::Stopped(why.to_owned()))
+    }
+}
+
+/// One lane, up to its last good record.
+pub(crate) struct Records {
+    cursor: Cursor,
+    last_seq: u64,
+}
+
+impl Records {
+    fn of(reader: &Reader, lanes: &[LaneReport], lane: Lane) -> Self {
+        let last_seq = lanes.iter().find(|report| report.lane == lane).map_or(0, |report| report.last_seq);
+        Self { cursor: reader.cursor(lane), last_seq }
+    }
+
+    /// The next record. None: that was the last. Err: the journal has changed since it was checked.
+    pub(crate) fn next(&mut self) -> Result<Option<View<'_>>, Problem> {
+        if self.current().map_or(self.cursor.last_seq(), |view| view.seq) >= self.last_seq {
+            return Ok(None);
+        }
+        self.cursor.next()
+    }
+
+    /// Sequence of the last good record; 0: there is none.
+    pub(crate) const fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// The checksum of the record that `next` gave last.
+    pub(crate) fn crc32c(&self) -> u32 {
+        self.cursor.current_crc32c().unwrap_or(0)
+    }
+
+    /// The record that `next` gave last.
+    pub(crate) fn current(&self) -> Option<View<'_>> {
+        self.cursor.current()
+    }
+}
