@@ -271,6 +271,10 @@ impl ResponseReader {
     /// True: it went on.
     fn read_chunk(&mut self, head: Head, at: usize, out: usize) -> Result<bool, ResponseError> {
         let unread = &self.buffer[at..self.end];
+        // `parse_chunk_size` takes a line without a digit for the last chunk.
+        if unread.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(ResponseError::Chunk);
+        }
         let (line_bytes, size) = match httparse::parse_chunk_size(unread) {
             Ok(httparse::Status::Complete(found)) if found.0 <= CHUNK_LINE_BYTES_MAX => found,
             Ok(httparse::Status::Partial) if unread.len() < CHUNK_LINE_BYTES_MAX => return self.waits(),
@@ -435,6 +439,7 @@ mod tests {
         let chunked =
             |text: &str| read(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{text}"));
         assert_eq!(chunked("x\r\n"), Err(ResponseError::Chunk));
+        assert_eq!(chunked("1\r\na\r\n\r\n\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("2\r\nabc\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("fffffffffffffff\r\n"), Err(ResponseError::TooLong));
         assert_eq!(chunked("0\r\n\r\nHTTP"), Err(ResponseError::Trailing));
