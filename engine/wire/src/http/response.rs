@@ -271,7 +271,7 @@ impl ResponseReader {
     /// True: it went on.
     fn read_chunk(&mut self, head: Head, at: usize, out: usize) -> Result<bool, ResponseError> {
         let unread = &self.buffer[at..self.end];
-        // `parse_chunk_size` takes a line without a digit for the last chunk.
+        // `parse_chunk_size` takes a line without a digit for the last chunk, and a bare line feed for a part of it.
         if unread.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(ResponseError::Chunk);
         }
@@ -280,6 +280,9 @@ impl ResponseReader {
             Ok(httparse::Status::Partial) if unread.len() < CHUNK_LINE_BYTES_MAX => return self.waits(),
             _ => return Err(ResponseError::Chunk),
         };
+        if unread[..line_bytes - 2].contains(&b'\n') {
+            return Err(ResponseError::Chunk);
+        }
         if size == 0 {
             // Trailers, and the line that ends them.
             let mut trailers = [httparse::EMPTY_HEADER; HEADERS_MAX];
@@ -440,6 +443,7 @@ mod tests {
             |text: &str| read(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{text}"));
         assert_eq!(chunked("x\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("1\r\na\r\n\r\n\r\n"), Err(ResponseError::Chunk));
+        assert_eq!(chunked("1;\n\r\na\r\n0\r\n\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("2\r\nabc\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("fffffffffffffff\r\n"), Err(ResponseError::TooLong));
         assert_eq!(chunked("0\r\n\r\nHTTP"), Err(ResponseError::Trailing));
