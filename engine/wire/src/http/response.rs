@@ -39,7 +39,7 @@ impl<'a> Response<'a> {
 pub enum ResponseError {
     /// No status line and headers of HTTP/1.
     NotHttp,
-    /// More than [`HEADERS_MAX`] headers, or more bytes than configured.
+    /// More than 64 headers, or more bytes than configured.
     TooLong,
     /// `Content-Length` is no number, is there twice with two values, or beside `Transfer-Encoding`.
     Length,
