@@ -131,3 +131,12 @@ impl<P: Protocol> Driver<P> {
         self.session.ended(link, Failure::Net(error), now);
     }
 }
+
+/// Made at start, polled on a pinned thread.
+const _: () = {
+    const fn moves_to_another_thread<T: Send>() {}
+    moves_to_another_thread::<Net>();
+    moves_to_another_thread::<Line>();
+    moves_to_another_thread::<Resolver>();
+    moves_to_another_thread::<crate::http::HttpClient>();
+};

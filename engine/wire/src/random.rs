@@ -32,3 +32,25 @@ impl Random {
         u64::try_from((u128::from(self.bits()) * u128::from(count)) >> 64).unwrap_or(0)
     }
 }
+
+/// A seed that nobody can foretell, from the system's generator: for the sessions of a live process.
+/// None: the system gave none.
+#[must_use]
+pub fn unpredictable_seed() -> Option<u64> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_is_that_of_splitmix64_and_draws_stay_below() {
+        let mut random = Random::new(0);
+        assert_eq!(random.bits(), 0xE220_A839_7B1D_CDAF);
+        assert!((0..1_000).all(|_| random.below(7) < 7) && random.below(0) == 0);
+        assert_ne!(unpredictable_seed(), unpredictable_seed());
+    }
+}

@@ -79,7 +79,7 @@ fn conversations_go_as_written_however_the_bytes_are_split() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 7, "conversations are missing");
+    assert!(paths.len() >= 10, "conversations are missing");
     for path in paths {
         let script = fs::read_to_string(&path).unwrap();
         let whole = play(&script, usize::MAX);
@@ -138,7 +138,9 @@ fn play(script: &str, piece_bytes: usize) -> String {
 
 /// A session of which the first line says what it has.
 fn begin(first: &str, piece_bytes: usize) -> Stage {
-    let times = SessionTimes { rotate_after_ns: Nanos::from_ms(3_600_000), ..SessionTimes::USUAL };
+    let has = |word: &str| first.contains(word);
+    let lifetime_ms = if has("short life") { 20_000 } else { 3_600_000 };
+    let times = SessionTimes { rotate_after_ns: Nanos::from_ms(lifetime_ms), ..SessionTimes::USUAL };
     let config = SessionConfig {
         host: "venue.test".into(),
         path: "/ws".into(),
@@ -147,7 +149,6 @@ fn begin(first: &str, piece_bytes: usize) -> Stage {
         send_bytes_max: 4_000,
         times,
     };
-    let has = |word: &str| first.contains(word);
     let batches = if has("two batches") { 2 } else { 1 };
     let venue = Venue { has_log_on: has("log-on"), batches };
     let (session, now) = (Session::new(config, venue, 7), Nanos::from_ms(1_000_000));

@@ -10,7 +10,7 @@ use support::{Identity, ManualClock, Stream, net, serve, serve_tcp, until};
 use tungstenite::Message as TheirMessage;
 use wire::driver::Driver;
 use wire::http::{HttpClient, HttpConfig, HttpError, Method, Request};
-use wire::net::{Backend, Clock, Connected, Connecting, Endpoint, Net, NetError, Resolver, What};
+use wire::net::{Backend, Clock, Connected, Connecting, Endpoint, Lookup, Net, NetError, Resolver, What};
 use wire::session::{Event, Failure, Heard, LinkId, Polled, Protocol, Session, SessionConfig, SessionTimes};
 use wire::tls::{TlsConfig, TlsConfigError};
 
@@ -208,6 +208,30 @@ fn every_failure_on_the_way_is_one_line_with_host_port_and_what_failed() {
     let nameless = endpoint(plain, Some(&good));
     let nameless = failure(Endpoint { host: "127.0.0.1".into(), ..nameless }, &clock, 0);
     assert_eq!(nameless.what, What::PlainText, "an address is a name that a certificate can have");
+}
+
+#[test]
+fn addresses_are_tried_one_after_the_other_until_one_takes_the_connection() {
+    let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let clock = ManualClock::new();
+    let connect = |addresses: Vec<std::net::SocketAddr>| {
+        let mut net = net(Backend::Busy);
+        let endpoint = Endpoint::new("venue.test", 443, None);
+        let mut connecting = Connecting::begin_with(endpoint, Lookup::known(addresses));
+        until(|| match connecting.poll(&mut net, clock.now()) {
+            Ok(Connected::NotYet) => None,
+            Ok(Connected::Yes(_)) => Some(Ok(())),
+            Err(error) => Some(Err(error.to_string())),
+        })
+    };
+    assert_eq!(connect(vec![closed, closed, listening.local_addr().unwrap()]), Ok(()));
+    let refused = connect(vec![closed, closed]).unwrap_err();
+    assert!(refused.starts_with("venue.test:443: cannot connect: Connection refused"), "{refused}");
+    assert_eq!(
+        connect(vec![]).unwrap_err(),
+        "venue.test:443: the name cannot be resolved: it has no address"
+    );
 }
 
 #[test]

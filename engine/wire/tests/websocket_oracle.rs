@@ -103,7 +103,7 @@ fn as_ours(message: &TheirMessage) -> Found {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn what_their_server_writes_our_reader_reads(messages in prop::collection::vec(any_message(), 0..12)) {
@@ -149,6 +149,8 @@ proptest! {
             let head = heads[usize::from(*choice) % heads.len()];
             // They refuse a part of a text before its end has come, and we then: parts are ASCII here.
             let bits = if matches!(head, 0x01 | 0x00 | 0x80) { 0x7F } else { 0xFF };
+            // They let any close code through; ours are those that may be on the wire.
+            let payload = if head == 0x88 { &b"\x03\xE8"[..] } else { payload };
             bytes.extend([head, u8::try_from(payload.len()).unwrap()]);
             bytes.extend(payload.iter().map(|byte| byte & bits));
         }

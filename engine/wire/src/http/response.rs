@@ -39,7 +39,7 @@ impl<'a> Response<'a> {
 pub enum ResponseError {
     /// No status line and headers of HTTP/1.
     NotHttp,
-    /// More than [`HEADERS_MAX`] headers, or more bytes than configured.
+    /// More than 64 headers, or more bytes than configured.
     TooLong,
     /// `Content-Length` is no number, is there twice with two values, or beside `Transfer-Encoding`.
     Length,
@@ -271,11 +271,18 @@ impl ResponseReader {
     /// True: it went on.
     fn read_chunk(&mut self, head: Head, at: usize, out: usize) -> Result<bool, ResponseError> {
         let unread = &self.buffer[at..self.end];
+        // `parse_chunk_size` takes a line without a digit for the last chunk, and a bare line feed for a part of it.
+        if unread.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(ResponseError::Chunk);
+        }
         let (line_bytes, size) = match httparse::parse_chunk_size(unread) {
             Ok(httparse::Status::Complete(found)) if found.0 <= CHUNK_LINE_BYTES_MAX => found,
             Ok(httparse::Status::Partial) if unread.len() < CHUNK_LINE_BYTES_MAX => return self.waits(),
             _ => return Err(ResponseError::Chunk),
         };
+        if unread[..line_bytes - 2].contains(&b'\n') {
+            return Err(ResponseError::Chunk);
+        }
         if size == 0 {
             // Trailers, and the line that ends them.
             let mut trailers = [httparse::EMPTY_HEADER; HEADERS_MAX];
@@ -435,6 +442,8 @@ mod tests {
         let chunked =
             |text: &str| read(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{text}"));
         assert_eq!(chunked("x\r\n"), Err(ResponseError::Chunk));
+        assert_eq!(chunked("1\r\na\r\n\r\n\r\n"), Err(ResponseError::Chunk));
+        assert_eq!(chunked("1;\n\r\na\r\n0\r\n\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("2\r\nabc\r\n"), Err(ResponseError::Chunk));
         assert_eq!(chunked("fffffffffffffff\r\n"), Err(ResponseError::TooLong));
         assert_eq!(chunked("0\r\n\r\nHTTP"), Err(ResponseError::Trailing));

@@ -96,6 +96,12 @@ impl Connecting {
     #[must_use]
     pub fn begin(endpoint: Endpoint, resolver: &Resolver) -> Self {
         let lookup = resolver.lookup(&endpoint.host, endpoint.port);
+        Self::begin_with(endpoint, lookup)
+    }
+
+    /// Begins with the answer of `lookup`, whatever the endpoint's host is called.
+    #[must_use]
+    pub const fn begin_with(endpoint: Endpoint, lookup: Lookup) -> Self {
         Self { endpoint, at: At::Resolving(lookup) }
     }
 

@@ -24,7 +24,7 @@ pub struct Lookup(Way);
 
 #[derive(Debug)]
 enum Way {
-    Known(SocketAddr),
+    Known(Vec<SocketAddr>),
     Asked(Receiver<Answer>),
 }
 
@@ -46,7 +46,7 @@ impl Resolver {
     #[must_use]
     pub fn lookup(&self, host: &str, port: u16) -> Lookup {
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Lookup(Way::Known(SocketAddr::new(address, port)));
+            return Lookup::known(vec![SocketAddr::new(address, port)]);
         }
         let (answer, answers) = mpsc::channel();
         // A dead thread drops its end, which is then the answer.
@@ -56,11 +56,17 @@ impl Resolver {
 }
 
 impl Lookup {
-    /// The addresses, at least one, in the order to try them. None: not yet. Err: the system's reason.
+    /// The answer is these addresses.
+    #[must_use]
+    pub const fn known(addresses: Vec<SocketAddr>) -> Self {
+        Self(Way::Known(addresses))
+    }
+
+    /// The addresses in the order to try them, once. None: not yet. Err: the system's reason.
     #[must_use]
     pub fn poll(&mut self) -> Option<Result<Vec<SocketAddr>, String>> {
-        let answers = match &self.0 {
-            Way::Known(address) => return Some(Ok(vec![*address])),
+        let answers = match &mut self.0 {
+            Way::Known(addresses) => return Some(Ok(std::mem::take(addresses))),
             Way::Asked(answers) => answers,
         };
         match answers.try_recv() {

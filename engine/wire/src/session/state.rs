@@ -37,7 +37,7 @@ enum Held {
 
 impl<P: Protocol> Session<P> {
     /// A session that does nothing until [`Session::start`]. `seed` gives masks, nonces and jitter: another one for
-    /// each session, and in a live process unpredictable. Takes its memory here.
+    /// each session, and in a live process [`crate::random::unpredictable_seed`]. Takes its memory here.
     #[must_use]
     pub fn new(config: SessionConfig, protocol: P, seed: u64) -> Self {
         let link = |seed| Link::new(WebSocket::new(config.message_bytes_max, config.send_bytes_max, seed));

@@ -86,7 +86,7 @@ fn secured(bytes: &[u8]) -> Option<bool> {
     let went_on = stream.handshake().is_ok();
     assert!(stream.is_handshaking() && !stream.is_peer_closed());
     if went_on {
-        assert!(stream.process(&mut [0; 40_000]).unwrap_or(0) == 0, "data without a handshake");
+        assert!(stream.process(&mut vec![0; 40_000]).unwrap_or(0) == 0, "data without a handshake");
         assert!(stream.write(b"order").unwrap_or(0) == 0, "data before the handshake");
     }
     Some(went_on)
