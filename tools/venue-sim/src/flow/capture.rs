@@ -7,11 +7,11 @@ use crate::exchange::{Listing, Product};
 use crate::markets;
 use engine::num::{Level, NumError, Price, Qty, Side};
 use engine::time::Nanos;
-use flate2::bufread::MultiGzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A file that cannot be read to its end, with the line (from 1) that says so.
@@ -120,20 +120,28 @@ pub struct Capture {
 /// Err: the first line that is not what it should be.
 pub fn read(path: &Path) -> Result<Capture, CaptureError> {
     let error = |line, what| CaptureError { path: path.to_owned(), line, what };
-    let file = File::open(path).map_err(|cause| error(0, Fault::Io(cause)))?;
-    let mut reader = BufReader::new(file);
-    let is_gzip = reader.fill_buf().map_err(|cause| error(0, Fault::Io(cause)))?.starts_with(&[0x1f, 0x8b]);
-    let reader: Box<dyn Read> =
-        if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let mut lines = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
-    let mut last = 0;
-    for (index, line) in BufReader::new(reader).lines().enumerate() {
-        last = index + 1;
-        let line = line.map_err(|cause| error(last, Fault::Io(cause)))?;
-        lines.take(&line).map_err(|what| error(last, what))?;
+    let mut bytes = fs::read(path).map_err(|cause| error(0, Fault::Io(cause)))?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        let inflated = MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain);
+        inflated.map_err(|cause| error(0, Fault::Io(cause)))?;
+        bytes = plain;
     }
-    let (product, listing) = lines.market.ok_or_else(|| error(last, Fault::Empty))?;
-    Ok(Capture { listing, product, frames: lines.frames })
+    parse(&bytes).map_err(|(line, what)| error(line, what))
+}
+
+/// Reads the lines of a plain capture from memory. Err: the number of the first bad line, from 1, and why; the last
+/// line's when there was no message of a market.
+pub fn parse(bytes: &[u8]) -> Result<Capture, (usize, Fault)> {
+    let mut read = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
+    let mut last = 0;
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        last = index + 1;
+        let line = std::str::from_utf8(line).map_err(|_| (last, Fault::NoMessage))?;
+        read.take(line).map_err(|fault| (last, fault))?;
+    }
+    let (product, listing) = read.market.ok_or((last, Fault::Empty))?;
+    Ok(Capture { listing, product, frames: read.frames })
 }
 
 /// Lines as they are read. Which market they are of the first depth message says, by its form.
@@ -145,7 +153,6 @@ struct Lines {
 }
 
 impl Lines {
-    /// Takes one line; exposed for outside bytes of any kind.
     fn take(&mut self, line: &str) -> Result<(), Fault> {
         let (time, json) = line.split_once(' ').ok_or(Fault::NoMessage)?;
         let time = Nanos(time.parse().map_err(|_| Fault::NoMessage)?);
@@ -181,19 +188,6 @@ impl Lines {
         }
         Ok(())
     }
-}
-
-/// Reads lines of a capture from memory, as [`read`] does from a file. Err: the number of the first bad line, from 1.
-pub fn parse(lines: &[u8]) -> Result<Capture, (usize, Fault)> {
-    let mut read = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
-    let mut last = 0;
-    for (index, line) in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
-        last = index + 1;
-        let line = std::str::from_utf8(line).map_err(|_| (last, Fault::NoMessage))?;
-        read.take(line).map_err(|fault| (last, fault))?;
-    }
-    let (product, listing) = read.market.ok_or((last, Fault::Empty))?;
-    Ok(Capture { listing, product, frames: read.frames })
 }
 
 /// Depth messages of futures name the one before them (`pu`), those of spot do not. None: no depth message.
