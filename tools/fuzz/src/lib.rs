@@ -343,6 +343,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("venue_sim::exchange::query::Exchange::asset", "compares with the names of the assets"),
     ("venue_sim::exchange::query::Exchange::find_market", "compares with the names of the markets"),
     ("venue_sim::flow::statistics::Statistics::new", OWN_TEXT),
+    ("venue_sim::flow::statistics::Statistics::of_capture", OWN_TEXT),
     ("venue_sim::markets::config", "compares with the symbols of a table"),
     ("venue_sim::markets::first_price", "compares with the symbols of a table"),
     ("venue_sim::markets::listing", "compares with the symbols of a table"),
