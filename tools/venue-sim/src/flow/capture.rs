@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// A file that cannot be read to its end, with the line (from 1) that says so.
+/// A file that cannot be read to its end, with the line (from 1; 0: the file as a whole) that says so.
 #[derive(Debug)]
 pub struct CaptureError {
     path: PathBuf,
@@ -43,7 +43,10 @@ pub enum Fault {
 
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.path.display(), self.line)?;
+        write!(f, "{}: ", self.path.display())?;
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
         match &self.what {
             Fault::Io(error) => write!(f, "{error}"),
             Fault::NoMessage => f.write_str("not a receive time and a JSON message"),
@@ -273,14 +276,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_line_and_value() {
-        assert_eq!(fault("").1, "x:0: no message of a market");
-        assert_eq!(fault("abc").1, "x:1: not a receive time and a JSON message");
-        assert_eq!(fault("5 {").1, "x:1: not a receive time and a JSON message");
+        assert_eq!(fault("").1, "x: no message of a market");
+        assert_eq!(fault("abc").1, "x: line 1: not a receive time and a JSON message");
+        assert_eq!(fault("5 {").1, "x: line 1: not a receive time and a JSON message");
         assert_eq!(fault(&format!("{DEPTH}\n{}", DEPTH.replace("0.002", "0.0021"))).0, 2);
         assert!(fault(&DEPTH.replace("0.002", "0.0021")).1.contains("`0.0021`: not a whole number"));
         assert!(fault(&DEPTH.replace("BTCUSDT", "XYZ")).1.contains("no market `XYZ`"));
         assert!(fault(&DEPTH.replace(r#""b":"#, r#""c":"#)).1.contains("field `b`"));
         let other = DEPTH.replace("BTCUSDT", "ETHUSDT");
-        assert!(fault(&format!("{DEPTH}\n{other}")).1.starts_with("x:2: `ETHUSDT` in a file of another"));
+        assert!(
+            fault(&format!("{DEPTH}\n{other}")).1.starts_with("x: line 2: `ETHUSDT` in a file of another")
+        );
     }
 }
