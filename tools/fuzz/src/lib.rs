@@ -21,7 +21,7 @@ pub use random::Random;
 use std::path::PathBuf;
 use targets::{
     binance, capture, commands, config, counters, decisions, detect, events, handshake, http, hyperliquid,
-    indicators, instruments, journal, keys, lines, num, orders, stage, websocket, wire,
+    indicators, instruments, journal, keys, lines, num, orders, played, stage, websocket, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -66,6 +66,12 @@ pub const TARGETS: &[Target] = &[
         ],
         run: capture::target,
         words: TIMES,
+    },
+    Target {
+        name: "played",
+        parses: &["venue_sim::flow::capture::read", "venue_sim::flow::capture::parse"],
+        run: played::target,
+        words: BINANCE,
     },
     Target { name: "detect", parses: &["feeds::detect::detect"], run: detect::target, words: BINANCE },
     Target {
@@ -372,6 +378,16 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "names that strategies declare in code, no operator's; its tests refuse what is none",
     ),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
+    ("venue_sim::exchange::amount::Amount::parse", "reads by `Decimal::parse`, which the target `num` runs"),
+    ("venue_sim::exchange::amount::Rate::parse", "reads by `Decimal::parse`, which the target `num` runs"),
+    ("venue_sim::exchange::order::ClientId::new", "copies up to 36 bytes; its tests refuse what is none"),
+    ("venue_sim::exchange::query::Exchange::asset", "compares with the names of the assets"),
+    ("venue_sim::exchange::query::Exchange::find_market", "compares with the names of the markets"),
+    ("venue_sim::flow::statistics::Statistics::new", OWN_TEXT),
+    ("venue_sim::flow::statistics::Statistics::of_capture", OWN_TEXT),
+    ("venue_sim::markets::config", "compares with the symbols of a table"),
+    ("venue_sim::markets::first_price", "compares with the symbols of a table"),
+    ("venue_sim::markets::listing", "compares with the symbols of a table"),
     ("sim::parity::Error::output", "keeps the path of a file that could not be written, for the message"),
     ("gateway::codec::OrderCodec::amend", WRITES),
     ("gateway::codec::OrderCodec::cancel", WRITES),

@@ -17,6 +17,7 @@ const CRATES: &[(&str, &str)] = &[
     ("journal", "tools/journal/src"),
     ("latency-report", "tools/latency-report/src"),
     ("sim", "tools/sim/src"),
+    ("venue_sim", "tools/venue-sim/src"),
 ];
 
 /// Types of parameters that foreign bytes come in.
