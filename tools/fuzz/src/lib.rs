@@ -211,7 +211,7 @@ pub const TARGETS: &[Target] = &[
         parses: &[
             "engine::decisions::Decisions::record",
             "engine::decisions::Decisions::finish",
-            "engine::message::Quotes::read",
+            "engine::message::quotes::Quotes::read",
         ],
         run: decisions::target,
         words: &[],
