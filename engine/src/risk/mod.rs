@@ -36,6 +36,7 @@
 //! | 39 | correlation | portfolio sizing |
 //! | 40 | loss per trade | position exits |
 //! | 41 | protocol health | commands from outside |
+//! | 42, 43 | the venue's own price band and open-order limit | live instruments, whose filters state them |
 //! | 48 to 63 | breakers, in the order of their list | breakers |
 
 mod exposure;
@@ -45,9 +46,11 @@ mod rule;
 #[cfg(test)]
 mod tests;
 mod window;
+mod words;
 
 pub use limits::{RiskConfig, RiskLimits};
 pub use rule::{Refusal, RiskRule};
+pub use words::{InWords, MarketUnits};
 
 use crate::ids::InstrumentId;
 use crate::instrument::{Instrument, InstrumentTable, Status};
@@ -132,6 +135,8 @@ pub struct Gate {
     common_exponent: u8,
     orders: Window,
     cancels: Window,
+    /// By rule, the last refusal.
+    last: [Option<(InstrumentId, Refusal)>; RiskRule::ALL.len() + 1],
 }
 
 impl Gate {
@@ -161,7 +166,8 @@ impl Gate {
             (common(config.asset_gross_max)?, common(config.asset_net_max)?),
         ];
         let (orders, cancels) = (Window::new(config.orders_per_s_max), Window::new(config.cancels_per_s_max));
-        Ok(Self { limits, rules, exposures, exposure_max, common_exponent, orders, cancels })
+        let last = [None; RiskRule::ALL.len() + 1];
+        Ok(Self { limits, rules, exposures, exposure_max, common_exponent, orders, cancels, last })
     }
 
     /// All strategies' position in an instrument with everything open to buy bought (`long`), and with everything
@@ -180,10 +186,24 @@ impl Gate {
     pub fn cancel(&mut self, order: &Order, must: bool, now: Nanos) -> Result<(), Refusal> {
         if !must && let Some(until) = self.cancels.full_until(now) {
             let limit = i64::from(self.limits.config().cancels_per_s_max);
-            return Err(Refusal { until, ..Refusal::of(RiskRule::CancelRate, limit, limit + 1) });
+            let refusal = Refusal { until, ..Refusal::of(RiskRule::CancelRate, limit, limit + 1) };
+            return Err(self.remembered(order.instrument, refusal));
         }
         self.cancels.add(Sent::new(now, order.instrument, order.side, order.level));
         Ok(())
+    }
+
+    #[cold]
+    fn remembered(&mut self, instrument: InstrumentId, refusal: Refusal) -> Refusal {
+        if let Some(last) = self.last.get_mut(refusal.rule as usize) {
+            *last = Some((instrument, refusal));
+        }
+        refusal
+    }
+
+    /// The last refusal of each rule that refused, and of which instrument, in the order of the rules.
+    pub fn last_refusals(&self) -> impl Iterator<Item = (InstrumentId, Refusal)> + '_ {
+        self.last.iter().filter_map(|last| *last)
     }
 
     /// Tests an order or an amendment against every rule; the first that it breaks refuses it. What passes counts
@@ -192,6 +212,20 @@ impl Gate {
     /// Err: rule, limit and value.
     #[inline]
     pub fn approve(
+        &mut self,
+        proposal: Proposal,
+        instrument: &Instrument,
+        market: &Market,
+        exposure: &Exposure,
+        now: Nanos,
+    ) -> Result<Approved, Refusal> {
+        let (Proposal::New(order) | Proposal::Amend(order, _)) = proposal;
+        self.test(proposal, instrument, market, exposure, now)
+            .map_err(|refusal| self.remembered(order.instrument, refusal))
+    }
+
+    #[inline]
+    fn test(
         &mut self,
         proposal: Proposal,
         instrument: &Instrument,

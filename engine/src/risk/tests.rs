@@ -271,6 +271,16 @@ fn cancels_are_counted_and_only_those_for_a_better_place_wait() {
 }
 
 #[test]
+fn the_last_refusal_of_each_rule_is_remembered() {
+    let mut asked = Asked::new();
+    for order in [order(Side::Buy, 600_000, 3), order(Side::Buy, 587_999, 10), order(Side::Buy, 600_000, 5)] {
+        asked.say(order);
+    }
+    let said: Vec<String> = asked.gate.last_refusals().map(|(_, refusal)| refusal.to_string()).collect();
+    assert_eq!(said, ["quantity_step: limit 0.002, value 0.005", "price_collar: limit 200, value 201"]);
+}
+
+#[test]
 fn rules_have_numbers_and_names_of_their_own() {
     for (number, rule) in (1..).zip(RiskRule::ALL) {
         assert_eq!(rule as u16, number);

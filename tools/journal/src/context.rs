@@ -1,9 +1,11 @@
 //! What the runner wrote at the start of the run, which turns ids and ticks into symbols and decimals.
 
 use engine::ids::{InstrumentId, Lane};
+use engine::instrument::ContractKind;
 use engine::journal::Reader;
 use engine::journal::schema::RecordKind;
 use engine::num::{Decimal, Price, Qty, Step};
+use engine::risk::MarketUnits;
 use serde::Deserialize;
 
 /// The run's instruments; empty where the journal does not say.
@@ -18,6 +20,13 @@ pub(crate) struct Shown {
     id: u32,
     venue: String,
     symbol: String,
+    /// Empty where the journal does not say, as the two below.
+    #[serde(default)]
+    base: String,
+    #[serde(default)]
+    quote: String,
+    #[serde(default)]
+    kind: String,
     tick: String,
     qty_unit: String,
     amount_digits: u8,
@@ -86,6 +95,14 @@ impl Context {
         }
     }
 
+    /// What an instrument's prices, values and quantities are counted in.
+    pub(crate) fn units(&self, id: InstrumentId) -> MarketUnits<'_> {
+        let unknown = MarketUnits { value: "of the quote asset", qty: "of the quantity unit" };
+        let is_inverse = |shown: &Shown| shown.kind == ContractKind::Inverse.name();
+        let known = self.shown(id).filter(|shown| !shown.base.is_empty() && !shown.quote.is_empty());
+        known.map_or(unknown, |shown| MarketUnits::new(&shown.base, &shown.quote, is_inverse(shown)))
+    }
+
     fn scaled(&self, id: InstrumentId, count: i128, unit: &str, step: impl Fn(&Shown) -> &String) -> String {
         let step = self.shown(id).and_then(|shown| Step::parse(step(shown).as_bytes()).ok());
         step.map_or_else(|| format!("{count} {unit}"), |step| step.decimal(count).to_string())
@@ -146,6 +163,7 @@ mod tests {
         assert_eq!(context.qty(id, Qty(-1_500)), "-1.500");
         assert_eq!(context.amount(id, -12_345), "-1.2345");
         assert_eq!(context.find("BTCUSDT"), Ok(vec![id]));
+        assert_eq!(context.units(id), MarketUnits { value: "USDT", qty: "BTC" });
     }
 
     #[test]

@@ -163,6 +163,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("limit", refusal.limit.to_string().into()),
                 ("value", refusal.value.to_string().into()),
                 ("strategy", body.strategy.into()),
+                ("reason", refusal.in_words(context.units(id)).to_string().into()),
             ])
         }
         RecordKind::Order | RecordKind::Amend | RecordKind::Cancel => {

@@ -2,10 +2,11 @@
 
 use engine::book_stage::BookReport;
 use engine::histogram::Histogram;
+use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::message::book_state;
 use engine::num::Decimal;
-use engine::risk::RiskRule;
+use engine::risk::{MarketUnits, Refusal, RiskRule};
 use engine::runner::ThreadReport;
 use feeds::stage::FeedReport;
 use gateway::manager::GatewayReport;
@@ -85,6 +86,9 @@ pub(crate) struct Orders {
     pub(crate) rejected: BTreeMap<&'static str, u64>,
 }
 
+    /// The last refusal of each rule of the gate, in words: instrument, limit, value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) rejected_last: BTreeMap<&'static str, String>,
 #[derive(Debug, Serialize)]
 pub(crate) struct Thread {
     pub(crate) thread: String,
@@ -142,6 +146,11 @@ impl Summary {
         }
         let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
+        let in_words = |(id, refusal): &(InstrumentId, Refusal)| {
+            let instrument = table.get(*id)?;
+            let words = refusal.in_words(MarketUnits::of(instrument));
+            Some((refusal.rule.name(), format!("{}, {words}", instrument.full_name())))
+        };
         for report in &gateway.positions {
             let Some(instrument) = table.get(report.instrument) else { continue };
             let amount = |amount: Option<i128>| amount.map(|amount| instrument.amount(amount));
@@ -206,6 +215,7 @@ impl Summary {
                 rejected,
             },
             position: position.collect(),
+                rejected_last: gateway.last_refusals.iter().filter_map(in_words).collect(),
             cash: known(text(cash)),
             pnl: text(pnl),
             fees: known(text(fees)),
@@ -278,7 +288,9 @@ impl Summary {
             ),
         );
         for (rule, count) in &self.orders.rejected {
-            line("", format!("{count} by {rule}"));
+            let last = self.orders.rejected_last.get(rule);
+            let last = last.map_or_else(String::new, |words| format!(", the last: {words}"));
+            line("", format!("{count} by {rule}{last}"));
         }
         for (name, position) in &self.position {
             line("position", format!("{position} {name}"));
