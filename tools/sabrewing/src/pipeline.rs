@@ -104,7 +104,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     // What strategies declare is computed besides what taps watch.
     let mut subscriptions = subscriptions.clone();
     let strategy = StrategyStage::new(table, &config.strategies, &mut subscriptions, executed, strategy_log)?;
-    let executions = Executions::publishing(executions, table, counters).map_err(full)?;
+    let executions = Executions::publishing(executions, table, &config.strategies, counters).map_err(full)?;
     let manager = ManagerSetup {
         instruments: table,
         strategies: u16::try_from(config.strategies.len()).map_err(|_| "too many strategies")?,

@@ -99,7 +99,9 @@ fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
         .spawn()
         .unwrap();
     let line = first_line(&mut child);
-    for word in ["messages; BTCUSDT: ", " orders, ", " fills, position ", " profit ", " USDT, "] {
+    for word in
+        ["messages; mm BTCUSDT: ", " orders, ", " open, ", " fills, position ", " profit ", " USDT before "]
+    {
         assert!(line.contains(word), "{word}: {line}");
     }
     // SAFETY: the child has not been waited for, so the id is its own.

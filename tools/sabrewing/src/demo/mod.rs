@@ -154,18 +154,24 @@ fn status(table: &InstrumentTable, counters: &Snapshot, elapsed: Duration) -> St
     let mut line = format!("{} s, {frames} messages", elapsed.as_secs());
     for instrument in table.iter() {
         let name = instrument.full_name();
-        let of = |owner: &str, counter: &str| {
-            counters.counters.iter().find(|c| c.owner == owner && c.name == counter && c.instrument == name)
-        };
-        let gateway = |counter| of("gateway", counter).map_or(0, Entry::signed);
-        let position = Qty(gateway("position")).display(instrument.qty_unit);
-        let pnl = instrument.amount(i128::from(gateway("pnl")));
-        let quoting = of("strategy", "not_quoting").and_then(|entry| entry.reason()).unwrap_or("no strategy");
-        let (orders, fills) = (gateway("orders"), gateway("fills"));
-        let (symbol, settle) = (&instrument.symbol, instrument.settle());
-        line += &format!(
-            "; {symbol}: {orders} orders, {fills} fills, position {position}, profit {pnl} {settle}, {quoting}"
-        );
+        let here = || counters.counters.iter().filter(|counter| counter.instrument == name);
+        for quoting in here().filter(|counter| counter.owner == "strategy" && counter.name == "not_quoting") {
+            let strategy = &quoting.strategy;
+            let gateway = |wanted: &str| {
+                let mut own = here().filter(|c| c.owner == "gateway" && c.strategy == *strategy);
+                own.find(|c| c.name == wanted).map_or(0, Entry::signed)
+            };
+            let position = Qty(gateway("position")).display(instrument.qty_unit);
+            let (pnl, fees) = (gateway("pnl"), gateway("fees"));
+            let [pnl, fees] = [pnl, fees].map(|amount| instrument.amount(i128::from(amount)));
+            let (orders, open, fills) = (gateway("orders"), gateway("open_orders"), gateway("fills"));
+            let (symbol, settle) = (&instrument.symbol, instrument.settle());
+            let reason = quoting.reason().unwrap_or("no reason");
+            line += &format!(
+                "; {strategy} {symbol}: {orders} orders, {open} open, {fills} fills, position {position}, \
+                 profit {pnl} {settle} before {fees} fees, {reason}"
+            );
+        }
     }
     line
 }
