@@ -27,3 +27,4 @@ pub mod stage;
 pub mod stage_log;
 pub mod thread_facts;
 pub mod time;
+pub mod watchdog;

@@ -24,6 +24,8 @@ pub enum RecordKind {
     RunEnd = 5,
     /// Runner: a command as it was taken, text: lane, id, author, what it asks for.
     OperatorCommand = 6,
+    /// Runner: a thread stalled or died, text.
+    ThreadLost = 7,
     /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
     Frame = 10,
     /// Feed: the frame could not be used. Body: what is wrong and where, text.
@@ -63,13 +65,14 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
         Self::ClockAnchor,
         Self::RunEnd,
         Self::OperatorCommand,
+        Self::ThreadLost,
         Self::Frame,
         Self::DecodeError,
         Self::Timer,
@@ -105,6 +108,7 @@ impl RecordKind {
             Self::ClockAnchor => "clock-anchor",
             Self::RunEnd => "run-end",
             Self::OperatorCommand => "operator-command",
+            Self::ThreadLost => "thread-lost",
             Self::Frame => "frame",
             Self::DecodeError => "decode-error",
             Self::Timer => "timer",

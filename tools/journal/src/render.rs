@@ -97,7 +97,8 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
         | RecordKind::Instruments
         | RecordKind::Build
         | RecordKind::RunEnd
-        | RecordKind::OperatorCommand => fields([("text", text_of(bytes)?)]),
+        | RecordKind::OperatorCommand
+        | RecordKind::ThreadLost => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
         RecordKind::Timer => fields([]),
         RecordKind::ClockAnchor => {
@@ -162,8 +163,8 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("rule", refusal.rule.name().into()),
                 ("limit", refusal.limit.to_string().into()),
                 ("value", refusal.value.to_string().into()),
-                ("strategy", body.strategy.into()),
                 ("reason", refusal.in_words(context.units(id)).to_string().into()),
+                ("strategy", body.strategy.into()),
             ])
         }
         RecordKind::Order | RecordKind::Amend | RecordKind::Cancel => {

@@ -13,7 +13,7 @@ use crate::replay::BooksTap;
 use crate::replay::pace::{Pace, Paced};
 use crate::replay::summary::Summary;
 use crate::run::{
-    Attached, PlacementText, Progress, Refused, Run, Show, json_line, refuse_unfit_host, say, usage,
+    Attached, OnStall, PlacementText, Progress, Refused, Run, Show, json_line, refuse_unfit_host, say, usage,
 };
 use crate::run_files::wall_now;
 use clap::{Args, ValueEnum};
@@ -113,7 +113,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();
     // Nobody looks at the books of a demo but the stages.
     let attached = Attached { books: None::<BooksTap>, signals: None, mark_every: 0 };
-    let ended = run.go(&placement, &of_connection, source, &Subscriptions::new(), attached)?;
+    let ended = run.go(&placement, &of_connection, source, &Subscriptions::new(), attached, OnStall::Stop)?;
 
     let statistics =
         statistics.recv().map_err(|_| Refused(3, "the source ended without its report".into()))?;

@@ -10,7 +10,8 @@ mod taps;
 
 use crate::config::Config;
 use crate::run::{
-    Attached, PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say, usage,
+    Attached, OnStall, PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say,
+    usage,
 };
 pub(crate) use books::BooksTap;
 use clap::Args;
@@ -153,7 +154,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let Taps { books, signals, mark_every, failed: rows_failed } = taps;
     let signals = signals.map(|(instrument, tap)| (instrument, Box::new(tap) as _));
     let attached = Attached { books, signals, mark_every };
-    let mut ended = run.go(&placement, &of_file, source, &subscriptions, attached)?;
+    let mut ended = run.go(&placement, &of_file, source, &subscriptions, attached, OnStall::Count)?;
     let is_interrupted = ended.is_interrupted();
     let (feed, summary) = (&ended.feed, &mut ended.summary);
     summary.files = args.files.iter().map(|path| path.display().to_string()).collect();

@@ -51,6 +51,8 @@ pub(crate) struct Summary {
     pub(crate) messages_per_s: f64,
     pub(crate) latency_ns: BTreeMap<&'static str, Hop>,
     pub(crate) memory_bytes: Memory,
+    /// Times that a thread made no turn for longer than `stall_ms`.
+    pub(crate) stalls: u64,
     /// Why trading stopped before the end.
     pub(crate) stopped: Option<String>,
     /// The first lines that could not be used.
@@ -84,11 +86,11 @@ pub(crate) struct Orders {
     pub(crate) canceled: u64,
     pub(crate) filled: u64,
     pub(crate) rejected: BTreeMap<&'static str, u64>,
-}
-
     /// The last refusal of each rule of the gate, in words: instrument, limit, value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) rejected_last: BTreeMap<&'static str, String>,
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Thread {
     pub(crate) thread: String,
@@ -144,13 +146,13 @@ impl Summary {
         if gateway.orders.rejected > 0 {
             rejected.insert("exchange", gateway.orders.rejected);
         }
-        let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
         let in_words = |(id, refusal): &(InstrumentId, Refusal)| {
             let instrument = table.get(*id)?;
             let words = refusal.in_words(MarketUnits::of(instrument));
             Some((refusal.rule.name(), format!("{}, {words}", instrument.full_name())))
         };
+        let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
         for report in &gateway.positions {
             let Some(instrument) = table.get(report.instrument) else { continue };
             let amount = |amount: Option<i128>| amount.map(|amount| instrument.amount(amount));
@@ -213,9 +215,9 @@ impl Summary {
                 canceled: gateway.orders.canceled,
                 filled: gateway.orders.filled,
                 rejected,
+                rejected_last: gateway.last_refusals.iter().filter_map(in_words).collect(),
             },
             position: position.collect(),
-                rejected_last: gateway.last_refusals.iter().filter_map(in_words).collect(),
             cash: known(text(cash)),
             pnl: text(pnl),
             fees: known(text(fees)),
@@ -228,6 +230,7 @@ impl Summary {
             messages_per_s: 0.0,
             latency_ns: gateway.latency.iter().map(|(hop, taken)| (hop.name(), Hop::of(taken))).collect(),
             memory_bytes: Memory { books: book.memory_bytes, anonymous: 0 },
+            stalls: 0,
             stopped: None,
             first_errors: Vec::new(),
         }
@@ -325,6 +328,9 @@ impl Summary {
                 "thread",
                 format!("{} {place}, {idle:.0} % idle turns, longest {longest} us", thread.thread),
             );
+        }
+        if self.stalls > 0 {
+            line("stalls", format!("{} times a thread made no turn for longer than stall_ms", self.stalls));
         }
         line("speed", format!("{:.0} messages/s in {:.3} s", self.messages_per_s, self.elapsed_s));
         if self.latency_ns.values().any(|hop| hop.count > 0) {
