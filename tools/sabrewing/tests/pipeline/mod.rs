@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod churn;
 pub(crate) mod fuse;
 
 use engine::book::Book;
