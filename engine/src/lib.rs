@@ -28,3 +28,4 @@ pub mod stage;
 pub mod stage_log;
 pub mod thread_facts;
 pub mod time;
+pub mod watchdog;

@@ -478,6 +478,56 @@ mod tests {
         }
     }
 
+    /// Every event, with every level and fill that makes a difference to an order of four.
+    fn all_events() -> Vec<(&'static str, OrderEvent)> {
+        let plain = [0, 1, 2, 3, 4, 5, 6, 9].map(event);
+        let levels = [1, 2, 3, 4, 6].map(|qty| level(101, qty));
+        let amends = levels.map(|level| ("amend", OrderEvent::AmendSent(level)));
+        let amended = levels.map(|level| ("amended", OrderEvent::Amended(level)));
+        let fills = (0..=7).map(|qty| ("fill", OrderEvent::Filled(Qty(qty))));
+        plain.into_iter().chain(amends).chain(amended).chain(fills).collect()
+    }
+
+    /// What is to become of an order's state: the table's word, but for quantities that it does not know of.
+    fn expected(order: &Order, name: &str, event: OrderEvent) -> Option<OrderState> {
+        let most = order.level.qty.max(order.amend.qty);
+        let filled = order.filled.0 + if let OrderEvent::Filled(qty) = event { qty.0 } else { 0 };
+        let by_table = by_table(order, name, filled > 0)?;
+        match event {
+            OrderEvent::Filled(qty) if qty.0 == 0 || filled > most.0 => None,
+            OrderEvent::Filled(_) if filled == most.0 => Some(OrderState::Filled),
+            OrderEvent::AmendSent(level) if level.qty.0 <= filled => None,
+            OrderEvent::Amended(level) if level.qty.0 < filled => None,
+            OrderEvent::Amended(level) if level.qty.0 == filled => Some(OrderState::Filled),
+            OrderEvent::AmendRefused if order.level.qty.0 == filled => Some(OrderState::Filled),
+            _ => Some(by_table),
+        }
+    }
+
+    #[test]
+    fn every_event_in_every_state_that_an_order_can_reach_is_the_tables() {
+        let mut reached = vec![Order { level: level(100, 4), ..order() }];
+        let mut cells = std::collections::BTreeSet::new();
+        let mut next = 0;
+        while let Some(before) = reached.get(next).copied() {
+            next += 1;
+            for (name, event) in all_events() {
+                let mut after = before;
+                let applied = after.apply(event).ok().map(|()| after.state);
+                assert_eq!(applied, expected(&before, name, event), "{event:?} in {before:?}");
+                cells.insert((before.state.name(), before.amend.qty.0 > 0, name));
+                if applied.is_none() {
+                    assert_eq!(after, before, "{event:?} changed what it cannot");
+                } else if !reached.contains(&after) {
+                    reached.push(after);
+                }
+            }
+        }
+        // Twelve rows, eleven columns: none was left out.
+        assert_eq!(cells.len(), 12 * 11, "{cells:?}");
+        assert!(reached.len() > 100, "{}", reached.len());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 

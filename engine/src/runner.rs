@@ -1,17 +1,19 @@
 //! The runner: threads, pinning, idling, turns. It alone reads the clock, and nothing it reads reaches a
 //! decision. It makes one virtual call a chain and turn; inside a chain dispatch is static.
 
-use crate::placement::{Idle, ThreadPlan};
+use crate::placement::{Idle, StageId, ThreadPlan};
 use crate::ring::{BATCH_MAX, RingReceiver, is_end};
 use crate::stage::{Advancing, Sink, settle_all};
 use crate::time::StampClock;
+use crate::watchdog::{Found, Loss, Pulses, Watchdog};
 use crossbeam::channel::{RecvTimeoutError, bounded};
 use crossbeam::utils::Backoff;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// A run of stages on one thread.
 pub trait Chain: Send {
@@ -152,6 +154,10 @@ pub enum StopReason {
     PositionUnknown = 4,
     /// The operator said so; latched until it is released.
     OperatorKill = 5,
+    /// A thread made no turn for too long.
+    ThreadStalled = 6,
+    /// A thread is gone, and did not end.
+    ThreadDied = 7,
 }
 
 impl StopReason {
@@ -164,6 +170,8 @@ impl StopReason {
             Self::PositionUnknown => "a fill could not be booked: the position is unknown",
             Self::RingFull => "a ring that must not fill was full",
             Self::OperatorKill => "the operator killed trading",
+            Self::ThreadStalled => "a thread stalled",
+            Self::ThreadDied => "a thread died",
         }
     }
 }
@@ -203,6 +211,8 @@ impl Control {
             2 => Some(StopReason::JournalFailed),
             3 => Some(StopReason::RingFull),
             5 => Some(StopReason::OperatorKill),
+            6 => Some(StopReason::ThreadStalled),
+            7 => Some(StopReason::ThreadDied),
             _ => Some(StopReason::PositionUnknown),
         }
     }
@@ -264,6 +274,9 @@ pub struct ThreadReport {
     pub ended_at: Option<Instant>,
     /// The message of the panic that ended it.
     pub panicked: Option<String>,
+    /// It had not ended when the run was given up: its stages are where they were, and it may still run. Everything
+    /// but the name is missing.
+    pub is_lost: bool,
 }
 
 impl ThreadReport {
@@ -295,28 +308,45 @@ pub struct ThreadSpec {
 }
 
 /// Starts the threads, calls `supervise` every few milliseconds from this one until all have ended, and says
-/// what they did, in the order given. Err: a thread could not be started; the others were stopped.
+/// what they did, in the order given. Nobody watches for stalls.
+/// Err: a thread could not be started; the others were stopped.
 pub fn run(
     threads: Vec<ThreadSpec>,
     control: &Arc<Control>,
     mut supervise: impl FnMut(),
 ) -> Result<Vec<ThreadReport>, std::io::Error> {
+    run_watched(threads, control, Duration::MAX, |_| supervise())
+}
+
+/// As [`run`], and watches. `supervise` is handed what is newly wrong with a thread: one that has made no turn for
+/// `stall_after`, which it may stop trading for, or one that is gone without an end, which stops trading in any
+/// case. Once trading was stopped, a thread that cannot end is not waited for, and where it is the gateway's,
+/// neither is any other: [`ThreadReport::is_lost`].
+/// Err: as [`run`].
+pub fn run_watched(
+    threads: Vec<ThreadSpec>,
+    control: &Arc<Control>,
+    stall_after: Duration,
+    mut supervise: impl FnMut(&[Found]),
+) -> Result<Vec<ThreadReport>, std::io::Error> {
     let clock = StampClock::on();
     let mut handles = Vec::with_capacity(threads.len());
     let mut failed = None;
+    let mut watchdog = Watchdog::new(stall_after);
     // Nothing is sent: that its last sender is gone tells that the last thread has ended.
     let (running, all_ended) = bounded::<()>(0);
     for spec in threads {
         let (control_of_thread, clock) = (Arc::clone(control), clock.clone());
         let name = spec.plan.name();
         let running = running.clone();
+        let pulses = watchdog.watch(name.clone(), spec.plan.stages.contains(&StageId::Gateway));
         let body = move || {
-            let report = run_thread(spec, &control_of_thread, &clock);
+            let report = run_thread(spec, &control_of_thread, &clock, &pulses);
             drop(running);
             report
         };
-        match std::thread::Builder::new().name(name).spawn(body) {
-            Ok(handle) => handles.push(handle),
+        match std::thread::Builder::new().name(name.clone()).spawn(body) {
+            Ok(handle) => handles.push((name, handle)),
             Err(error) => {
                 control
                     .stop_with(StopReason::StagePanicked, format!("a thread could not be started: {error}"));
@@ -326,17 +356,33 @@ pub fn run(
         }
     }
     drop(running);
-    loop {
-        supervise();
-        if all_ended.recv_timeout(SUPERVISE) != Err(RecvTimeoutError::Timeout) {
-            break;
+    #[expect(clippy::disallowed_methods, reason = "the runner keeps the time of the run")]
+    let mut looked = Instant::now();
+    supervise(&[]);
+    let mut is_given_up = false;
+    while !is_given_up && all_ended.recv_timeout(SUPERVISE) == Err(RecvTimeoutError::Timeout) {
+        let has_ended = |place: usize| handles.get(place).is_none_or(|(_, handle)| handle.is_finished());
+        let found = watchdog.look(looked.elapsed(), has_ended, crate::thread_facts::is_there);
+        looked += looked.elapsed();
+        supervise(&found);
+        if let Some(died) = found.iter().find(|found| found.loss == Loss::Died) {
+            control.stop_with(StopReason::ThreadDied, died.to_string());
         }
+        let is_waited_for = |place| !has_ended(place) && watchdog.loss(place).is_none();
+        let is_hopeless = watchdog.has_lost_gateway() || !(0..handles.len()).any(is_waited_for);
+        is_given_up = control.stopped().is_some() && is_hopeless;
     }
-    let reports = handles.into_iter().map(|handle| handle.join().unwrap_or_default()).collect();
+    let report = |(name, handle): (String, JoinHandle<ThreadReport>)| {
+        if is_given_up && !handle.is_finished() {
+            return ThreadReport { name, is_lost: true, ..ThreadReport::default() };
+        }
+        handle.join().unwrap_or_default()
+    };
+    let reports = handles.into_iter().map(report).collect();
     failed.map_or(Ok(reports), Err)
 }
 
-fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> ThreadReport {
+fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock, pulses: &Pulses) -> ThreadReport {
     let ThreadSpec { plan, mut chains, mut pulse } = spec;
     let mut report = ThreadReport { core_wanted: plan.core, ..ThreadReport::default() };
     if let Some(core) = plan.core {
@@ -344,6 +390,7 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> Thread
         core_affinity::set_for_current(core_affinity::CoreId { id: core });
     }
     (report.name, report.tid, report.cores) = crate::thread_facts::of_current();
+    pulses.begin(report.tid);
 
     let backoff = Backoff::new();
     let mut finished = vec![false; chains.len()];
@@ -399,6 +446,7 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock) -> Thread
         }
         if clock.nanos_of(turn_start.lap_since(last_beat)) > BEAT_NS {
             last_beat = turn_start;
+            pulses.beat();
             pulse.beat(&report);
         }
     }
@@ -422,7 +470,7 @@ const IDLE_TURNS_A_READING: u64 = 32;
 /// A turn that takes so long is no turn's work, ns.
 pub const LONG_TURN_NS: u64 = 1_000_000;
 /// Between two calls of the supervisor.
-const SUPERVISE: std::time::Duration = std::time::Duration::from_millis(20);
+const SUPERVISE: Duration = Duration::from_millis(20);
 
 const BEAT_NS: u64 = 1_000_000;
 
@@ -432,7 +480,7 @@ fn idle(policy: Idle, backoff: &Backoff) {
         Idle::Spin => std::hint::spin_loop(),
         Idle::SpinThenYield => backoff.snooze(),
         Idle::Park if backoff.is_completed() => {
-            std::thread::park_timeout(std::time::Duration::from_micros(50));
+            std::thread::park_timeout(Duration::from_micros(50));
         }
         Idle::Park => backoff.snooze(),
     }
@@ -504,11 +552,7 @@ mod tests {
     }
 
     fn thread(chain: impl Chain + 'static) -> ThreadSpec {
-        let plan = ThreadPlan {
-            stages: vec![crate::placement::StageId::Feed],
-            core: None,
-            idle: Idle::SpinThenYield,
-        };
+        let plan = ThreadPlan { stages: vec![StageId::Feed], core: None, idle: Idle::SpinThenYield };
         ThreadSpec { plan, chains: vec![Box::new(chain)], pulse: Box::new(()) }
     }
 

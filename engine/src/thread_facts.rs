@@ -10,6 +10,16 @@ pub fn of_current() -> (String, i32, Vec<usize>) {
     (name.trim_end().to_owned(), tid, allowed_cores())
 }
 
+/// Whether this process has a thread of this id. Where the kernel cannot be asked, it has.
+#[must_use]
+pub fn is_there(tid: i32) -> bool {
+    // SAFETY: takes no argument and cannot fail.
+    let pid = unsafe { libc::getpid() };
+    // SAFETY: plain numbers; signal 0 is sent to nobody.
+    let answer = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) };
+    answer == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
 /// The cores that the current thread may run on, ascending. Empty when the kernel does not say.
 #[must_use]
 pub fn allowed_cores() -> Vec<usize> {

@@ -26,6 +26,8 @@ pub enum RecordKind {
     OperatorCommand = 6,
     /// Runner: the instrument that each connection carries and the stages that share a thread, TOML text.
     Wiring = 7,
+    /// Runner: a thread stalled or died, text.
+    ThreadLost = 8,
     /// Feed: one inbound frame as received. Body: [`FrameHead`], then the frame's bytes.
     Frame = 10,
     /// Feed: the frame could not be used. Body: what is wrong and where, text.
@@ -71,7 +73,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -79,6 +81,7 @@ impl RecordKind {
         Self::RunEnd,
         Self::OperatorCommand,
         Self::Wiring,
+        Self::ThreadLost,
         Self::Frame,
         Self::DecodeError,
         Self::Timer,
@@ -117,6 +120,7 @@ impl RecordKind {
             Self::RunEnd => "run-end",
             Self::OperatorCommand => "operator-command",
             Self::Wiring => "wiring",
+            Self::ThreadLost => "thread-lost",
             Self::Frame => "frame",
             Self::DecodeError => "decode-error",
             Self::Timer => "timer",

@@ -810,6 +810,7 @@ impl<X: Counterparty> OrderManager<X> {
         };
         GatewayReport {
             orders: self.counts,
+            last_refusals: self.gate.last_refusals().collect(),
             positions: self.books.iter().enumerate().filter_map(position).collect(),
             latency: self.latency.hops(),
         }

@@ -3,7 +3,7 @@
 use engine::ids::{InstrumentId, StrategyId};
 use engine::latency::Hops;
 use engine::position::Position;
-use engine::risk::RiskRule;
+use engine::risk::{Refusal, RiskRule};
 
 /// What became of orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct OrderCounts {
 pub struct GatewayReport {
     /// What became of orders.
     pub orders: OrderCounts,
+    /// Of each rule of the gate that refused, the last refusal and its instrument.
+    pub last_refusals: Vec<(InstrumentId, Refusal)>,
     /// By instrument, and within it by strategy.
     pub positions: Vec<PositionReport>,
     /// By hop.

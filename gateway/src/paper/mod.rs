@@ -253,7 +253,14 @@ impl PaperExchange {
         };
         match request.wants {
             Wants::Place { side, limit, qty, tif } => desk.place(market, request, (side, limit, qty, tif)),
-            Wants::Cancel => desk.cancel(market, request),
+            Wants::Replace { open, side, limit, qty, tif, stops } => {
+                if desk.cancel(market, &Request { id: open, ..*request }) || !stops {
+                    desk.place(market, request, (side, limit, qty, tif));
+                } else {
+                    desk.answer(request.id, AnswerEvent::Rejected);
+                }
+            }
+            Wants::Cancel => _ = desk.cancel(market, request),
             Wants::Modify { price, qty } => desk.modify(market, request, Level { price, qty }),
             Wants::Shrink { qty } => desk.shrink(market, request, qty),
         }
@@ -328,15 +335,15 @@ impl Desk<'_> {
         self.answer(request.id, event);
     }
 
-    fn cancel(&mut self, market: &mut Market, request: &Request) {
-        let event = match self.find(request) {
-            Some((slot, _)) if market.matching.cancel(slot as u64).is_some() => {
-                self.orders[slot] = None;
-                AnswerEvent::Canceled
-            }
-            _ => AnswerEvent::CancelRefused,
-        };
+    /// Whether it was there to be canceled.
+    fn cancel(&mut self, market: &mut Market, request: &Request) -> bool {
+        let found = self.find(request).filter(|(slot, _)| market.matching.cancel(*slot as u64).is_some());
+        if let Some((slot, _)) = found {
+            self.orders[slot] = None;
+        }
+        let event = if found.is_some() { AnswerEvent::Canceled } else { AnswerEvent::CancelRefused };
         self.answer(request.id, event);
+        found.is_some()
     }
 
     /// Another price or quantity: to the end of the queue. An amendment to no more than what is filled cancels.
@@ -344,12 +351,10 @@ impl Desk<'_> {
         let Some((slot, order)) = self.find(request).filter(|_| market.open) else {
             return self.answer(request.id, AnswerEvent::AmendRefused);
         };
-        if level.qty <= order.filled {
-            return self.cancel(market, request);
-        }
         // As at the venue: an amended post-only order that would take is canceled.
-        if market.matching.would_take(order.side, level.price) {
-            return self.cancel(market, request);
+        if level.qty <= order.filled || market.matching.would_take(order.side, level.price) {
+            self.cancel(market, request);
+            return;
         }
         if market.matching.cancel(slot as u64).is_none() {
             return self.answer(request.id, AnswerEvent::AmendRefused);
@@ -368,7 +373,8 @@ impl Desk<'_> {
             return self.answer(request.id, AnswerEvent::AmendRefused);
         };
         if qty <= order.filled {
-            return self.cancel(market, request);
+            self.cancel(market, request);
+            return;
         }
         let left = Qty(qty.0 - order.filled.0);
         let level = market.matching.find(slot as u64).filter(|_| market.matching.reduce(slot as u64, left));

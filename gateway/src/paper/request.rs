@@ -38,6 +38,21 @@ pub enum Wants {
         /// How long, and whether it may take.
         tif: Tif,
     },
+    /// `order.cancelReplace`: an open order's end, and a new order in one message.
+    Replace {
+        /// The order that ends.
+        open: ClientOrderId,
+        /// Buys or sells.
+        side: Side,
+        /// Its limit; none: at any price.
+        limit: Option<Price>,
+        /// Quantity.
+        qty: Qty,
+        /// How long, and whether it may take.
+        tif: Tif,
+        /// There is no new order beside one that could not be canceled (`STOP_ON_FAILURE`).
+        stops: bool,
+    },
     /// `order.cancel`.
     Cancel,
     /// `order.modify`: another price, another whole quantity; it loses its place.
@@ -120,7 +135,15 @@ pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Re
     let instrument =
         instrument.ok_or(RequestError { kind: RequestErrorKind::Symbol, offset: symbol.offset })?;
     let (id_key, wants) = match method.text {
-        b"order.place" => ("newClientOrderId", params.place(instrument)?),
+        b"order.place" => {
+            let (side, limit, qty, tif) = params.place(instrument)?;
+            ("newClientOrderId", Wants::Place { side, limit, qty, tif })
+        }
+        b"order.cancelReplace" => {
+            let (side, limit, qty, tif) = params.place(instrument)?;
+            let (open, stops) = (params.id("cancelOrigClientOrderId")?, params.stops()?);
+            ("newClientOrderId", Wants::Replace { open, side, limit, qty, tif, stops })
+        }
         b"order.cancel" => ("origClientOrderId", Wants::Cancel),
         b"order.modify" => {
             let (price, qty) = (params.price(instrument)?, params.qty("quantity", instrument)?);
@@ -131,14 +154,11 @@ pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Re
         }
         _ => return Err(RequestError { kind: RequestErrorKind::Method, offset: method.offset }),
     };
-    let id = params.need(id_key)?;
-    let known = ClientOrderId::from_bytes(id.text);
-    let id = known.ok_or(RequestError { kind: RequestErrorKind::Value(id_key), offset: id.offset })?;
-    Ok(Request { instrument: instrument.id, id, wants })
+    Ok(Request { instrument: instrument.id, id: params.id(id_key)?, wants })
 }
 
 /// Parameters that the exchange looks at.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "symbol",
     "side",
     "type",
@@ -148,6 +168,8 @@ const KEYS: [&str; 9] = [
     "newClientOrderId",
     "origClientOrderId",
     "newQty",
+    "cancelOrigClientOrderId",
+    "cancelReplaceMode",
 ];
 
 /// The parameters of a request, by the place of their key in `KEYS`.
@@ -164,7 +186,25 @@ impl<'a> Params<'a> {
         self.find(key).ok_or(RequestError { kind: RequestErrorKind::Missing(key), offset: 0 })
     }
 
-    fn place(&self, instrument: &Instrument) -> Result<Wants, RequestError> {
+    fn id(&self, key: &'static str) -> Result<ClientOrderId, RequestError> {
+        let id = self.need(key)?;
+        let known = ClientOrderId::from_bytes(id.text);
+        known.ok_or(RequestError { kind: RequestErrorKind::Value(key), offset: id.offset })
+    }
+
+    /// What becomes of a new order when the open one could not be canceled.
+    fn stops(&self) -> Result<bool, RequestError> {
+        const KEY: &str = "cancelReplaceMode";
+        let mode = self.need(KEY)?;
+        match mode.text {
+            b"STOP_ON_FAILURE" => Ok(true),
+            b"ALLOW_FAILURE" => Ok(false),
+            _ => Err(RequestError { kind: RequestErrorKind::Value(KEY), offset: mode.offset }),
+        }
+    }
+
+    /// Side, limit, quantity and time in force of a new order.
+    fn place(&self, instrument: &Instrument) -> Result<(Side, Option<Price>, Qty, Tif), RequestError> {
         let fail = |key, offset| Err(RequestError { kind: RequestErrorKind::Value(key), offset });
         let side = self.need("side")?;
         let side = match side.text {
@@ -189,7 +229,7 @@ impl<'a> Params<'a> {
             _ => return fail("type", kind.offset),
         };
         let limit = if kind.text == b"MARKET" { None } else { Some(self.price(instrument)?) };
-        Ok(Wants::Place { side, limit, qty: self.qty("quantity", instrument)?, tif })
+        Ok((side, limit, self.qty("quantity", instrument)?, tif))
     }
 
     fn price(&self, instrument: &Instrument) -> Result<Price, RequestError> {
@@ -336,6 +376,20 @@ mod tests {
         assert_eq!(modify.wants, Wants::Modify { price: Price(431_800), qty: Qty(100) });
         let shrink = read(r#"{"id":"7","method":"order.amend.keepPriority","params":{"symbol":"BTCUSDT","origClientOrderId":"a4","newClientOrderId":"a4","newQty":"0.005"}}"#).unwrap();
         assert_eq!(shrink.wants, Wants::Shrink { qty: Qty(5) });
+        let replace = r#"{"id":"6","method":"order.cancelReplace","params":{"symbol":"BTCUSDT","cancelReplaceMode":"ALLOW_FAILURE","cancelOrigClientOrderId":"a4","side":"BUY","type":"LIMIT_MAKER","price":"43187.00","quantity":"0.1","newClientOrderId":"a5"}}"#;
+        let replaced = read(replace).unwrap();
+        let (open, side) = (ClientOrderId::from_bytes(b"a4").unwrap(), Side::Buy);
+        let (limit, qty, tif) = (Some(Price(431_870)), Qty(100), Tif::PostOnly);
+        let wants = Wants::Replace { open, side, limit, qty, tif, stops: false };
+        assert_eq!((replaced.id.as_bytes(), replaced.wants), (&b"a5"[..], wants));
+        for (from, to, expected) in [
+            ("ALLOW_FAILURE", "NEVER", "impossible `cancelReplaceMode` at byte"),
+            (r#""cancelOrigClientOrderId":"a4","#, "", "`cancelOrigClientOrderId` is missing"),
+            (r#""cancelReplaceMode":"ALLOW_FAILURE","#, "", "`cancelReplaceMode` is missing"),
+        ] {
+            let said = read(&replace.replace(from, to)).unwrap_err().to_string();
+            assert!(said.starts_with(expected), "{said}");
+        }
     }
 
     #[test]

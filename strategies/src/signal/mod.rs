@@ -11,6 +11,7 @@
 //! a value says so, and is never a zero.
 
 mod feature;
+mod machines;
 mod mirror;
 mod state;
 mod subscription;

@@ -6,6 +6,7 @@ use engine::instrument::{ContractKind, Instrument, PriceRule, Status};
 use engine::journal::Reader;
 use engine::journal::schema::RecordKind;
 use engine::num::{Decimal, Price, Qty, Step};
+use engine::risk::MarketUnits;
 use serde::Deserialize;
 
 /// The run's instruments; empty where the journal does not say.
@@ -20,6 +21,13 @@ pub(crate) struct Shown {
     id: u32,
     venue: String,
     symbol: String,
+    /// Empty where the journal does not say, as the two below.
+    #[serde(default)]
+    base: String,
+    #[serde(default)]
+    quote: String,
+    #[serde(default)]
+    kind: String,
     tick: String,
     qty_unit: String,
     amount_digits: u8,
@@ -119,6 +127,14 @@ impl Context {
             Some(shown) => Decimal { mantissa: amount, exponent: shown.amount_digits, digits: 0 }.to_string(),
             None => format!("{amount} amount units"),
         }
+    }
+
+    /// What an instrument's prices, values and quantities are counted in.
+    pub(crate) fn units(&self, id: InstrumentId) -> MarketUnits<'_> {
+        let unknown = MarketUnits { value: "of the quote asset", qty: "of the quantity unit" };
+        let is_inverse = |shown: &Shown| shown.kind == ContractKind::Inverse.name();
+        let known = self.shown(id).filter(|shown| !shown.base.is_empty() && !shown.quote.is_empty());
+        known.map_or(unknown, |shown| MarketUnits::new(&shown.base, &shown.quote, is_inverse(shown)))
     }
 
     fn scaled(&self, id: InstrumentId, count: i128, unit: &str, step: impl Fn(&Shown) -> &String) -> String {
@@ -258,6 +274,7 @@ mod tests {
         let read = context.instrument(id).unwrap();
         assert_eq!((read.settle(), read.amount_exponent()), ("USDT", 4));
         assert!(context.instrument(InstrumentId(7)).unwrap_err().contains("#7"));
+        assert_eq!(context.units(id), MarketUnits { value: "USDT", qty: "BTC" });
     }
 
     #[test]

@@ -100,7 +100,8 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
         | RecordKind::Build
         | RecordKind::RunEnd
         | RecordKind::OperatorCommand
-        | RecordKind::Wiring => fields([("text", text_of(bytes)?)]),
+        | RecordKind::Wiring
+        | RecordKind::ThreadLost => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
         RecordKind::Timer | RecordKind::Halt => fields([]),
         RecordKind::ClockAnchor => {
@@ -165,6 +166,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("rule", refusal.rule.name().into()),
                 ("limit", refusal.limit.to_string().into()),
                 ("value", refusal.value.to_string().into()),
+                ("reason", refusal.in_words(context.units(id)).to_string().into()),
                 ("strategy", body.strategy.into()),
             ])
         }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use strategies::registry::{KINDS, StrategyConfig, StrategyTable};
 
 /// The file that a replay runs with unless it is given another.
@@ -32,6 +33,7 @@ struct File {
     strategy: Vec<StrategyTable>,
     feed: FeedTable,
     book: BookTable,
+    run: RunTable,
     latency: LatencyTable,
     journal: JournalTable,
     /// What the host must be like; see `doctor`.
@@ -59,6 +61,13 @@ struct FeedTable {
 struct BookTable {
     window_ticks: usize,
     capacity_per_side: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunTable {
+    /// A thread without a turn for so long is stalled, ms; 100..=60,000.
+    stall_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -106,6 +115,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Books.
     pub book: BookConfig,
+    /// A thread without a turn for so long is stalled.
+    pub stall_after: Duration,
     /// Whether every hop of every frame is measured.
     pub stamps: bool,
     /// Size of the feed lane's journal segments.
@@ -173,6 +184,9 @@ impl Config {
         }
         let book = BookConfig::new(file.book.window_ticks, file.book.capacity_per_side)
             .map_err(|error| at("book", &error.to_string()))?;
+        if !(100..=60_000).contains(&file.run.stall_ms) {
+            return Err(at("run", "stall_ms must be in 100..=60000"));
+        }
         let mib = |key: &str, value: u64| {
             let in_range = (1..=4096).contains(&value);
             if in_range { Ok(value << 20) } else { Err(at("journal", &format!("{key} must be in 1..=4096"))) }
@@ -195,6 +209,7 @@ impl Config {
                 resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
             },
             book,
+            stall_after: Duration::from_millis(file.run.stall_ms),
             stamps: file.latency.stamps,
             feed_segment_bytes: mib("feed_segment_mib", file.journal.feed_segment_mib)?,
             segment_bytes: mib("segment_mib", file.journal.segment_mib)?,
@@ -290,6 +305,8 @@ mod tests {
         assert!(fees.starts_with("x.toml: [fees] maker_bps must be in -100..=100"), "{fees}");
         let timeout = error(|text| text.replace("answer_timeout_ms = 1000", "answer_timeout_ms = 0"));
         assert_eq!(timeout, "x.toml: [gateway] answer_timeout_ms must be in 1..=60000");
+        let stall = error(|text| text.replace("stall_ms = 2000", "stall_ms = 99"));
+        assert_eq!(stall, "x.toml: [run] stall_ms must be in 100..=60000");
         let durability =
             error(|text| text.replace("durability = \"process\"", "durability = { msync_ms = 0 }"));
         assert_eq!(durability, "x.toml: [journal] durability.msync_ms must be in 1..=60000");

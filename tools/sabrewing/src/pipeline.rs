@@ -22,6 +22,7 @@ use feeds::codec::{FeedCodec, LEVELS_MAX};
 use feeds::stage::{Connection, FeedReport, FeedStage, FrameSource};
 use feeds::venues::AnyCodec;
 use gateway::client_order_id::ClientOrderIds;
+use gateway::counterparty::Counterparty;
 use gateway::latency::Latency;
 use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
 use gateway::paper::PaperExchange;
@@ -36,7 +37,7 @@ use strategies::signal::{FEATURE_CELLS_MAX, SignalCounts, SignalStage, Subscript
 use strategies::stage::StrategyStage;
 
 /// The five stages, ready to be put together.
-pub struct Stages<F, C: FeedCodec, T> {
+pub struct Stages<F, C: FeedCodec, T, X: Counterparty = PaperVenue> {
     /// Decodes and synchronises.
     pub feed: FeedStage<F, C>,
     /// Builds books.
@@ -46,7 +47,7 @@ pub struct Stages<F, C: FeedCodec, T> {
     /// Decides.
     pub strategy: StrategyStage,
     /// Checks, keeps order state, sends.
-    pub gateway: GatewayStage,
+    pub gateway: GatewayStage<X>,
     /// From the gateway back to the strategy; its other end is the strategy's.
     pub executions: Executions,
     /// Time passes to the gateway as to the head of a chain, though the strategy is on its thread.
@@ -116,6 +117,9 @@ pub struct Reports {
     pub gateway: Receiver<GatewayReport>,
 }
 
+/// The stages of a run, and where their reports arrive.
+pub type Assembled<F, T, X> = (Stages<F, AnyCodec, T, X>, Reports);
+
 /// Makes the five stages over `source`. `writer` hands out the journal's lanes.
 /// Err: a connection without a decoder; what `writer` or the counters said.
 pub fn assemble<F: FrameSource, T: BookTap>(
@@ -123,8 +127,21 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     source: F,
     tap: T,
     counters: &mut Counters,
+    writer: impl FnMut(Lane) -> Result<Writer, String>,
+) -> Result<Assembled<F, T, PaperVenue>, String> {
+    assemble_with(setup, source, tap, counters, writer, |paper| paper)
+}
+
+/// As [`assemble`], the exchange being what `exchange` makes of the paper exchange.
+/// Err: as [`assemble`].
+pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
+    setup: &Setup<'_>,
+    source: F,
+    tap: T,
+    counters: &mut Counters,
     mut writer: impl FnMut(Lane) -> Result<Writer, String>,
-) -> Result<(Stages<F, AnyCodec, T>, Reports), String> {
+    exchange: impl FnOnce(PaperVenue) -> X,
+) -> Result<Assembled<F, T, X>, String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
     let connection = |id: &InstrumentId| {
         let instrument = table.get(*id)?;
@@ -145,7 +162,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     // What strategies declare is computed besides what taps watch.
     let mut subscriptions = subscriptions.clone();
     let strategy = StrategyStage::new(table, &config.strategies, &mut subscriptions, executed, strategy_log)?;
-    let executions = Executions::publishing(executions, table, counters).map_err(full)?;
+    let executions = Executions::publishing(executions, table, &config.strategies, counters).map_err(full)?;
     let manager = ManagerSetup {
         instruments: table,
         strategies: u16::try_from(config.strategies.len()).map_err(|_| "too many strategies")?,
@@ -157,7 +174,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         latency: Latency::register(clock.clone(), counters).map_err(full)?,
         control: Arc::clone(control),
     };
-    let manager = OrderManager::new(manager, paper_venue(config, table)?)
+    let manager = OrderManager::new(manager, exchange(paper_venue(config, table)?))
         .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
     let books = BookStage::new(table, config.book, tap, book_tx);
     let stages = Stages {
@@ -213,8 +230,8 @@ pub fn executions_ring(slots: usize) -> (RingSender, RingReceiver) {
 }
 
 /// Puts the stages together as the placement says. Err: the counters are full.
-pub fn build<F, C, T>(
-    stages: Stages<F, C, T>,
+pub fn build<F, C, T, X>(
+    stages: Stages<F, C, T, X>,
     placement: &Placement,
     instruments: usize,
     clock: &StampClock,
@@ -224,6 +241,7 @@ where
     F: FrameSource + 'static,
     C: FeedCodec + Send + 'static,
     T: BookTap + 'static,
+    X: Counterparty + 'static,
 {
     let targets = stages.strategy.slot_count();
     let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };

@@ -11,12 +11,13 @@ use crate::run_files::{RunFacts, RunFiles, wall_now};
 use crate::wiring::Wiring;
 use engine::book_stage::BookTap;
 use engine::commands::{CommandInput, KillLatch};
-use engine::counters::Snapshot;
+use engine::counters::{Counter, Desc, Snapshot, Unit};
 use engine::ids::InstrumentId;
 use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
-use engine::runner::{self, Control};
+use engine::runner::{self, Control, StopReason};
 use engine::time::StampClock;
+use engine::watchdog::{Found, Loss};
 use feeds::stage::{FeedReport, FrameSource};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -67,6 +68,15 @@ pub(crate) struct Repeated {
     pub(crate) check: Check,
     /// Whether its gateway took the strategy's messages from a ring.
     pub(crate) gateway_heads: bool,
+}
+
+/// What a thread that stalls leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnStall {
+    /// It is counted: nothing waits for a recorded market.
+    Count,
+    /// Trading stops.
+    Stop,
 }
 
 /// A run that has ended; its journal is still open.
@@ -120,12 +130,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Runs the stages over `source` until it or the run ends. Err: they could not be put together or started.
+    /// Runs the stages over `source` until it or the run ends. Err: they could not be put together or started; a
+    /// thread would not end, and the process must.
     pub(crate) fn go<F: FrameSource + 'static, T: BookTap + 'static>(
         self,
         source: F,
         subscriptions: &Subscriptions,
         attached: Attached<T>,
+        on_stall: OnStall,
     ) -> Result<Ended, Refused> {
         let Self { config, table, placement, of_connection, journal, progress, .. } = self;
         let Self { clock, control, interrupted, mut files, desk, commands, .. } = self;
@@ -154,10 +166,19 @@ impl<'a> Run<'a> {
         };
 
         files.wait_prepared().map_err(usage)?;
+        let stalls = files.counters_mut().register("runner", &STALLS).map_err(usage)?;
         let started = Instant::now(); // the first byte is read after this, when the feed stage asks for it
-        let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, progress);
-        let threads = runner::run(threads, &control, || supervisor.tick()).map_err(usage)?;
-        let anonymous_bytes = supervisor.finish();
+        let watch = Watch { stalls, stops: on_stall == OnStall::Stop };
+        let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, progress, watch);
+        let threads =
+            runner::run_watched(threads, &control, config.stall_after, |found| supervisor.tick(found))
+                .map_err(usage)?;
+        let (anonymous_bytes, stalls) = supervisor.finish();
+        if threads.iter().any(|thread| thread.is_lost) {
+            let how = stop_text(&control).unwrap_or_default();
+            files.abandon(&how);
+            return Err(Refused(3, how));
+        }
         // With its last turn a thread has committed its last record.
         let last = threads.iter().filter_map(|thread| thread.ended_at).max();
         let elapsed = last.map_or_else(|| started.elapsed(), |last| last - started);
@@ -184,6 +205,7 @@ impl<'a> Run<'a> {
         let frames = feed.frames as f64;
         summary.messages_per_s = frames / elapsed.as_secs_f64();
         summary.stopped = stop_text(&control);
+        summary.stalls = stalls;
         let checked = listed.checked.map(|checked| (checked, parted.try_recv().ok()));
         Ok(Ended { feed, summary, checked, files, control })
     }
@@ -355,7 +377,18 @@ fn stop_text(control: &Control) -> Option<String> {
     Some(format!("{}{detail}; {orders}", reason.name()))
 }
 
-/// What the main thread does while the stages run: signals, clock anchors, progress, memory.
+/// In the counters of the runner.
+const STALLS: Desc<'_> =
+    Desc::counter("stalls", Unit::Count, "Times that a thread made no turn for longer than stall_ms");
+
+/// What is done about threads.
+struct Watch {
+    stalls: Counter,
+    /// Whether a stall stops trading.
+    stops: bool,
+}
+
+/// What the main thread does while the stages run: signals, threads, clock anchors, progress, memory.
 struct Supervisor<'a> {
     files: &'a mut RunFiles,
     desk: Option<CommandDesk>,
@@ -365,6 +398,8 @@ struct Supervisor<'a> {
     last_anchor: Instant,
     last_progress: Instant,
     progress: Progress<'a>,
+    watch: Watch,
+    stalls: u64,
     shown: bool,
     anonymous_bytes: u64,
 }
@@ -376,6 +411,7 @@ impl<'a> Supervisor<'a> {
         control: &'a Control,
         interrupted: &'a AtomicBool,
         progress: Progress<'a>,
+        watch: Watch,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -387,12 +423,17 @@ impl<'a> Supervisor<'a> {
             last_anchor: now,
             last_progress: now,
             progress,
+            watch,
+            stalls: 0,
             shown: false,
             anonymous_bytes: 0,
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, found: &[Found]) {
+        for found in found {
+            self.missed(found);
+        }
         if self.interrupted.load(Ordering::Relaxed) {
             self.control.interrupt();
         }
@@ -425,14 +466,83 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The most anonymous memory seen, bytes.
-    fn finish(self) -> u64 {
+    /// A thread stalled or died: kept first, then acted on.
+    fn missed(&mut self, found: &Found) {
+        let text = found.to_string();
+        if let Err(error) = self.files.thread_lost(&text) {
+            say(&error);
+        }
+        if matches!(found.loss, Loss::Stalled(_)) {
+            self.stalls += 1;
+            self.watch.stalls.add(1);
+            if self.watch.stops {
+                self.control.stop_with(StopReason::ThreadStalled, text);
+            }
+        }
+    }
+
+    /// The most anonymous memory seen, bytes, and how often a thread stalled.
+    fn finish(self) -> (u64, u64) {
         if let Some(desk) = self.desk {
             desk.finish(wall_now(), &mut |text| self.files.command(text), self.control);
         }
         if self.shown {
             say("");
         }
-        self.anonymous_bytes
+        (self.anonymous_bytes, self.stalls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::pace::Pace;
+    use crate::replay::{BooksTap, SHIPPED_INSTRUMENTS};
+    use engine::ids::Lane;
+    use engine::journal::Reader;
+    use engine::journal::schema::RecordKind;
+    use feeds::stage::SourcePoll;
+
+    /// Has nothing yet, and panics when it was asked so often.
+    struct Panicking(u32);
+
+    impl FrameSource for Panicking {
+        fn poll(&mut self) -> SourcePoll<'_> {
+            self.0 -= 1;
+            assert!(self.0 > 0, "planted");
+            SourcePoll::NotYet
+        }
+        fn consume(&mut self) {}
+    }
+
+    #[test]
+    fn a_run_whose_stage_panics_ends_with_exit_3_and_its_journal_says_why() {
+        let config = Config::load(None).unwrap();
+        let mut table = InstrumentTable::default();
+        table.add(feeds::instruments::parse(SHIPPED_INSTRUMENTS.as_bytes()).unwrap().remove(0));
+        for (placement, thread) in [("one", "feed-gateway"), ("two", "feed-book"), ("five", "feed")] {
+            let dir = tempfile::tempdir().unwrap();
+            let run_dir = dir.path().join("run");
+            let status = |_: &Snapshot, _| String::new();
+            let progress = Progress { status: &status, every: Duration::from_secs(1), to: Show::Nothing };
+            let say = |refused: Refused| refused.1;
+            let placement = placement.parse::<PlacementText>().unwrap().load().map_err(say).unwrap();
+            let wired = (&placement, &[InstrumentId(0)][..]);
+            let facts = RunFacts { command: "test", pace: Pace::Max };
+            let run = Run::new(&config, &table, wired, Some(&run_dir), facts, progress).map_err(say).unwrap();
+            let attached =
+                Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
+            let none = Subscriptions::new();
+            let ended = run.go(Panicking(1000), &none, attached, OnStall::Count).map_err(say).unwrap();
+            let code = ended.close("test", "done", 0, Vec::new(), "");
+            assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(3)));
+            let reader = Reader::open(&run_dir).unwrap();
+            let (mut runner, mut last) = (reader.cursor(Lane::Runner), None);
+            while let Some(view) = runner.next().unwrap() {
+                last = Some((view.entry.kind, String::from_utf8_lossy(view.body).into_owned()));
+            }
+            let why = format!("a stage panicked: thread {thread}: planted; nothing is open");
+            assert_eq!(last, Some((RecordKind::RunEnd as u16, why)));
+        }
     }
 }

@@ -109,6 +109,11 @@ impl RunFiles {
         &self.counters
     }
 
+    /// The run's counters, to add to them.
+    pub(crate) const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
     /// Names the run to those who command it.
     pub(crate) const fn run_id(&self) -> u64 {
         self.run_id
@@ -117,6 +122,20 @@ impl RunFiles {
     /// Keeps a command as it was taken. Err: the journal's.
     pub(crate) fn command(&mut self, text: &str) -> Result<Cause, String> {
         self.record(RecordKind::OperatorCommand, text.as_bytes())
+    }
+
+    /// Keeps what became of a thread. Err: the journal's.
+    pub(crate) fn thread_lost(&mut self, text: &str) -> Result<Cause, String> {
+        self.record(RecordKind::ThreadLost, text.as_bytes())
+    }
+
+    /// The last record of a run that a thread would not end: it may still write to its lane and its counters, so
+    /// neither is taken away from it before the process ends.
+    pub(crate) fn abandon(mut self, how: &str) {
+        if let Err(error) = self.record(RecordKind::RunEnd, how.as_bytes()) {
+            crate::run::say(&error);
+        }
+        std::mem::forget(self);
     }
 
     /// Wall clock and the CPU's counter at one moment.

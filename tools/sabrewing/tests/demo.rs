@@ -2,9 +2,14 @@
 
 mod support;
 
+use engine::ids::Lane;
+use engine::journal::Reader;
+use engine::journal::schema::RecordKind;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use support::hold::{Held, with_stall_ms};
 use support::{Dir, Ran};
 
 fn command(dir: &Dir, args: &[&str]) -> Command {
@@ -99,7 +104,9 @@ fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
         .spawn()
         .unwrap();
     let line = first_line(&mut child);
-    for word in ["messages; BTCUSDT: ", " orders, ", " fills, position ", " profit ", " USDT, "] {
+    for word in
+        ["messages; mm BTCUSDT: ", " orders, ", " open, ", " fills, position ", " profit ", " USDT before "]
+    {
         assert!(line.contains(word), "{word}: {line}");
     }
     // SAFETY: the child has not been waited for, so the id is its own.
@@ -113,6 +120,49 @@ fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
         frames > 0 && u128::from(frames) < 2_000 * (started.elapsed().as_millis() + 1_000) / 1_000,
         "{frames}"
     );
+}
+
+#[test]
+fn a_thread_that_stalls_ends_a_demo_with_exit_3_and_its_journal_says_why() {
+    for (placement, thread, canceled) in [
+        ("one", "feed-gateway", false),
+        ("two", "feed-book", true),
+        ("five", "strategy", true),
+        ("five", "gateway", false),
+    ] {
+        let dir = Dir::new();
+        let config = dir.file("c.toml", with_stall_ms(500));
+        let args =
+            ["--for", "1h", "--json", "--placement", placement, "--config", &config, "--journal", "run"];
+        let mut child = command(&dir, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        first_line(&mut child);
+        Held::of(&child, thread).wait_for_its_end();
+        let orders = if canceled { "nothing is open" } else { "open orders could NOT be canceled" };
+        let lost = format!("thread {thread}: no turn for ");
+        let line = format!("sabrewing demo: a thread stalled: {lost}");
+        let ran = Ran::from(child.wait_with_output().unwrap()).expect(3, &[&line, orders]);
+        assert_eq!(ran.stdout, "", "{placement}");
+        let said: Vec<(RecordKind, String)> = runner_lane(&dir.path().join("run"))
+            .into_iter()
+            .filter(|(kind, _)| matches!(kind, RecordKind::ThreadLost | RecordKind::RunEnd))
+            .collect();
+        let [(RecordKind::ThreadLost, found), (RecordKind::RunEnd, end)] = &said[..] else {
+            panic!("{placement}, {thread}: {said:?}")
+        };
+        assert!(found.starts_with(&lost), "{found}");
+        assert!(end.starts_with("a thread stalled: ") && end.ends_with(orders), "{end}");
+    }
+}
+
+/// Kinds and texts of the runner's records; its lane was never closed.
+fn runner_lane(run: &Path) -> Vec<(RecordKind, String)> {
+    let reader = Reader::open(run).unwrap();
+    let (mut cursor, mut records) = (reader.cursor(Lane::Runner), Vec::new());
+    while let Some(view) = cursor.next().unwrap() {
+        let kind = RecordKind::from_u16(view.entry.kind).unwrap();
+        records.push((kind, String::from_utf8_lossy(view.body).into_owned()));
+    }
+    records
 }
 
 /// The first line on stderr, which comes after a second.

@@ -1,13 +1,17 @@
 //! No system call after the start, from the first frame to the last: a forked child takes the whole capture
-//! through all five stages, journal included, behind a filter that allows nothing but to exit. A second child
-//! makes one call, and must be killed for it.
+//! through all five stages, journal included, behind a filter that allows nothing but to exit. What it wrote to its
+//! journal shows that every way of an order and every command was on the way. A second child makes one call, and
+//! must be killed for it.
 
 mod pipeline;
 
+use engine::ids::Lane;
+use engine::journal::Reader;
+use engine::journal::schema::RecordKind;
 use engine::placement::Placement;
 use engine::runner::Turn;
-use engine::time::StampClock;
-use pipeline::{Market, NoTap, journal, prepare};
+use pipeline::churn::{COMMANDS, prepare_churning};
+use pipeline::{Market, journal};
 use std::sync::Arc;
 
 /// Lets the calling thread do nothing but end; anything else kills the process.
@@ -61,9 +65,14 @@ fn in_child(work: impl FnOnce()) -> i32 {
 fn main() {
     let market = Arc::new(Market::usdm(usize::MAX).with_a_forced_resync());
     let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
     // Segments that hold the whole run: preparing the next one is the helper thread's work, which a child lacks.
-    let mut kept = Some(journal(&dir.path().join("journal"), 128 << 20, 64 << 20));
-    let mut run = prepare(&market, &Placement::one(&[]), None::<NoTap>, &mut kept, &StampClock::on());
+    let mut kept = Some(journal(&path, 128 << 20, 128 << 20));
+    let (mut run, mut commander) = prepare_churning(&market, &Placement::one(&[]), &mut kept, None, false);
+    for _ in 0..COMMANDS {
+        commander.send();
+    }
+    kept.as_ref().unwrap().wait_prepared().unwrap();
     let mut chain = run.threads.remove(0).chains.remove(0);
     let status = in_child(|| {
         allow_only_exit();
@@ -73,6 +82,28 @@ fn main() {
         libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
         "the pipeline called the system: {status:#x}"
     );
+    // The journal's pages are shared with the child.
+    let reader = Reader::open(&path).unwrap();
+    let count = |lane, kind: RecordKind| {
+        let (mut cursor, mut count) = (reader.cursor(lane), 0_u64);
+        while let Ok(Some(view)) = cursor.next() {
+            count += u64::from(view.entry.kind == kind as u16);
+        }
+        count
+    };
+    for (lane, kind, least) in [
+        (Lane::Feed, RecordKind::Frame, 90_000),
+        (Lane::Strategy, RecordKind::Target, 10_000),
+        (Lane::Strategy, RecordKind::Command, COMMANDS.into()),
+        (Lane::Strategy, RecordKind::Param, 1),
+        (Lane::Gateway, RecordKind::Order, 10_000),
+        (Lane::Gateway, RecordKind::Amend, 100),
+        (Lane::Gateway, RecordKind::Cancel, 100),
+        (Lane::Gateway, RecordKind::Fill, 100),
+    ] {
+        let found = count(lane, kind);
+        assert!(found >= least, "{found} records {}", kind.name());
+    }
     println!("test no_stage_calls_the_system ... ok");
 
     let status = in_child(|| {

@@ -297,3 +297,21 @@ fn every_fill_has_before_it_a_target_an_approval_and_the_exchanges_word() {
         assert!(fills > 0, "{}", run.instrument);
     }
 }
+
+#[test]
+fn a_summary_says_the_last_refusal_of_each_rule_in_words_and_market_units() {
+    let dir = Dir::new();
+    let shipped = include_str!("../configs/replay.toml");
+    let small = shipped.replace("order_notional_max = \"1000\"", "order_notional_max = \"400\"");
+    assert_ne!(small, shipped);
+    let config = dir.file("small.toml", small);
+    let capture = dir.lines("short", support::lines_of(USDM).iter().take(5000));
+    let ran = replay([&capture, "--json", "--config", &config]).expect(0, &[]);
+    let orders = &ran.json()["orders"];
+    assert!(orders["rejected"]["order_size"].as_u64().unwrap() > 0, "{orders}");
+    let words = orders["rejected_last"]["order_size"].as_str().unwrap();
+    assert!(words.starts_with("binance-usdm:BTCUSDT, order_size: value 4"), "{words}");
+    assert!(words.ends_with(" USDT is above order_notional_max 400"), "{words}");
+    let page = replay([&capture, "--config", &config]).expect(0, &[]).stdout;
+    assert!(page.contains(&format!("by order_size, the last: {words}")), "{page}");
+}

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Child, Stdio};
+use support::hold::{Held, with_stall_ms};
 use support::journal::Journal;
 use support::{Dir, Ran, SPOT, USDM, arg, command, replay};
 
@@ -100,6 +101,32 @@ fn an_interrupt_ends_a_paced_run_in_order_and_its_threads_are_those_the_kernel_s
     assert_eq!(journal.of_kind(Lane::Feed, RecordKind::Frame).count() as u64, frames);
     let applied = ran.counts(["book_updates"])[0];
     assert_eq!(support::text_of(rows.as_ref()).lines().count() as u64, applied, "every row is there");
+}
+
+#[test]
+fn a_thread_that_stalls_in_a_replay_is_counted_and_kept_and_the_run_goes_on() {
+    let dir = Dir::new();
+    let (run, config) = (dir.at("run"), dir.file("c.toml", with_stall_ms(200)));
+    let args = ["--json", "--pace", "recorded", "--placement", "two", "--config", &config, "--journal", &run];
+    let mut child =
+        command([&arg(USDM)]).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let counters = format!("{run}/counters");
+    wait_for_frames(&mut child, &counters);
+    let held = Held::of(&child, "feed-book");
+    let stalls = || {
+        let all = Reader::open(counters.as_ref()).unwrap().snapshot().unwrap();
+        all.find("runner", "stalls").unwrap().value
+    };
+    while stalls() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    held.release();
+    interrupt(&child);
+    let json = Ran::from(child.wait_with_output().unwrap()).expect(0, &[]).json();
+    assert!(json["stalls"].as_u64().unwrap() >= 1 && json["stopped"].is_null(), "{json}");
+    let journal = Journal::open(&run);
+    let mut lost = journal.of_kind(Lane::Runner, RecordKind::ThreadLost);
+    assert!(lost.any(|record| record.text().starts_with("thread feed-book: no turn for ")));
 }
 
 #[test]

@@ -38,11 +38,16 @@ pub fn target(data: &[u8]) -> Outcome {
             assert_eq!((request.instrument, text("symbol").as_str()), (InstrumentId(0), "BTCUSDT"));
             let id = String::from_utf8_lossy(request.id.as_bytes()).into_owned();
             let method = json["method"].as_str().unwrap_or_default();
-            let id_key = if method == "order.place" { "newClientOrderId" } else { "origClientOrderId" };
+            let is_new = ["order.place", "order.cancelReplace"].contains(&method);
+            let id_key = if is_new { "newClientOrderId" } else { "origClientOrderId" };
             assert_eq!(text(id_key), id);
             match request.wants {
-                Wants::Place { side, limit, qty, tif } => {
-                    assert_eq!((method, text("side")), ("order.place", side.name().to_uppercase()));
+                Wants::Place { side, limit, qty, tif } | Wants::Replace { side, limit, qty, tif, .. } => {
+                    assert_eq!((is_new, text("side")), (true, side.name().to_uppercase()));
+                    if let Wants::Replace { open, stops, .. } = request.wants {
+                        assert_eq!(text("cancelOrigClientOrderId").as_bytes(), open.as_bytes());
+                        assert_eq!(stops, text("cancelReplaceMode") == "STOP_ON_FAILURE");
+                    }
                     assert_eq!(Some(qty.0), count("quantity", 3));
                     assert_eq!(limit.map(|price| price.0), limit.and_then(|_| count("price", 1)));
                     assert_eq!(limit.is_none(), text("type") == "MARKET");

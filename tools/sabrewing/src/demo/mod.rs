@@ -13,7 +13,7 @@ use crate::replay::BooksTap;
 use crate::replay::pace::{Pace, Paced};
 use crate::replay::summary::Summary;
 use crate::run::{
-    Attached, PlacementText, Progress, Refused, Run, Show, json_line, refuse_unfit_host, say, usage,
+    Attached, OnStall, PlacementText, Progress, Refused, Run, Show, json_line, refuse_unfit_host, say, usage,
 };
 use crate::run_files::{RunFacts, wall_now};
 use clap::{Args, ValueEnum};
@@ -115,7 +115,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let source = Paced::new(DemoSource::new(args.seed, markets, clock, args.duration, done), pace);
     // Nobody looks at the books of a demo but the stages.
     let attached = Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
-    let ended = run.go(source, &Subscriptions::new(), attached)?;
+    let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop)?;
 
     let statistics =
         statistics.recv().map_err(|_| Refused(3, "the source ended without its report".into()))?;
@@ -156,18 +156,24 @@ fn status(table: &InstrumentTable, counters: &Snapshot, elapsed: Duration) -> St
     let mut line = format!("{} s, {frames} messages", elapsed.as_secs());
     for instrument in table.iter() {
         let name = instrument.full_name();
-        let of = |owner: &str, counter: &str| {
-            counters.counters.iter().find(|c| c.owner == owner && c.name == counter && c.instrument == name)
-        };
-        let gateway = |counter| of("gateway", counter).map_or(0, Entry::signed);
-        let position = Qty(gateway("position")).display(instrument.qty_unit);
-        let pnl = instrument.amount(i128::from(gateway("pnl")));
-        let quoting = of("strategy", "not_quoting").and_then(|entry| entry.reason()).unwrap_or("no strategy");
-        let (orders, fills) = (gateway("orders"), gateway("fills"));
-        let (symbol, settle) = (&instrument.symbol, instrument.settle());
-        line += &format!(
-            "; {symbol}: {orders} orders, {fills} fills, position {position}, profit {pnl} {settle}, {quoting}"
-        );
+        let here = || counters.counters.iter().filter(|counter| counter.instrument == name);
+        for quoting in here().filter(|counter| counter.owner == "strategy" && counter.name == "not_quoting") {
+            let strategy = &quoting.strategy;
+            let gateway = |wanted: &str| {
+                let mut own = here().filter(|c| c.owner == "gateway" && c.strategy == *strategy);
+                own.find(|c| c.name == wanted).map_or(0, Entry::signed)
+            };
+            let position = Qty(gateway("position")).display(instrument.qty_unit);
+            let (pnl, fees) = (gateway("pnl"), gateway("fees"));
+            let [pnl, fees] = [pnl, fees].map(|amount| instrument.amount(i128::from(amount)));
+            let (orders, open, fills) = (gateway("orders"), gateway("open_orders"), gateway("fills"));
+            let (symbol, settle) = (&instrument.symbol, instrument.settle());
+            let reason = quoting.reason().unwrap_or("no reason");
+            line += &format!(
+                "; {strategy} {symbol}: {orders} orders, {open} open, {fills} fills, position {position}, \
+                 profit {pnl} {settle} before {fees} fees, {reason}"
+            );
+        }
     }
     line
 }

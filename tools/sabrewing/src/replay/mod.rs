@@ -14,8 +14,8 @@ pub(crate) mod verify;
 
 use crate::config::Config;
 use crate::run::{
-    Attached, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line, refuse_unfit_host,
-    say, usage,
+    Attached, OnStall, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line,
+    refuse_unfit_host, say, usage,
 };
 use crate::run_files::RunFacts;
 pub(crate) use books::BooksTap;
@@ -254,7 +254,7 @@ impl Replayed {
             gateway_heads: run.wiring.gateway_heads(),
         });
         let attached = Attached { repeated: repeating, books, signals, mark_every };
-        let mut ended = run.go(source, &subscriptions, attached)?;
+        let mut ended = run.go(source, &subscriptions, attached, OnStall::Count)?;
         let is_interrupted = ended.is_interrupted();
         let checked = ended.checked.take();
         let (feed, summary) = (&ended.feed, &mut ended.summary);

@@ -2,11 +2,12 @@
 
 use super::verify::Verified;
 use engine::book_stage::BookReport;
+use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::latency::Percentiles;
 use engine::message::book_state;
 use engine::num::Decimal;
-use engine::risk::RiskRule;
+use engine::risk::{MarketUnits, Refusal, RiskRule};
 use engine::runner::ThreadReport;
 use feeds::stage::FeedReport;
 use gateway::manager::GatewayReport;
@@ -53,6 +54,8 @@ pub(crate) struct Summary {
     pub(crate) messages_per_s: f64,
     pub(crate) latency_ns: BTreeMap<&'static str, Percentiles>,
     pub(crate) memory_bytes: Memory,
+    /// Times that a thread made no turn for longer than `stall_ms`.
+    pub(crate) stalls: u64,
     /// Why trading stopped before the end.
     pub(crate) stopped: Option<String>,
     /// The first lines that could not be used.
@@ -97,6 +100,9 @@ pub(crate) struct Orders {
     pub(crate) canceled: u64,
     pub(crate) filled: u64,
     pub(crate) rejected: BTreeMap<&'static str, u64>,
+    /// The last refusal of each rule of the gate, in words: instrument, limit, value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) rejected_last: BTreeMap<&'static str, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,6 +151,11 @@ impl Summary {
         if gateway.orders.rejected > 0 {
             rejected.insert("exchange", gateway.orders.rejected);
         }
+        let in_words = |(id, refusal): &(InstrumentId, Refusal)| {
+            let instrument = table.get(*id)?;
+            let words = refusal.in_words(MarketUnits::of(instrument));
+            Some((refusal.rule.name(), format!("{}, {words}", instrument.full_name())))
+        };
         let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
         for report in &gateway.positions {
@@ -209,6 +220,7 @@ impl Summary {
                 canceled: gateway.orders.canceled,
                 filled: gateway.orders.filled,
                 rejected,
+                rejected_last: gateway.last_refusals.iter().filter_map(in_words).collect(),
             },
             position: position.collect(),
             cash: known(text(cash)),
@@ -224,6 +236,7 @@ impl Summary {
             messages_per_s: 0.0,
             latency_ns: gateway.latency.percentiles(),
             memory_bytes: Memory { books: book.memory_bytes, anonymous: 0 },
+            stalls: 0,
             stopped: None,
             first_errors: Vec::new(),
             verified: None,
@@ -285,7 +298,9 @@ impl Summary {
             ),
         );
         for (rule, count) in &self.orders.rejected {
-            line("", format!("{count} by {rule}"));
+            let last = self.orders.rejected_last.get(rule);
+            let last = last.map_or_else(String::new, |words| format!(", the last: {words}"));
+            line("", format!("{count} by {rule}{last}"));
         }
         for (name, position) in &self.position {
             line("position", format!("{position} {name}"));
@@ -321,6 +336,9 @@ impl Summary {
                 "thread",
                 format!("{} {place}, {idle:.0} % idle turns, longest {longest} us", thread.thread),
             );
+        }
+        if self.stalls > 0 {
+            line("stalls", format!("{} times a thread made no turn for longer than stall_ms", self.stalls));
         }
         line("speed", format!("{:.0} messages/s in {:.3} s", self.messages_per_s, self.elapsed_s));
         if self.latency_ns.values().any(|hop| hop.count > 0) {

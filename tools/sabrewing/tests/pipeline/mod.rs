@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod churn;
+pub(crate) mod fuse;
+
 use engine::book::Book;
 use engine::book_stage::BookTap;
 use engine::counters::{Counters, Run};
@@ -69,6 +72,12 @@ pub(crate) struct InMemory {
     next: usize,
 }
 
+impl InMemory {
+    pub(crate) fn of(market: &Arc<Market>) -> Self {
+        Self { market: Arc::clone(market), next: 0 }
+    }
+}
+
 impl FrameSource for InMemory {
     fn poll(&mut self) -> SourcePoll<'_> {
         let Some((recv_ns, json)) = self.market.lines.get(self.next) else { return SourcePoll::End };
@@ -132,7 +141,7 @@ pub(crate) fn prepare_with<T: BookTap + 'static>(
         Some(journal) => journal.writer(lane).map_err(|e| e.to_string()),
         None => Ok(Writer::off(lane)),
     };
-    let source = InMemory { market: Arc::clone(market), next: 0 };
+    let source = InMemory::of(market);
     let (stages, reports) = assemble(&setup, source, tap, &mut counters, writer).unwrap();
     let threads = build(stages, placement, market.table.len(), clock, &mut counters).unwrap();
     Prepared { threads, reports, control, counters }

@@ -1,6 +1,7 @@
 //! Running `sabrewing replay` as its users do, and the captures to run it on.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod hold;
 pub(crate) mod journal;
 pub(crate) mod market;
 
