@@ -152,6 +152,8 @@ pub enum StopReason {
     PositionUnknown = 4,
     /// The operator said so; latched until it is released.
     OperatorKill = 5,
+    /// After a restart the venue and the journal did not agree.
+    Unreconciled = 7,
 }
 
 impl StopReason {
@@ -164,6 +166,7 @@ impl StopReason {
             Self::PositionUnknown => "a fill could not be booked: the position is unknown",
             Self::RingFull => "a ring that must not fill was full",
             Self::OperatorKill => "the operator killed trading",
+            Self::Unreconciled => "the venue and the journal of the run before do not agree",
         }
     }
 }
@@ -203,6 +206,7 @@ impl Control {
             2 => Some(StopReason::JournalFailed),
             3 => Some(StopReason::RingFull),
             5 => Some(StopReason::OperatorKill),
+            7 => Some(StopReason::Unreconciled),
             _ => Some(StopReason::PositionUnknown),
         }
     }

@@ -2,11 +2,11 @@
 
 use super::OrderManager;
 use super::orders::Live;
-use crate::counterparty::{Answer, AnswerEvent, Counterparty};
+use crate::counterparty::{Answer, AnswerEvent, Counterparty, Request, Standing, VenueState};
 use engine::ids::Cause;
 use engine::journal::schema::RecordKind;
 use engine::message::{Body, Execution, Head, Kind, Message, words_of};
-use engine::num::{Level, NumError};
+use engine::num::{Level, NumError, Qty};
 use engine::order::{Order, OrderEvent, OrderState};
 use engine::risk::RiskRule;
 use engine::runner::StopReason;
@@ -20,29 +20,153 @@ pub(super) enum Told {
     Answer { is_maker: bool },
 }
 
+/// An unknown order is asked about again after the answer time-out, then twice as long, up to so many doublings.
+const QUERY_DOUBLINGS_MAX: u32 = 5;
+
 impl<X: Counterparty> OrderManager<X> {
     /// Takes the exchange's answers up to now. Returns their number.
     pub(super) fn take_answers<S: Sink>(&mut self, out: &mut S) -> u32 {
         let mut taken = 0;
-        while let Some((at, Answer { id, event })) = self.exchange.next_answer(self.now) {
+        while let Some((at, answer)) = self.exchange.next_answer(self.now) {
             taken += 1;
-            let is_fill = matches!(event, AnswerEvent::Filled { .. });
-            match self.ids.seq_of(&id) {
-                Some(seq) if self.orders.get(seq).is_some() => self.on_event(seq, event, at, out),
-                // Its end was told before: nothing new, unless it traded after that.
-                Some(seq) if self.orders.has_been(seq) && !is_fill => self.counts.late_answers += 1,
-                _ => {
-                    self.counts.bad_answers += 1;
-                    if is_fill {
-                        self.position_is_unknown();
-                    }
+            match self.ids.run_and_seq(&answer.id) {
+                Some((run, seq)) if self.orders.get(seq).is_some_and(|live| live.run == run) => {
+                    self.on_answer(seq, &answer, at, out);
                 }
+                Some((_, seq)) => self.on_late_answer(seq, &answer),
+                None => self.on_impossible_answer(&answer),
             }
         }
         if self.exchange.has_lost_answers() {
             self.position_is_unknown();
         }
+        if self.exchange.has_reconnected() {
+            for place in 0..self.orders.room() {
+                if let Some(seq) = self.orders.at(place).map(|live| live.order.seq) {
+                    self.doubt(seq, out);
+                }
+            }
+        }
         taken
+    }
+
+    /// An answer about a live order, weighed by what the venue counts as filled: each fill is taken once, and one
+    /// that is missing is asked for.
+    fn on_answer<S: Sink>(&mut self, seq: u64, answer: &Answer, at: Nanos, out: &mut S) {
+        let Some(order) = self.orders.get(seq).map(|live| live.order) else { return };
+        let misses = |filled: Qty, fill: Qty| filled.0.saturating_sub(fill.0) != order.filled.0;
+        match (answer.event, answer.filled) {
+            (AnswerEvent::Filled { .. }, Some(filled)) if filled <= order.filled => {
+                self.counts.late_answers += 1
+            }
+            (AnswerEvent::Filled { fill, .. }, Some(filled)) if misses(filled, fill.qty) => {
+                self.doubt(seq, out)
+            }
+            (AnswerEvent::Filled { .. }, _) => self.on_event(seq, answer.event, at, out),
+            (AnswerEvent::Standing(standing), _) => self.on_standing(&order, standing, at, out),
+            (_, Some(filled)) if filled > order.filled => self.doubt(seq, out),
+            // The order is gone, or the venue has another reason: it says which when it is asked.
+            (AnswerEvent::CancelRefused, _) => {
+                self.counts.cancels_refused += 1;
+                self.doubt(seq, out);
+            }
+            // To an amendment that was given up.
+            (AnswerEvent::Amended(level), _) if level != order.amend => self.doubt(seq, out),
+            (event, _) => self.on_event(seq, event, at, out),
+        }
+    }
+
+    /// The answer to a query. What it does not settle is asked again later.
+    fn on_standing<S: Sink>(&mut self, order: &Order, standing: Standing, at: Nanos, out: &mut S) {
+        let amends = order.amend.qty.0 > 0;
+        let event = match standing {
+            _ if order.state != OrderState::Unknown => {
+                self.counts.late_answers += 1;
+                return;
+            }
+            Standing::Absent if order.filled.0 == 0 && !amends => AnswerEvent::Rejected,
+            Standing::Unknown | Standing::Absent => return,
+            // Fills are on their way, or the answer is older than what is known.
+            Standing::Exists { filled, .. } if filled != order.filled => return,
+            Standing::Exists { state, .. } => match state {
+                VenueState::Open(level) if amends && level == order.amend => AnswerEvent::Amended(level),
+                VenueState::Open(level) if level == order.level => {
+                    if amends {
+                        AnswerEvent::AmendRefused
+                    } else {
+                        AnswerEvent::Accepted
+                    }
+                }
+                VenueState::Filled if amends => AnswerEvent::AmendRefused,
+                // More or less can trade than was ever sent: nothing here can be relied on.
+                VenueState::Open(_) | VenueState::Filled => {
+                    self.counts.bad_answers += 1;
+                    return self.position_is_unknown();
+                }
+                VenueState::Canceled => AnswerEvent::Canceled,
+                VenueState::Rejected => AnswerEvent::Rejected,
+                VenueState::Expired => AnswerEvent::Expired,
+            },
+        };
+        self.on_event(order.seq, event, at, out);
+    }
+
+    /// An answer about an order that has ended: nothing new, unless it traded after that.
+    #[cold]
+    fn on_late_answer(&mut self, seq: u64, answer: &Answer) {
+        let is_fill = matches!(answer.event, AnswerEvent::Filled { .. });
+        let told_before = match (answer.filled, self.orders.filled_of_ended(seq)) {
+            (Some(filled), Some(known)) => filled <= known,
+            _ => !is_fill,
+        };
+        if self.orders.has_been(seq) && told_before {
+            self.counts.late_answers += 1;
+        } else {
+            self.on_impossible_answer(answer);
+        }
+    }
+
+    /// An answer that no order of ours can have.
+    #[cold]
+    fn on_impossible_answer(&mut self, answer: &Answer) {
+        self.counts.bad_answers += 1;
+        if answer.filled.is_some_and(|filled| filled.0 > 0)
+            || matches!(answer.event, AnswerEvent::Filled { .. })
+        {
+            self.position_is_unknown();
+        }
+    }
+
+    /// Nobody knows any more where a live order stands: it keeps its exposure, new risk on its instrument waits, and
+    /// it is asked about at once.
+    #[cold]
+    pub(super) fn doubt<S: Sink>(&mut self, seq: u64, out: &mut S) {
+        let Some(live) = self.orders.get_mut(seq) else { return };
+        if live.order.state == OrderState::Unknown || live.order.apply(OrderEvent::InDoubt).is_err() {
+            return;
+        }
+        (live.was_unknown, live.queries) = (true, 0);
+        let Live { order, record, book: index, .. } = *live;
+        self.orders.owe(seq, self.now);
+        if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
+            traded.unknown += 1;
+        }
+        let head = Head { cause: record, ..self.told_head(&order, self.now) };
+        self.tell(&head, index, &order, Level::default(), Told::Answer { is_maker: false }, out);
+    }
+
+    /// Asks what became of an unknown order, and when to ask again: each time after twice as long, up to a bound.
+    fn ask(&mut self, seq: u64) {
+        let Some(live) = self.orders.get_mut(seq) else { return };
+        let wait_ns = self.answer_timeout.0.saturating_mul(1 << live.queries.min(QUERY_DOUBLINGS_MAX));
+        live.queries += 1;
+        let (order, run) = (live.order, live.run);
+        self.orders.owe(seq, self.now.plus(Nanos(wait_ns)));
+        let id = self.id_of(run, seq);
+        let is_sent =
+            self.exchange.encode(Request::Query(&order), &id, self.now) && self.exchange.send(self.now);
+        self.counts.queries += 1;
+        self.counts.unsent += u64::from(!is_sent);
     }
 
     /// The position is not known any more: nothing may be traded on it.
@@ -67,16 +191,16 @@ impl<X: Counterparty> OrderManager<X> {
                 (fill, is_maker) = (filled, maker);
                 OrderEvent::Filled(filled.qty)
             }
+            AnswerEvent::Standing(_) => return,
         });
         if applied.is_err() {
-            self.counts.bad_answers += 1;
-            if fill.qty.0 != 0 {
-                self.position_is_unknown();
-            }
-            return;
+            return self.on_misfit(seq, event, out);
         }
-        if !live.order.state.is_pending() {
-            live.deadline = Nanos::MAX;
+        if live.order.state != OrderState::Unknown {
+            live.queries = 0;
+            if !live.order.state.is_pending() {
+                live.deadline = Nanos::MAX;
+            }
         }
         let Live { order, record, book: index, slot, .. } = *live;
         if fill.qty.0 > 0 && self.book_fill(index, &order, fill, is_maker).is_err() {
@@ -84,7 +208,6 @@ impl<X: Counterparty> OrderManager<X> {
         }
         match event {
             AnswerEvent::Amended(_) => self.counts.amended += 1,
-            AnswerEvent::CancelRefused => self.counts.cancels_refused += 1,
             AnswerEvent::AmendRefused => {
                 self.counts.amends_refused += 1;
                 if let Some(book) = self.books.get_mut(index) {
@@ -125,6 +248,23 @@ impl<X: Counterparty> OrderManager<X> {
         self.tell(&head, index, &order, fill, Told::Answer { is_maker }, out);
     }
 
+    /// An event that the order's state does not allow.
+    #[cold]
+    fn on_misfit<S: Sink>(&mut self, seq: u64, event: AnswerEvent, out: &mut S) {
+        match event {
+            // An acknowledgement that a query was faster than.
+            AnswerEvent::Accepted => self.counts.late_answers += 1,
+            AnswerEvent::Filled { .. } => {
+                self.counts.bad_answers += 1;
+                self.position_is_unknown();
+            }
+            _ => {
+                self.counts.bad_answers += 1;
+                self.doubt(seq, out);
+            }
+        }
+    }
+
     pub(super) fn book_fill(
         &mut self,
         index: usize,
@@ -154,25 +294,19 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 
-    /// Orders whose answer is overdue become unknown.
+    /// Orders whose answer is overdue become unknown, and unknown ones are asked about.
     pub(super) fn time_out<S: Sink>(&mut self, out: &mut S) -> u32 {
         let mut taken = 0;
         while self.orders.next_deadline() <= self.now
             && let Some(seq) = self.orders.overdue(self.now)
         {
-            let Some(live) = self.orders.get_mut(seq) else { break };
-            live.deadline = Nanos::MAX;
-            if live.order.apply(OrderEvent::TimedOut).is_err() {
-                continue;
+            let is_known = self.orders.get(seq).is_some_and(|live| live.order.state != OrderState::Unknown);
+            if is_known {
+                self.counts.timed_out += 1;
+                self.doubt(seq, out);
             }
-            let Live { order, record, book: index, .. } = *live;
-            if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
-                traded.unknown += 1;
-            }
-            self.counts.timed_out += 1;
+            self.ask(seq);
             taken += 1;
-            let head = Head { cause: record, ..self.told_head(&order, self.now) };
-            self.tell(&head, index, &order, Level::default(), Told::Answer { is_maker: false }, out);
         }
         taken
     }

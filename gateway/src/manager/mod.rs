@@ -2,8 +2,9 @@
 //!
 //! A request leaves in one place only, `OrderManager::leave`: approved by the gate, then journalled, then written
 //! in the venue's form, then sent. An order owes at most one answer at a time. An answer that does not come in time
-//! makes the order unknown: it keeps its exposure, and new risk on its instrument waits until the counterparty has
-//! said what became of it; nothing is invented.
+//! makes the order unknown: it keeps its exposure, and new risk on its instrument waits until the counterparty, which
+//! is asked, has said what became of it; nothing is invented. After a restart all orders of the run before are unknown,
+//! and nothing leaves until journal and venue agree.
 
 mod answers;
 mod book;
@@ -11,10 +12,12 @@ mod exposure;
 mod orders;
 mod pursue;
 mod quotes;
+mod reconcile;
 mod report;
 #[cfg(test)]
 mod tests;
 
+pub use reconcile::ResumeError;
 pub use report::{GatewayReport, OrderCounts, PositionReport};
 
 use crate::client_order_id::ClientOrderIds;
@@ -33,6 +36,7 @@ use engine::stage_log::StageLog;
 use engine::time::Nanos;
 use orders::{Live, Orders};
 use quotes::Slots;
+use reconcile::Reconciling;
 use std::sync::Arc;
 use zerocopy::IntoBytes;
 
@@ -81,6 +85,8 @@ pub struct OrderManager<X> {
     /// Time of the input or moment at hand.
     now: Nanos,
     halted: bool,
+    /// After a restart, until venue and journal agree: nothing is placed.
+    reconciling: Option<Reconciling>,
 }
 
 /// One instrument.
@@ -122,6 +128,7 @@ impl<X: Counterparty> OrderManager<X> {
             next_retry: Nanos::MAX,
             now: Nanos(0),
             halted: false,
+            reconciling: None,
         })
     }
 
@@ -170,8 +177,11 @@ impl<X: Counterparty> OrderManager<X> {
     /// 0 when nothing is due.
     #[inline]
     pub fn advance<S: Sink>(&mut self, now: Nanos, out: &mut S) -> u32 {
+        if self.reconciling.is_some() {
+            self.begin_reconciling(now);
+        }
         let due = self.exchange.next_due().unwrap_or(Nanos::MAX);
-        let due = due.min(self.orders.next_deadline()).min(self.next_retry);
+        let due = due.min(self.orders.next_deadline()).min(self.next_retry).min(self.reconcile_due());
         if due > now {
             self.exchange.advance(now);
             return 0;
@@ -186,7 +196,7 @@ impl<X: Counterparty> OrderManager<X> {
         } else {
             self.exchange.advance(due);
         }
-        let taken = self.take_answers(out) + self.time_out(out) + self.lift_refusals();
+        let taken = self.take_answers(out) + self.time_out(out) + self.lift_refusals() + self.reconcile(out);
         self.pursue_dirty(None, out);
         // A request that reached the exchange has no answer yet: the moment has passed all the same.
         taken.max(u32::from(due < now))

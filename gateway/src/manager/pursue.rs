@@ -4,6 +4,7 @@ use super::OrderManager;
 use super::answers::Told;
 use super::orders::Live;
 use super::quotes::{Action, plan};
+use crate::client_order_id::ClientOrderId;
 use crate::counterparty::{AnswerEvent, Counterparty, Request};
 use crate::latency::Moments;
 use engine::ids::AccountId;
@@ -36,7 +37,7 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// One step of one book: cancels first. True when something was sent.
     pub(super) fn pursue<S: Sink>(&mut self, index: usize, is_stamped: bool, out: &mut S) -> bool {
-        if self.halted {
+        if self.halted || self.reconciling.is_some() {
             return false;
         }
         let Some(book) = self.books.get(index) else { return false };
@@ -48,7 +49,10 @@ impl<X: Counterparty> OrderManager<X> {
         let open = book.slots.map(|slots| slots.map(|seq| self.orders.get(seq).map(|live| live.order)));
         let planned = Side::BOTH.map(|side| {
             let wanted = book.open_wishes(side, self.now);
-            let can_amend = |order: &Order, level| self.exchange.can_amend(order, level);
+            let can_amend = |order: &Order, level| {
+                let was_unknown = self.orders.get(order.seq).is_none_or(|live| live.was_unknown);
+                !was_unknown && self.exchange.can_amend(order, level)
+            };
             plan(&wanted, tolerance, &open[side as usize], can_amend)
         });
         let mut entered = if is_stamped { self.stamp(&head) } else { Stamp::default() };
@@ -185,8 +189,16 @@ impl<X: Counterparty> OrderManager<X> {
         let is_sent = is_written && self.exchange.send(self.now);
         match open {
             None => {
-                let live = Live { order, record, deadline: Nanos::MAX, book: index, slot };
-                self.orders.insert(live);
+                self.orders.insert(Live {
+                    order,
+                    record,
+                    deadline: Nanos::MAX,
+                    book: index,
+                    slot,
+                    run: self.ids.run(),
+                    queries: 0,
+                    was_unknown: false,
+                });
                 if let Some(seq) = self.slot_mut(index, order.side, slot) {
                     *seq = order.seq;
                 }
@@ -217,6 +229,12 @@ impl<X: Counterparty> OrderManager<X> {
         true
     }
 
+    /// What the venue knows an order by.
+    #[inline]
+    pub(super) fn id_of(&self, run: u32, seq: u64) -> ClientOrderId {
+        if run == self.ids.run() { self.ids.id(seq) } else { self.ids.of_run(run).id(seq) }
+    }
+
     /// Takes an order back. `must`: nothing is to take its place, so no limit keeps it from leaving.
     pub(super) fn cancel(&mut self, head: &Head, index: usize, order: &Order, must: bool) -> bool {
         let Some(book) = self.books.get_mut(index) else { return false };
@@ -235,9 +253,15 @@ impl<X: Counterparty> OrderManager<X> {
         if live.order.apply(OrderEvent::CancelSent).is_err() {
             return false;
         }
+        let run = live.run;
+        if order.state == OrderState::Unknown
+            && let Some(traded) = self.instruments.get_mut(order.instrument.index())
+        {
+            traded.unknown = traded.unknown.saturating_sub(1);
+        }
         // A cancel goes out even when it cannot be journalled: it only ever takes risk away.
         self.log.record(RecordKind::Cancel, head, &body_of(order));
-        let id = self.ids.id(order.seq);
+        let id = self.id_of(run, order.seq);
         // One that could not be sent is overdue later, like one that nobody answers.
         let is_sent =
             self.exchange.encode(Request::Cancel(order), &id, self.now) && self.exchange.send(self.now);
@@ -275,7 +299,7 @@ fn crosses(side: Side, level: Level, other: &Order) -> bool {
     })
 }
 
-fn body_of(order: &Order) -> OrderBody {
+pub(super) fn body_of(order: &Order) -> OrderBody {
     OrderBody {
         order_seq: order.seq,
         price: order.level.price,

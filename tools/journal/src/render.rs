@@ -6,8 +6,8 @@ use std::fmt::Write;
 use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, ParamChange, RecordKind, Stamps,
-    StreamBreak, Took,
+    CarriedBody, ClockAnchor, FrameHead, GateRefusal, OpeningBody, OrderBody, OrderStamps, ParamChange,
+    RecordKind, Stamps, StreamBreak, Took,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, i128_of};
@@ -177,6 +177,29 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             ])
         }
         RecordKind::OrderUpdate | RecordKind::Fill => execution(context, id, bytes)?,
+        RecordKind::Opening => {
+            let body = OpeningBody::read_from_bytes(bytes).ok()?;
+            fields([
+                ("strategy", body.strategy.into()),
+                ("position", context.qty(id, body.qty).into()),
+                ("cash", context.amount(id, i128_of(body.cash)).into()),
+                ("fees", context.amount(id, i128_of(body.fees)).into()),
+                ("fills", body.fills.into()),
+            ])
+        }
+        RecordKind::Carried => {
+            let CarriedBody { order, amend, filled, run, .. } = CarriedBody::read_from_bytes(bytes).ok()?;
+            fields([
+                ("order", order.order_seq.into()),
+                ("run", run.into()),
+                ("side", side(order.side.into())?),
+                ("price", context.price(id, order.price).into()),
+                ("qty", context.qty(id, order.qty).into()),
+                ("amend", level(context, id, amend)),
+                ("filled", context.qty(id, filled).into()),
+                ("strategy", order.strategy.into()),
+            ])
+        }
         RecordKind::OrderStamps => {
             let stamps = OrderStamps::read_from_bytes(bytes).ok()?;
             fields([

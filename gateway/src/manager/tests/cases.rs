@@ -36,7 +36,7 @@ fn a_venue_that_cannot_amend_is_asked_to_cancel_first() {
 #[test]
 fn an_order_that_nobody_answers_is_unknown_and_new_risk_waits_for_it() {
     let mut run = Run::plain();
-    run.venue().is_deaf = true;
+    (run.venue().is_deaf, run.venue().is_secretive) = (true, true);
     run.target(0, 1, &one((999, 5), (0, 0)));
     run.venue().is_deaf = false;
     run.pass(999_999_999);

@@ -1,11 +1,13 @@
 //! The manager against a venue that answers in any order, late, twice or not at all, and fills when it likes.
 
 mod cases;
+mod doubts;
 mod properties;
+mod restart;
 
 use super::*;
 use crate::client_order_id::ClientOrderId;
-use crate::counterparty::{Answer, AnswerEvent, Request};
+use crate::counterparty::{Account, Answer, AnswerEvent, Request, Standing, VenueState};
 use engine::counters::Counters;
 use engine::fees::FeesConfig;
 use engine::ids::Cause;
@@ -33,13 +35,14 @@ enum Asked {
     Place(Order),
     Amend(Order),
     Cancel(u64),
+    Query(u64),
 }
 
 impl Asked {
     fn seq(&self) -> u64 {
         match self {
             Self::Place(order) | Self::Amend(order) => order.seq,
-            Self::Cancel(seq) => *seq,
+            Self::Cancel(seq) | Self::Query(seq) => *seq,
         }
     }
 }
@@ -47,6 +50,8 @@ impl Asked {
 /// A venue that does what the test says.
 struct Venue {
     ids: ClientOrderIds,
+    /// What orders were called that were asked for.
+    names: std::collections::BTreeMap<u64, ClientOrderId>,
     written: Option<Asked>,
     /// Requests that were not answered, oldest first.
     asked: Vec<Asked>,
@@ -56,13 +61,22 @@ struct Venue {
     answers: VecDeque<(Nanos, Answer)>,
     now: Nanos,
     amends: bool,
+    /// Requests are lost.
     is_deaf: bool,
+    /// Queries are.
+    is_secretive: bool,
+    queried: Vec<u64>,
+    fills: Vec<(u64, Level, Qty)>,
+    ended: Vec<(u64, VenueState, Qty)>,
+    account: Option<Account>,
+    is_asked: bool,
 }
 
 impl Venue {
     fn new(amends: bool) -> Self {
         Self {
             ids: ClientOrderIds::new(3, 4),
+            names: std::collections::BTreeMap::new(),
             written: None,
             asked: vec![],
             sent: vec![],
@@ -71,11 +85,44 @@ impl Venue {
             now: Nanos(0),
             amends,
             is_deaf: false,
+            is_secretive: false,
+            queried: vec![],
+            fills: vec![],
+            ended: vec![],
+            account: None,
+            is_asked: false,
         }
     }
 
     fn say(&mut self, seq: u64, event: AnswerEvent) {
-        self.answers.push_back((self.now, Answer { id: self.ids.id(seq), event }));
+        self.say_filled(seq, event, None);
+    }
+
+    fn say_filled(&mut self, seq: u64, event: AnswerEvent, filled: Option<Qty>) {
+        let id = self.names.get(&seq).copied().unwrap_or_else(|| self.ids.id(seq));
+        self.answers.push_back((self.now, Answer { id, event, filled }));
+    }
+
+    fn told(&mut self, seq: u64, level: Level, filled: Qty) {
+        self.say_filled(seq, AnswerEvent::Filled { fill: level, maker: true }, Some(filled));
+    }
+
+    /// Answers a query: every fill again, then where the order stands.
+    fn tell_standing(&mut self, seq: u64) {
+        for (_, level, filled) in self.fills.clone().into_iter().filter(|(of, ..)| *of == seq) {
+            self.told(seq, level, filled);
+        }
+        let open = self.open.iter().find(|order| order.seq == seq);
+        let ended = self.ended.iter().find(|(of, ..)| *of == seq);
+        let standing = match (open, ended) {
+            _ if self.asked.iter().any(|asked| asked.seq() == seq) => Standing::Unknown,
+            (Some(order), _) => {
+                Standing::Exists { state: VenueState::Open(order.level), filled: order.filled }
+            }
+            (None, Some((_, state, filled))) => Standing::Exists { state: *state, filled: *filled },
+            (None, None) => Standing::Absent,
+        };
+        self.say(seq, AnswerEvent::Standing(standing));
     }
 
     /// Answers the request at `index`, modulo their number.
@@ -86,7 +133,10 @@ impl Venue {
         let asked = self.asked.remove(index % self.asked.len());
         let at = self.open.iter().position(|order| order.seq == asked.seq());
         let event = match (asked, at) {
-            (Asked::Place(_), _) if refuses => AnswerEvent::Rejected,
+            (Asked::Place(_), _) if refuses => {
+                self.ended.push((asked.seq(), VenueState::Rejected, Qty(0)));
+                AnswerEvent::Rejected
+            }
             (Asked::Place(order), _) => {
                 self.open.push(order);
                 AnswerEvent::Accepted
@@ -97,10 +147,11 @@ impl Venue {
             }
             (Asked::Amend(_), _) => AnswerEvent::AmendRefused,
             (Asked::Cancel(_), Some(at)) if !refuses => {
-                self.open.remove(at);
+                let order = self.open.remove(at);
+                self.ended.push((order.seq, VenueState::Canceled, order.filled));
                 AnswerEvent::Canceled
             }
-            (Asked::Cancel(_), _) => AnswerEvent::CancelRefused,
+            (Asked::Cancel(_) | Asked::Query(_), _) => AnswerEvent::CancelRefused,
         };
         self.say(asked.seq(), event);
     }
@@ -114,11 +165,14 @@ impl Venue {
         let order = &mut self.open[at];
         let qty = qty.min(order.level.qty.0 - order.filled.0);
         order.filled.0 += qty;
-        let (seq, price, ended) = (order.seq, order.level.price, order.filled == order.level.qty);
-        if ended {
+        let (seq, price, filled) = (order.seq, order.level.price, order.filled);
+        if filled == order.level.qty {
             self.open.remove(at);
+            self.ended.push((seq, VenueState::Filled, filled));
         }
-        self.say(seq, AnswerEvent::Filled { fill: Level { price, qty: Qty(qty) }, maker: true });
+        let fill = Level { price, qty: Qty(qty) };
+        self.fills.push((seq, fill, filled));
+        self.told(seq, fill, filled);
     }
 }
 
@@ -136,14 +190,23 @@ impl Counterparty for Venue {
                 Asked::Amend(wanted)
             }
             Request::Cancel(order) => Asked::Cancel(order.seq),
+            Request::Query(order) => Asked::Query(order.seq),
         };
-        assert_eq!(self.ids.seq_of(id), Some(asked.seq()));
+        assert_eq!(self.ids.run_and_seq(id).map(|(_, seq)| seq), Some(asked.seq()));
+        self.names.entry(asked.seq()).or_insert(*id);
         self.written = Some(asked);
         true
     }
 
     fn send(&mut self, _now: Nanos) -> bool {
         let asked = self.written.take().unwrap();
+        if let Asked::Query(seq) = asked {
+            self.queried.push(seq);
+            if !self.is_secretive {
+                self.tell_standing(seq);
+            }
+            return true;
+        }
         assert!(self.asked.iter().all(|other| other.seq() != asked.seq()), "two requests for one order");
         let is_new = matches!(asked, Asked::Place(_));
         assert!(!is_new || self.sent.iter().all(|other| other.seq() < asked.seq()), "an id came twice");
@@ -159,7 +222,8 @@ impl Counterparty for Venue {
     }
 
     fn next_due(&self) -> Option<Nanos> {
-        self.answers.front().map(|(at, _)| *at)
+        let account = (self.is_asked && self.account.is_some()).then_some(self.now);
+        self.answers.front().map(|(at, _)| *at).or(account)
     }
 
     fn advance(&mut self, now: Nanos) {
@@ -172,6 +236,15 @@ impl Counterparty for Venue {
 
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
         self.answers.pop_front_if(|(at, _)| *at <= now)
+    }
+
+    fn ask_account(&mut self, _now: Nanos) -> bool {
+        self.is_asked = true;
+        true
+    }
+
+    fn take_account(&mut self, _now: Nanos) -> Option<Account> {
+        if std::mem::take(&mut self.is_asked) { self.account.clone() } else { None }
     }
 }
 

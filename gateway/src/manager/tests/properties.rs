@@ -234,6 +234,7 @@ proptest! {
             match asked {
                 Asked::Place(order) => prop_assert_eq!((kind, seq, level(price.0, qty.0)), (RecordKind::Order, order.seq, order.level)),
                 Asked::Amend(order) => prop_assert_eq!((kind, seq, level(price.0, qty.0)), (RecordKind::Amend, order.seq, order.level)),
+                Asked::Query(_) => prop_assert!(false, "a query is no request"),
                 Asked::Cancel(canceled) => prop_assert_eq!((kind, seq), (RecordKind::Cancel, canceled)),
             }
         }
