@@ -5,10 +5,11 @@
 //! The gateway's lane alone says all of it. Positions are booked again fill by fill and must come out as each record
 //! says; what does not is an error, and never repaired.
 
+use engine::data_dir::DataDir;
 use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{CarriedBody, OpeningBody, OrderBody, RecordKind};
-use engine::journal::{Problem, Reader, View, instruments_text};
+use engine::journal::{Problem, Reader, Trouble, View, instruments_text};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, Qty, Side};
 use engine::order::{Order, OrderState, Tif};
@@ -55,10 +56,14 @@ pub struct HeldPosition {
 /// Why nothing can be recovered. Trading must not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecoveryError {
+    /// The engine's directory cannot be read.
+    DataDir(String),
     /// The journal cannot be read to its end.
     Journal(Problem),
     /// Another process is writing it.
     StillRunning,
+    /// The run ended before it had begun: it sent nothing, and does not say what the one before left.
+    NotBegun,
     /// The journal's instruments are missing, or other than this run's.
     Instruments,
     /// The first records of the gateway's lane are gone.
@@ -71,8 +76,10 @@ pub enum RecoveryError {
 impl fmt::Display for RecoveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DataDir(what) => f.write_str(what),
             Self::Journal(problem) => problem.fmt(f),
             Self::StillRunning => f.write_str("the run is still being written"),
+            Self::NotBegun => f.write_str("the run ended before it had begun"),
             Self::Instruments => {
                 f.write_str("the journal's instruments are missing, or not those of this run")
             }
@@ -91,12 +98,30 @@ impl From<Problem> for RecoveryError {
 }
 
 impl Recovered {
+    /// What the last run of an engine that had begun left; nothing where none had. `table` as for [`Self::read`].
+    /// Err: see [`RecoveryError`].
+    pub fn latest(data: &DataDir, table: &InstrumentTable) -> Result<Self, RecoveryError> {
+        let last = data.last_run().map_err(|error| RecoveryError::DataDir(error.to_string()))?;
+        for number in (1..=last.map_or(0, |run| run.number)).rev() {
+            match Self::read(&data.run(number).path, number, table) {
+                // It had no journal yet, or not its beginning.
+                Err(RecoveryError::NotBegun) => {}
+                Err(RecoveryError::Journal(problem)) if is_missing(&problem) => {}
+                found => return found,
+            }
+        }
+        Ok(Self::default())
+    }
+
     /// What run number `run`, whose directory or journal lies at `path`, left. `table` is the instruments of the run
     /// that is to go on, which must be the same. Err: see [`RecoveryError`].
     pub fn read(path: &Path, run: u32, table: &InstrumentTable) -> Result<Self, RecoveryError> {
         let reader = Reader::open(path)?;
         if reader.is_being_written().unwrap_or(true) {
             return Err(RecoveryError::StillRunning);
+        }
+        if !has_begun(&reader)? {
+            return Err(RecoveryError::NotBegun);
         }
         same_instruments(&reader, table)?;
         let mut reading = Reading::new(table, run);
@@ -116,6 +141,22 @@ impl Recovered {
         let positions = positions.into_iter().map(held).collect();
         Ok(Self { last_seq, orders: orders.into_values().collect(), positions, at })
     }
+}
+
+/// Whether all that the run before left was written down.
+fn has_begun(reader: &Reader) -> Result<bool, RecoveryError> {
+    let mut cursor = reader.cursor(Lane::Gateway);
+    while let Some(view) = cursor.next()? {
+        if view.entry.kind == RecordKind::Begun as u16 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// There is no journal, or no directory.
+fn is_missing(problem: &Problem) -> bool {
+    matches!(problem.what, Trouble::NoJournal | Trouble::Read(std::io::ErrorKind::NotFound))
 }
 
 /// Instruments are numbered at start: another table would make another market of each number.
@@ -143,8 +184,9 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    const fn new(table: &'a InstrumentTable, run: u32) -> Self {
-        Self { run, table, last_seq: 0, orders: BTreeMap::new(), positions: BTreeMap::new(), at: Nanos(0) }
+    fn new(table: &'a InstrumentTable, run: u32) -> Self {
+        let (orders, positions) = (BTreeMap::new(), BTreeMap::new());
+        Self { run, table, last_seq: 0, orders, positions, at: Nanos(0) }
     }
 
     fn take(&mut self, view: &View<'_>) -> Result<(), &'static str> {

@@ -66,11 +66,13 @@ pub enum RecordKind {
     /// Gateway: an order of an earlier run that had not ended, unknown until the venue has said. Body:
     /// [`CarriedBody`].
     Carried = 39,
+    /// Gateway: all that the run before left stands before this record; nothing was sent before it. No body.
+    Begun = 40,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -96,6 +98,7 @@ impl RecordKind {
         Self::OrderStamps,
         Self::Opening,
         Self::Carried,
+        Self::Begun,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -133,6 +136,7 @@ impl RecordKind {
             Self::OrderStamps => "order-stamps",
             Self::Opening => "opening",
             Self::Carried => "carried",
+            Self::Begun => "begun",
         }
     }
 }

@@ -59,8 +59,9 @@ impl fmt::Display for ResumeError {
 impl std::error::Error for ResumeError {}
 
 impl<X: Counterparty> OrderManager<X> {
-    /// Goes on from a run that ended, in whatever way: with its positions, and with its orders as unknown ones.
-    /// Nothing is placed until the venue has confirmed all of it. Called once, before the first input.
+    /// Goes on from a run that ended, in whatever way: with its positions, and with its orders as unknown ones; the
+    /// first run goes on from nothing. Nothing is placed until the venue has confirmed all of it. Called once, before
+    /// the first input.
     /// Err: the run does not have what was held.
     pub fn resume(&mut self, recovered: &Recovered) -> Result<(), ResumeError> {
         self.orders.used(recovered.last_seq);
@@ -102,6 +103,8 @@ impl<X: Counterparty> OrderManager<X> {
                 traded.unknown += 1;
             }
         }
+        let head = self.opening_head(InstrumentId(0), StrategyId(0), recovered.at);
+        self.log.record(RecordKind::Begun, &head, &[0_u8; 0]);
         for instrument in 0..self.instruments.len() {
             self.hold(instrument);
         }

@@ -99,7 +99,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
         | RecordKind::RunEnd
         | RecordKind::OperatorCommand => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
-        RecordKind::Timer => fields([]),
+        RecordKind::Timer | RecordKind::Begun => fields([]),
         RecordKind::ClockAnchor => {
             let anchor = ClockAnchor::read_from_bytes(bytes).ok()?;
             fields([("wall", Nanos(anchor.wall_ns).to_string().into()), ("ticks", anchor.ticks.into())])

@@ -4,7 +4,7 @@
 mod commands;
 pub mod config;
 mod ctl;
-mod demo;
+pub mod demo;
 pub mod doctor;
 mod executions;
 mod indicators;

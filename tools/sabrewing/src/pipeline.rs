@@ -19,10 +19,12 @@ use feeds::codec::{FeedCodec, LEVELS_MAX};
 use feeds::stage::{Connection, FeedReport, FeedStage, FrameSource};
 use feeds::venues::AnyCodec;
 use gateway::client_order_id::ClientOrderIds;
+use gateway::counterparty::Counterparty;
 use gateway::latency::Latency;
 use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
 use gateway::paper::PaperExchange;
 use gateway::paper::venue::PaperVenue;
+use gateway::recovery::Recovered;
 use gateway::stage::GatewayStage;
 use gateway::venues::binance::{Authentication, BinanceCodec, RecvWindow};
 use std::sync::Arc;
@@ -32,7 +34,7 @@ use strategies::signal::{FEATURE_CELLS_MAX, SignalCounts, SignalStage, Subscript
 use strategies::stage::StrategyStage;
 
 /// The five stages, ready to be put together.
-pub struct Stages<F, C: FeedCodec, T> {
+pub struct Stages<F, C: FeedCodec, T, X: Counterparty = PaperVenue> {
     /// Decodes and synchronises.
     pub feed: FeedStage<F, C>,
     /// Builds books.
@@ -42,7 +44,7 @@ pub struct Stages<F, C: FeedCodec, T> {
     /// Decides.
     pub strategy: StrategyStage,
     /// Checks, keeps order state, sends.
-    pub gateway: GatewayStage,
+    pub gateway: GatewayStage<X>,
     /// From the gateway back to the strategy; its other end is the strategy's.
     pub executions: Executions,
 }
@@ -75,15 +77,39 @@ pub struct Reports {
     pub gateway: Receiver<GatewayReport>,
 }
 
-/// Makes the five stages over `source`. `writer` hands out the journal's lanes.
-/// Err: a connection without a decoder; what `writer` or the counters said.
+/// Makes the five stages over `source`, trading at a paper exchange of their own. `writer` hands out the journal's
+/// lanes. Err: a connection without a decoder; what `writer` or the counters said.
 pub fn assemble<F: FrameSource, T: BookTap>(
     setup: &Setup<'_>,
     source: F,
     tap: T,
     counters: &mut Counters,
-    mut writer: impl FnMut(Lane) -> Result<Writer, String>,
+    writer: impl FnMut(Lane) -> Result<Writer, String>,
 ) -> Result<(Stages<F, AnyCodec, T>, Reports), String> {
+    // A replay is nobody's engine and no run of it: its orders meet no others.
+    let party = Party { exchange: paper_venue(setup.config, setup.table)?, ids: ClientOrderIds::new(0, 0) };
+    assemble_with(setup, source, tap, counters, writer, party, None)
+}
+
+/// Who answers orders, and what orders are called there.
+pub struct Party<X> {
+    /// The counterparty.
+    pub exchange: X,
+    /// Ids of the engine and the run.
+    pub ids: ClientOrderIds,
+}
+
+/// As [`assemble`], trading with `party`, and going on from what the run before left, where there is such a thing.
+/// Err: as [`assemble`]; something was left that this run does not trade.
+pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
+    setup: &Setup<'_>,
+    source: F,
+    tap: T,
+    counters: &mut Counters,
+    mut writer: impl FnMut(Lane) -> Result<Writer, String>,
+    party: Party<X>,
+    recovered: Option<&Recovered>,
+) -> Result<(Stages<F, AnyCodec, T, X>, Reports), String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
     let connection = |id: &InstrumentId| {
         let instrument = table.get(*id)?;
@@ -111,14 +137,16 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         limits: config.limits.clone(),
         fees: config.fees,
         answer_timeout: config.answer_timeout,
-        // A replay is nobody's engine and no run of it: its orders meet no others.
-        ids: ClientOrderIds::new(0, 0),
+        ids: party.ids,
         log: gateway_log,
         latency: Latency::register(clock.clone(), counters).map_err(full)?,
         control: Arc::clone(control),
     };
-    let manager = OrderManager::new(manager, paper_venue(config, table)?)
+    let mut manager = OrderManager::new(manager, party.exchange)
         .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
+    if let Some(recovered) = recovered {
+        manager.resume(recovered).map_err(|error| error.to_string())?;
+    }
     let books = BookStage::new(table, config.book, tap, book_tx);
     let stages = Stages {
         feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
@@ -133,8 +161,8 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     Ok((stages, Reports { feed, book, signal, gateway }))
 }
 
-/// The exchange that answers: every order travels to it as a venue's bytes.
-fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
+/// The exchange that answers: every order travels to it as a venue's bytes. Err: an instrument that cannot be sent.
+pub fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
     // The paper exchange looks at no time stamp; any window will do.
     let window = RecvWindow::from_ms(5_000).ok_or("a receive window")?;
     let codec =
@@ -167,8 +195,8 @@ pub fn executions_ring(slots: usize) -> (RingSender, RingReceiver) {
 }
 
 /// Puts the stages together as the placement says. Err: the counters are full.
-pub fn build<F, C, T>(
-    stages: Stages<F, C, T>,
+pub fn build<F, C, T, X>(
+    stages: Stages<F, C, T, X>,
     placement: &Placement,
     instruments: usize,
     clock: &StampClock,
@@ -178,6 +206,7 @@ where
     F: FrameSource + 'static,
     C: FeedCodec + Send + 'static,
     T: BookTap + 'static,
+    X: Counterparty + 'static,
 {
     let targets = stages.strategy.slot_count();
     let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };

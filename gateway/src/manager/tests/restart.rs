@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::recovery::{Recovered, RecoveryError};
+use engine::data_dir::DataDir;
 use engine::ids::AccountId;
 use engine::journal::{Entry, instruments_text};
 use engine::order::Tif;
@@ -21,6 +22,10 @@ fn journal(dir: &Path) -> (Journal, Writer) {
 fn killed(dir: &Path) -> Venue {
     let (journal, writer) = journal(dir);
     let mut run = Run::new(limits(), true, writer);
+    run.venue().account = Some(Account::default());
+    run.manager.resume(&Recovered::default()).unwrap();
+    run.market(0, 1000, 0);
+    run.venue().account = None;
     run.target(0, 1, &one((999, 5), (0, 0)));
     run.answer_all();
     run.venue().fill(0, 2);
@@ -166,7 +171,23 @@ fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused
         ..Execution::default()
     };
     writer.append(entry(RecordKind::OrderUpdate), told.as_bytes()).unwrap();
+    writer.append(entry(RecordKind::Begun), &[]).unwrap();
     drop((writer, journal));
     let error = Recovered::read(&dir.path().join("b"), 4, &table()).unwrap_err();
     assert_eq!(error.to_string(), "gateway record 2: the position after it is not what the fills come to");
+}
+
+#[test]
+fn a_run_that_never_began_is_passed_over_for_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::open(dir.path(), 3).unwrap();
+    assert_eq!(Recovered::latest(&data, &table()), Ok(Recovered::default()));
+    let run = data.begin_run().unwrap();
+    let _ = killed(&run.path);
+    // One without a journal, one with an empty one, one that did not get as far as a directory.
+    data.begin_run().unwrap();
+    drop(journal(&data.begin_run().unwrap().path));
+    std::fs::remove_dir(data.begin_run().unwrap().path).unwrap();
+    let left = Recovered::latest(&data, &table()).unwrap();
+    assert_eq!((left.last_seq, left.orders.len(), left.orders[0].run), (2, 2, 1));
 }
