@@ -121,11 +121,16 @@ impl DataDir {
         let path = self.path.join(name);
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let number = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(" = "));
-                let number = number.and_then(|rest| rest.strip_suffix('\n')?.parse().ok());
-                number.map(Some).ok_or(DataDirError::Text(path))
+                let digits = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(" = "));
+                let number = digits.and_then(|rest| rest.trim_end().parse().ok());
+                // Exactly as it is written here: no sign, no leading zero, a line feed.
+                number
+                    .filter(|number: &u64| text == line(name, *number))
+                    .map(Some)
+                    .ok_or(DataDirError::Text(path))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(DataDirError::Text(path)),
             Err(error) => Err(DataDirError::Io(path, error)),
         }
     }
@@ -136,13 +141,18 @@ impl DataDir {
         let new = self.path.join(format!("{name}.new"));
         let stored = File::create(&new)
             .and_then(|mut file| {
-                file.write_all(format!("{name} = {number}\n").as_bytes())?;
+                file.write_all(line(name, number).as_bytes())?;
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&new, &path))
             .and_then(|()| File::open(&self.path)?.sync_all());
         stored.map_err(|error| DataDirError::Io(path, error))
     }
+}
+
+/// What a file says.
+fn line(name: &str, number: u64) -> String {
+    format!("{name} = {number}\n")
 }
 
 #[cfg(test)]
@@ -174,7 +184,7 @@ mod tests {
         drop(data);
         let error = DataDir::open(dir.path(), 8).unwrap_err();
         assert!(error.to_string().ends_with("belongs to engine 7"), "{error}");
-        for text in ["runs = x\n", "runs = 7", "7\n", "runs = 99999999999\n"] {
+        for text in ["runs = x\n", "runs = 7", "runs = +7\n", "runs = 07\n", "7\n", "runs = 99999999999\n"] {
             fs::write(dir.path().join("runs"), text).unwrap();
             let data = DataDir::open(dir.path(), 7).unwrap();
             assert!(matches!(data.begin_run(), Err(DataDirError::Text(_))), "{text}");

@@ -63,7 +63,9 @@ pub enum AnswerEvent {
     Standing(Standing),
 }
 
-/// Where an order stands, as the venue answers a query by client order id.
+/// Where an order stands, as the venue answers a query by client order id. Conclusive: while a placement or an
+/// amendment of it is under way that the venue would still take (its receive window has not passed), an answer that it
+/// would change is told as [`Self::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The venue has or had it.
@@ -157,8 +159,9 @@ pub trait Counterparty: Send {
         false
     }
 
-    /// Asks for everything that the venue holds of ours, before trading begins. False: it did not leave, or this
-    /// venue cannot tell. May take memory.
+    /// Asks for everything that the venue holds of ours, before trading begins. The answer is of a time when no
+    /// request that an earlier process sent would be taken any more: its receive window has passed. False: it did
+    /// not leave, or this venue cannot tell. May take memory.
     fn ask_account(&mut self, _now: Nanos) -> bool {
         false
     }

@@ -38,7 +38,7 @@ impl<X: Counterparty> OrderManager<X> {
             }
         }
         if self.exchange.has_lost_answers() {
-            self.position_is_unknown();
+            self.position_is_unknown(format_args!("answers were lost"));
         }
         if self.exchange.has_reconnected() {
             for place in 0..self.orders.room() {
@@ -57,10 +57,10 @@ impl<X: Counterparty> OrderManager<X> {
         let misses = |filled: Qty, fill: Qty| filled.0.saturating_sub(fill.0) != order.filled.0;
         match (answer.event, answer.filled) {
             (AnswerEvent::Filled { .. }, Some(filled)) if filled <= order.filled => {
-                self.counts.late_answers += 1
+                self.counts.late_answers += 1;
             }
             (AnswerEvent::Filled { fill, .. }, Some(filled)) if misses(filled, fill.qty) => {
-                self.doubt(seq, out)
+                self.doubt(seq, out);
             }
             (AnswerEvent::Filled { .. }, _) => self.on_event(seq, answer.event, at, out),
             (AnswerEvent::Standing(standing), _) => self.on_standing(&order, standing, at, out),
@@ -98,10 +98,18 @@ impl<X: Counterparty> OrderManager<X> {
                     }
                 }
                 VenueState::Filled if amends => AnswerEvent::AmendRefused,
+                // The journal lost an amendment; nothing trades before the order is canceled.
+                VenueState::Open(level) if self.reconciling.is_some() => {
+                    if let Some(live) = self.orders.get_mut(order.seq) {
+                        live.order.amend = level;
+                    }
+                    AnswerEvent::Amended(level)
+                }
                 // More or less can trade than was ever sent: nothing here can be relied on.
                 VenueState::Open(_) | VenueState::Filled => {
                     self.counts.bad_answers += 1;
-                    return self.position_is_unknown();
+                    return self
+                        .position_is_unknown(format_args!("order {} is said to be {state:?}", order.seq));
                 }
                 VenueState::Canceled => AnswerEvent::Canceled,
                 VenueState::Rejected => AnswerEvent::Rejected,
@@ -126,14 +134,18 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 
-    /// An answer that no order of ours can have.
+    /// An answer that no order of ours can have. After a restart it may be about an order that the journal lost: the
+    /// comparison with the account then decides.
     #[cold]
     fn on_impossible_answer(&mut self, answer: &Answer) {
         self.counts.bad_answers += 1;
+        if self.reconciling.is_some() {
+            return;
+        }
         if answer.filled.is_some_and(|filled| filled.0 > 0)
             || matches!(answer.event, AnswerEvent::Filled { .. })
         {
-            self.position_is_unknown();
+            self.position_is_unknown(format_args!("no order can have {answer:?}"));
         }
     }
 
@@ -171,8 +183,8 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// The position is not known any more: nothing may be traded on it.
     #[cold]
-    pub(super) fn position_is_unknown(&self) {
-        self.control.stop(StopReason::PositionUnknown);
+    pub(super) fn position_is_unknown(&self, why: std::fmt::Arguments<'_>) {
+        self.control.stop_with(StopReason::PositionUnknown, why.to_string());
     }
 
     /// Something happened to an order that is live.
@@ -204,7 +216,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
         let Live { order, record, book: index, slot, .. } = *live;
         if fill.qty.0 > 0 && self.book_fill(index, &order, fill, is_maker).is_err() {
-            self.position_is_unknown();
+            self.position_is_unknown(format_args!("a fill of order {seq} cannot be booked"));
         }
         match event {
             AnswerEvent::Amended(_) => self.counts.amended += 1,
@@ -256,7 +268,7 @@ impl<X: Counterparty> OrderManager<X> {
             AnswerEvent::Accepted => self.counts.late_answers += 1,
             AnswerEvent::Filled { .. } => {
                 self.counts.bad_answers += 1;
-                self.position_is_unknown();
+                self.position_is_unknown(format_args!("order {seq} cannot have {event:?}"));
             }
             _ => {
                 self.counts.bad_answers += 1;

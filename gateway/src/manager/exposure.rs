@@ -67,7 +67,7 @@ impl<X: Counterparty> OrderManager<X> {
         // Without an ask the last price that it was worth stays.
         let price = traded.market.ask.price;
         if price.0 > 0 && self.gate.hold(traded.instrument.id, long, short, price).is_err() {
-            self.position_is_unknown();
+            self.position_is_unknown(format_args!("what instrument {instrument} comes to does not fit"));
         }
     }
 }

@@ -91,6 +91,9 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     assemble_with(setup, source, tap, counters, writer, party, None)
 }
 
+/// Five stages, and where their reports arrive.
+pub type Assembled<F, T, X> = (Stages<F, AnyCodec, T, X>, Reports);
+
 /// Who answers orders, and what orders are called there.
 pub struct Party<X> {
     /// The counterparty.
@@ -109,7 +112,7 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     mut writer: impl FnMut(Lane) -> Result<Writer, String>,
     party: Party<X>,
     recovered: Option<&Recovered>,
-) -> Result<(Stages<F, AnyCodec, T, X>, Reports), String> {
+) -> Result<Assembled<F, T, X>, String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
     let connection = |id: &InstrumentId| {
         let instrument = table.get(*id)?;

@@ -16,5 +16,6 @@ pub mod keys;
 pub mod lines;
 pub mod num;
 pub mod orders;
+pub mod recovery;
 pub mod stage;
 pub mod wire;
