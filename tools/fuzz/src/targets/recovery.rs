@@ -80,7 +80,7 @@ pub fn data_dir(data: &[u8]) -> Outcome {
         (Ok(Some(last)), Ok(next)) => {
             assert_eq!(format!("runs = {}\n", last.number).as_bytes(), data, "a number written otherwise");
             assert_eq!(next.number, last.number + 1);
-            outcome("counted")
+            outcome(("counted", data.len()))
         }
         (Ok(Some(last)), Err(error)) => {
             assert!(last.number == u32::MAX && matches!(error, DataDirError::NoRunLeft), "{error}");
