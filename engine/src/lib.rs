@@ -8,6 +8,7 @@ pub mod book_stage;
 pub mod candle;
 pub mod commands;
 pub mod counters;
+pub mod data_dir;
 pub mod decisions;
 pub mod fees;
 pub mod histogram;

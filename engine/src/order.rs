@@ -124,6 +124,8 @@ pub enum OrderEvent {
     Expired,
     /// An answer is overdue.
     TimedOut,
+    /// Answers about it may have been lost.
+    InDoubt,
     /// Another price or whole quantity was sent; more than what has filled.
     AmendSent(Level),
     /// The venue amended it: the price and whole quantity that it has now.
@@ -237,6 +239,7 @@ impl Order {
             (OrderEvent::Canceled, _) => Canceled,
             (OrderEvent::Expired, _) => Expired,
             (OrderEvent::TimedOut, PendingCreate | PendingCancel | PendingAmend) => Unknown,
+            (OrderEvent::InDoubt, _) => Unknown,
             (OrderEvent::AmendSent(level), Open | PartiallyFilled) if level.qty > self.filled => {
                 next.amend = level;
                 PendingAmend
@@ -420,19 +423,19 @@ mod tests {
     /// (`+`) and without, against events. `!` refused, `=` stays, `r` resting (open, or partially filled).
     /// The fill is one that leaves something of every quantity.
     const TABLE: &str = "
-        state              accepted rejected cancel refused canceled fill     expired timeout amend amended unamended
-        pending-create     r        R        pc     !       C        pf       E       ?       !     !       !
-        open               !        !        pc     !       C        pf       E       !       pa    !       !
-        partially-filled   =        !        pc     !       C        =        E       !       pa    !       !
-        pending-cancel     =        R0       !      r       C        =        E       ?       !     !       !
-        pending-cancel+    =        !        !      pa      C        =        E       ?       !     =       =
-        pending-amend+     =        !        pc     !       C        =        E       ?       !     r       r
-        unknown            r        R0       pc     r       C        =        E       !       !     !       !
-        unknown+           =        !        pc     pa      C        =        E       !       !     r       r
-        filled             !        !        !      !       !        !        !       !       !     !       !
-        canceled           !        !        !      !       !        !        !       !       !     !       !
-        rejected           !        !        !      !       !        !        !       !       !     !       !
-        expired            !        !        !      !       !        !        !       !       !     !       !
+        state              accepted rejected cancel refused canceled fill     expired timeout amend amended unamended doubt
+        pending-create     r        R        pc     !       C        pf       E       ?       !     !       !         ?
+        open               !        !        pc     !       C        pf       E       !       pa    !       !         ?
+        partially-filled   =        !        pc     !       C        =        E       !       pa    !       !         ?
+        pending-cancel     =        R0       !      r       C        =        E       ?       !     !       !         ?
+        pending-cancel+    =        !        !      pa      C        =        E       ?       !     =       =         ?
+        pending-amend+     =        !        pc     !       C        =        E       ?       !     r       r         ?
+        unknown            r        R0       pc     r       C        =        E       !       !     !       !         ?
+        unknown+           =        !        pc     pa      C        =        E       !       !     r       r         ?
+        filled             !        !        !      !       !        !        !       !       !     !       !         !
+        canceled           !        !        !      !       !        !        !       !       !     !       !         !
+        rejected           !        !        !      !       !        !        !       !       !     !       !         !
+        expired            !        !        !      !       !        !        !       !       !     !       !         !
     ";
 
     /// What the table says of an order before an event; None: refused.
@@ -474,6 +477,7 @@ mod tests {
             7 => ("amend", OrderEvent::AmendSent(level(101, 900))),
             8 => ("amended", OrderEvent::Amended(level(101, 900))),
             9 => ("unamended", OrderEvent::AmendRefused),
+            10 => ("doubt", OrderEvent::InDoubt),
             _ => ("fill", OrderEvent::Filled(Qty(1))),
         }
     }
@@ -567,7 +571,7 @@ mod tests {
                 prop_assert!(order.filled <= order.level.qty && order.remaining().0 >= 0);
                 prop_assert!(order.filled >= before.filled && order.seq == before.seq);
                 // What is reserved only ever shrinks by a fill, an answer or the end.
-                let sent = matches!(event, OrderEvent::CancelSent | OrderEvent::TimedOut | OrderEvent::AmendSent(_));
+                let sent = matches!(event, OrderEvent::CancelSent | OrderEvent::TimedOut | OrderEvent::InDoubt | OrderEvent::AmendSent(_));
                 prop_assert!(!sent || order.remaining() >= before.remaining());
                 if order.state == OrderState::Filled {
                     prop_assert_eq!(order.filled, order.level.qty);

@@ -158,6 +158,8 @@ pub enum StopReason {
     ThreadStalled = 6,
     /// A thread is gone, and did not end.
     ThreadDied = 7,
+    /// After a restart the venue and the journal did not agree.
+    Unreconciled = 8,
 }
 
 impl StopReason {
@@ -172,6 +174,7 @@ impl StopReason {
             Self::OperatorKill => "the operator killed trading",
             Self::ThreadStalled => "a thread stalled",
             Self::ThreadDied => "a thread died",
+            Self::Unreconciled => "the venue and the journal of the run before do not agree",
         }
     }
 }
@@ -213,6 +216,7 @@ impl Control {
             5 => Some(StopReason::OperatorKill),
             6 => Some(StopReason::ThreadStalled),
             7 => Some(StopReason::ThreadDied),
+            8 => Some(StopReason::Unreconciled),
             _ => Some(StopReason::PositionUnknown),
         }
     }

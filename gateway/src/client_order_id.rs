@@ -47,6 +47,8 @@ impl fmt::Debug for ClientOrderId {
 #[derive(Clone, Copy, Debug)]
 pub struct ClientOrderIds {
     prefix: ClientOrderId,
+    engine: u16,
+    run: u32,
 }
 
 impl ClientOrderIds {
@@ -59,7 +61,30 @@ impl ClientOrderIds {
         prefix.push(b"-");
         prefix.push_number(u64::from(run));
         prefix.push(b"-");
-        Self { prefix }
+        Self { prefix, engine, run }
+    }
+
+    /// The run that the ids are of.
+    #[must_use]
+    pub const fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// The same engine's ids of another run.
+    #[must_use]
+    pub fn of_run(&self, run: u32) -> Self {
+        Self::new(self.engine, run)
+    }
+
+    /// Run and sequence of an id of this engine, whichever run it is of. None: another engine's, or not ours at all.
+    #[must_use]
+    pub fn run_and_seq(&self, id: &ClientOrderId) -> Option<(u32, u64)> {
+        if let Some(seq) = self.seq_of(id) {
+            return Some((self.run, seq));
+        }
+        let run = id.as_bytes().split(|byte| *byte == b'-').nth(1)?;
+        let run = std::str::from_utf8(run).ok()?.parse().ok()?;
+        Some((run, self.of_run(run).seq_of(id)?))
     }
 
     /// What every id of the run begins with: all of it but the sequence.
@@ -134,6 +159,20 @@ mod tests {
         }
         let longest = ClientOrderIds::new(u16::MAX, u32::MAX);
         assert_eq!(longest.seq_of(&longest.id((1 << 48) - 1)), Some((1 << 48) - 1));
+    }
+
+    #[test]
+    fn an_id_of_an_earlier_run_is_known_by_run_and_sequence() {
+        let ids = ClientOrderIds::new(7, 12);
+        assert_eq!(ids.run_and_seq(&ids.id(345)), Some((12, 345)));
+        assert_eq!(ids.run_and_seq(&ids.of_run(3).id(9)), Some((3, 9)));
+        for other in ["sb8-3-9", "sb7-03-9", "sb7-+3-9", "sb7-3-", "sb7-4294967296-1", "sb7", "web_1"] {
+            assert_eq!(
+                ids.run_and_seq(&ClientOrderId::from_bytes(other.as_bytes()).unwrap()),
+                None,
+                "{other}"
+            );
+        }
     }
 
     #[test]

@@ -99,6 +99,16 @@ pub trait OrderCodec {
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError>;
 
+    /// The message that asks what became of the order `id`.
+    /// Err: as [`Self::place`].
+    fn query<'o>(
+        &mut self,
+        request: Request,
+        instrument: InstrumentId,
+        id: &ClientOrderId,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], EncodeError>;
+
     /// What becomes of `open` when it is amended to `to`: the price, and the quantity that shall rest from then on.
     /// Says which order has to be approved before [`Self::amend`]: unless a new one is needed, `open` with its
     /// sequence and `to`, the quantity with `filled` added; else an order of another sequence with `to`.

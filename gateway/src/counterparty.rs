@@ -2,8 +2,9 @@
 //! either: it hands over what the gate approved and takes answers in the order in which they come.
 
 use crate::client_order_id::ClientOrderId;
+use engine::ids::InstrumentId;
 use engine::message::Message;
-use engine::num::Level;
+use engine::num::{Level, Qty, Side};
 use engine::order::Order;
 use engine::risk::Approved;
 use engine::time::Nanos;
@@ -17,6 +18,8 @@ pub enum Request<'a> {
     Amend(&'a Order, &'a Approved),
     /// An order's end.
     Cancel(&'a Order),
+    /// What became of an order: [`AnswerEvent::Standing`] answers it, behind every fill of the order, from the first.
+    Query(&'a Order),
 }
 
 /// What a counterparty says of an order.
@@ -26,6 +29,10 @@ pub struct Answer {
     pub id: ClientOrderId,
     /// What became of it.
     pub event: AnswerEvent,
+    /// All that has traded of it, this event included, as the venue counts (Binance: `executedQty`, `z`). By it a
+    /// fill is taken once, however often it is told, and one that is missing is noticed. None: the answer does not
+    /// say, as a refusal does not.
+    pub filled: Option<Qty>,
 }
 
 /// What became of an order.
@@ -52,6 +59,66 @@ pub enum AnswerEvent {
         /// It rested before.
         maker: bool,
     },
+    /// The answer to a query.
+    Standing(Standing),
+}
+
+/// Where an order stands, as the venue answers a query by client order id. Conclusive: while a placement or an
+/// amendment of it is under way that the venue would still take (its receive window has not passed), an answer that it
+/// would change is told as [`Self::Unknown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The venue has or had it.
+    Exists {
+        /// Where it stands.
+        state: VenueState,
+        /// All that has traded of it. Those fills come before this answer.
+        filled: Qty,
+    },
+    /// The venue never had it and never will: it does not know the id, and a request that is still under way would
+    /// be refused, because its receive window has passed.
+    Absent,
+    /// It cannot be told now: an error, no answer, a venue that has forgotten, or a request that may still arrive.
+    Unknown,
+}
+
+/// What a venue says of an order that it has or had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueState {
+    /// It rests, at this price and whole quantity.
+    Open(Level),
+    /// All of it traded.
+    Filled,
+    /// It was canceled.
+    Canceled,
+    /// It was not taken.
+    Rejected,
+    /// The venue ended it.
+    Expired,
+}
+
+/// What a venue holds of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Every open order, whoever placed it.
+    pub open: Vec<VenueOrder>,
+    /// Positions by instrument id; zero where there is none.
+    pub positions: Vec<Qty>,
+}
+
+/// An open order in a venue's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueOrder {
+    /// What the venue knows it by.
+    pub id: ClientOrderId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Buys or sells.
+    pub side: Side,
+    /// Price and whole quantity.
+    pub level: Level,
+    /// Traded so far.
+    pub filled: Qty,
 }
 
 /// A counterparty. It neither blocks nor allocates after the start.
@@ -85,4 +152,22 @@ pub trait Counterparty: Send {
 
     /// The oldest answer that has come until `now`, with its time, handed out once.
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)>;
+
+    /// Answers may have been lost since the last call, as when a private stream was opened again: every order is
+    /// asked about.
+    fn has_reconnected(&mut self) -> bool {
+        false
+    }
+
+    /// Asks for everything that the venue holds of ours, before trading begins. The answer is of a time when no
+    /// request that an earlier process sent would be taken any more: its receive window has passed. False: it did
+    /// not leave, or this venue cannot tell. May take memory.
+    fn ask_account(&mut self, _now: Nanos) -> bool {
+        false
+    }
+
+    /// What the venue answered to the last [`Self::ask_account`] and has come until `now`, once. None: nothing yet.
+    fn take_account(&mut self, _now: Nanos) -> Option<Account> {
+        None
+    }
 }

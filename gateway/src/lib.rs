@@ -9,5 +9,6 @@ pub mod counterparty;
 pub mod latency;
 pub mod manager;
 pub mod paper;
+pub mod recovery;
 pub mod stage;
 pub mod venues;

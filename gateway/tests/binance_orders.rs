@@ -121,7 +121,9 @@ proptest! {
 
         let bytes = codec.cancel(request, open.instrument, &open_id, &mut out).unwrap();
         let cancel = json!({"symbol": instrument.symbol, "origClientOrderId": open_text, "timestamp": NOW.as_ms()});
-        prop_assert_eq!(read(bytes, way), message("order.cancel", cancel));
+        prop_assert_eq!(read(bytes, way), message("order.cancel", cancel.clone()));
+        let bytes = codec.query(request, open.instrument, &open_id, &mut out).unwrap();
+        prop_assert_eq!(read(bytes, way), message("order.status", cancel));
 
         let to = Level { price: Price(if same_price { price } else { to_price }), qty: Qty(to_qty) };
         let rests = qty - open.filled.0;

@@ -1,9 +1,11 @@
 //! What the records of a run's journal hold. Bodies are plain little-endian data, declared here once for the
 //! stages that write them and the tools that read them. Texts (configuration, instruments, reasons) are UTF-8.
 
+use crate::ids::StrategyId;
 use crate::message::{BookChanged, Execution, book_state, i128_of, words_of};
-use crate::num::{Decimal, Price, Qty};
+use crate::num::{Decimal, Level, Price, Qty};
 use crate::order::Order;
+use crate::position::Position;
 use crate::risk::{Refusal, RiskRule};
 use crate::time::Nanos;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -69,11 +71,18 @@ pub enum RecordKind {
     Touch = 38,
     /// Gateway: trading was stopped; what follows only ends what was open. No body.
     Halt = 39,
+    /// Gateway: what a strategy holds when the run begins, from the run before. Body: [`OpeningBody`].
+    Opening = 40,
+    /// Gateway: an order of an earlier run that had not ended, unknown until the venue has said. Body:
+    /// [`CarriedBody`].
+    Carried = 41,
+    /// Gateway: all that the run before left stands before this record; nothing was sent before it. No body.
+    Begun = 42,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -101,6 +110,9 @@ impl RecordKind {
         Self::OrderStamps,
         Self::Touch,
         Self::Halt,
+        Self::Opening,
+        Self::Carried,
+        Self::Begun,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -140,6 +152,9 @@ impl RecordKind {
             Self::OrderStamps => "order-stamps",
             Self::Touch => "touch",
             Self::Halt => "halt",
+            Self::Opening => "opening",
+            Self::Carried => "carried",
+            Self::Begun => "begun",
         }
     }
 }
@@ -225,6 +240,78 @@ pub struct OrderBody {
     pub account: u16,
     /// Zero.
     pub reserved: u16,
+}
+
+/// Body of `Opening`. Amounts as two words, in units of the instrument's amount exponent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct OpeningBody {
+    /// Held; negative when short.
+    pub qty: Qty,
+    /// Number of fills.
+    pub fills: u64,
+    /// Earned by selling minus spent by buying, fees not included.
+    pub cash: [u64; 2],
+    /// What the quantity held is worth at its average cost.
+    pub cost: [u64; 2],
+    /// Fees paid.
+    pub fees: [u64; 2],
+    /// Quantity bought.
+    pub bought: [u64; 2],
+    /// Quantity sold.
+    pub sold: [u64; 2],
+    /// Whose it is.
+    pub strategy: u16,
+    /// Zero.
+    pub reserved: [u16; 3],
+}
+
+impl OpeningBody {
+    /// What a strategy holds.
+    #[must_use]
+    pub const fn new(strategy: StrategyId, position: &Position) -> Self {
+        Self {
+            qty: position.qty,
+            fills: position.fills,
+            cash: words_of(position.cash),
+            cost: words_of(position.cost),
+            fees: words_of(position.fees),
+            bought: words_of(position.bought),
+            sold: words_of(position.sold),
+            strategy: strategy.0,
+            reserved: [0; 3],
+        }
+    }
+
+    /// The position.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        Position {
+            qty: self.qty,
+            cash: i128_of(self.cash),
+            cost: i128_of(self.cost),
+            fees: i128_of(self.fees),
+            fills: self.fills,
+            bought: i128_of(self.bought),
+            sold: i128_of(self.sold),
+        }
+    }
+}
+
+/// Body of `Carried`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct CarriedBody {
+    /// The order, at the price and whole quantity that it had when it was last known.
+    pub order: OrderBody,
+    /// Price and whole quantity of an amendment that was not answered; zero quantity: there was none.
+    pub amend: Level,
+    /// Traded of it.
+    pub filled: Qty,
+    /// The run that its client order id is of.
+    pub run: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Body of `GateRefused`.
@@ -370,6 +457,7 @@ impl Touch {
 
 const _: () = assert!(size_of::<Touch>() == 24);
 const _: () = assert!(size_of::<ParamChange>() == 16);
+const _: () = assert!(size_of::<OpeningBody>() == 104 && size_of::<CarriedBody>() == 64);
 const _: () = assert!(size_of::<FrameHead>() == 12 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
 

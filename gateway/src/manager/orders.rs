@@ -2,8 +2,10 @@
 //! step. A sequence whose place is taken is skipped; sequences are never used again.
 
 use engine::ids::Cause;
+use engine::num::Qty;
 use engine::order::Order;
 use engine::time::Nanos;
+use std::collections::VecDeque;
 
 /// An order that has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -11,11 +13,17 @@ pub(super) struct Live {
     pub(super) order: Order,
     /// Its own record: what its answers are caused by.
     pub(super) record: Cause,
-    /// When the answer that it owes is overdue; `Nanos::MAX`: it owes none.
+    /// When the answer that it owes is overdue, or an unknown one is asked about again; `Nanos::MAX`: it owes none.
     pub(super) deadline: Nanos,
     /// Which book it belongs to, and its place there.
     pub(super) book: usize,
     pub(super) slot: usize,
+    /// The run that its client order id is of.
+    pub(super) run: u32,
+    /// Times it was asked about since it became unknown.
+    pub(super) queries: u32,
+    /// It was unknown once: an answer to a request of before may still come, and must not be taken for another's.
+    pub(super) was_unknown: bool,
 }
 
 /// The arena.
@@ -25,6 +33,8 @@ pub(super) struct Orders {
     count: usize,
     /// No answer is overdue before this.
     next_deadline: Nanos,
+    /// What had filled of orders that ended lately, the youngest last.
+    ended: VecDeque<(u64, Qty)>,
 }
 
 impl Orders {
@@ -32,7 +42,8 @@ impl Orders {
     pub(super) fn new(capacity: usize) -> Self {
         // Twice the room, so that a sequence finds its place free more often than not.
         let places = vec![None; (2 * capacity.max(1)).next_power_of_two()].into();
-        Self { places, next_seq: 1, count: 0, next_deadline: Nanos::MAX }
+        let ended = VecDeque::with_capacity(ENDED_PER_ORDER * capacity.max(1));
+        Self { places, next_seq: 1, count: 0, next_deadline: Nanos::MAX, ended }
     }
 
     /// The sequence of the next order. None: there is no room.
@@ -47,9 +58,25 @@ impl Orders {
         None
     }
 
+    /// Sequences up to `seq` have been used, by this run or an earlier one.
+    pub(super) fn used(&mut self, seq: u64) {
+        self.next_seq = self.next_seq.max(seq.saturating_add(1));
+    }
+
+    /// What had filled of an order that ended. None: it ended long ago, or never was.
+    #[cold]
+    pub(super) fn filled_of_ended(&self, seq: u64) -> Option<Qty> {
+        self.ended.iter().rev().find(|(of, _)| *of == seq).map(|(_, filled)| *filled)
+    }
+
     /// Whether an order of this sequence has ever been.
     pub(super) const fn has_been(&self, seq: u64) -> bool {
         seq > 0 && seq < self.next_seq
+    }
+
+    /// Whether there is room for an order of this sequence.
+    pub(super) fn is_free(&self, seq: u64) -> bool {
+        self.places.get(self.place(seq)).is_some_and(Option::is_none)
     }
 
     /// Takes an order in, at the sequence that `next_seq` gave.
@@ -59,7 +86,7 @@ impl Orders {
         if let Some(place) = self.places.get_mut(place) {
             *place = Some(live);
             self.count += 1;
-            self.next_seq = live.order.seq + 1;
+            self.used(live.order.seq);
         }
     }
 
@@ -79,10 +106,13 @@ impl Orders {
     pub(super) fn remove(&mut self, seq: u64) {
         let place = self.place(seq);
         if let Some(place) = self.places.get_mut(place)
-            && place.is_some_and(|live| live.order.seq == seq)
+            && let Some(live) = place.take_if(|live| live.order.seq == seq)
         {
-            *place = None;
             self.count -= 1;
+            if self.ended.len() == self.ended.capacity() {
+                self.ended.pop_front();
+            }
+            self.ended.push_back((seq, live.order.filled));
         }
     }
 
@@ -134,6 +164,9 @@ impl Orders {
     }
 }
 
+/// Orders that ended and are remembered, for each that can be live: a fill told again is known by them.
+const ENDED_PER_ORDER: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +189,16 @@ mod tests {
             filled: Qty(0),
             state: OrderState::PendingCreate,
         };
-        Live { order, record: Cause::NONE, deadline: Nanos::MAX, book: 0, slot: 0 }
+        Live {
+            order,
+            record: Cause::NONE,
+            deadline: Nanos::MAX,
+            book: 0,
+            slot: 0,
+            run: 0,
+            queries: 0,
+            was_unknown: false,
+        }
     }
 
     proptest! {
@@ -179,6 +221,7 @@ mod tests {
                     orders.remove(seq);
                     all.remove(&seq);
                     prop_assert!(orders.has_been(seq));
+                    prop_assert_eq!(orders.filled_of_ended(seq), Some(Qty(0)));
                 }
                 prop_assert_eq!(orders.count(), all.len());
                 prop_assert!((1..=last).all(|seq| orders.get(seq).is_some() == all.contains_key(&seq)));

@@ -28,6 +28,8 @@ pub struct OrderCounts {
     pub amends_refused: u64,
     /// Answers that did not come in time.
     pub timed_out: u64,
+    /// Queries about orders that were unknown.
+    pub queries: u64,
     /// Answers to orders that had ended: a fill or a cancel was faster.
     pub late_answers: u64,
     /// Answers that no order could have.

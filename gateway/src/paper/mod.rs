@@ -15,13 +15,14 @@
 //! It speaks Binance's order protocol whatever the venue of the market data is.
 
 pub mod depth;
+mod history;
 pub mod matching;
 pub mod queue;
 pub mod request;
 pub mod venue;
 
 use crate::client_order_id::ClientOrderId;
-use crate::counterparty::{Answer, AnswerEvent};
+use crate::counterparty::{Account, Answer, AnswerEvent, Standing, VenueOrder, VenueState};
 use engine::book::BookConfig;
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::InstrumentTable;
@@ -29,6 +30,7 @@ use engine::message::Trade;
 use engine::num::{Level, Price, Qty, Side};
 use engine::order::Tif;
 use engine::time::Nanos;
+use history::History;
 use matching::{Fill, FillModel, Incoming, Matching, Placed};
 use queue::QueueModel;
 use request::{Request, RequestError, RequestErrorKind, Wants};
@@ -74,6 +76,7 @@ pub struct PaperExchange {
     orders: Vec<Option<Known>>,
     requests: VecDeque<(Nanos, Request)>,
     answers: VecDeque<(Nanos, Answer)>,
+    history: History,
     clock: Nanos,
     overflowed: bool,
 }
@@ -114,6 +117,7 @@ impl PaperExchange {
             orders: vec![None; orders_max],
             requests: VecDeque::with_capacity(orders_max),
             answers: VecDeque::with_capacity(ANSWERS_PER_ORDER * orders_max.max(8)),
+            history: History::new(table.len(), REMEMBERED_PER_ORDER * orders_max.max(8)),
             clock: Nanos::default(),
             overflowed: false,
         }
@@ -208,6 +212,24 @@ impl PaperExchange {
         self.answers.pop_front()
     }
 
+    /// What is held of ours now.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let rests = |(slot, known): (usize, &Option<Known>)| {
+            let known = known.as_ref()?;
+            let price = self.markets.get(known.instrument.index())?.matching.find(slot as u64)?.price;
+            let Known { id, instrument, side, qty, filled } = *known;
+            Some(VenueOrder { id, instrument, side, level: Level { price, qty }, filled })
+        };
+        let open = self.orders.iter().enumerate().filter_map(rests).collect();
+        Account { open, positions: self.history.positions() }
+    }
+
+    /// From decision to exchange and back, for what is asked beside the orders.
+    const fn round_trip(&self) -> Nanos {
+        Nanos::from_us(self.config.entry_latency_us + self.config.response_latency_us)
+    }
+
     /// Orders that rest.
     #[must_use]
     pub fn resting_count(&self) -> usize {
@@ -234,6 +256,7 @@ impl PaperExchange {
         let mut desk = Desk {
             orders: &mut self.orders,
             answers: &mut self.answers,
+            history: &mut self.history,
             overflowed: &mut self.overflowed,
             when,
         };
@@ -248,6 +271,7 @@ impl PaperExchange {
         let mut desk = Desk {
             orders: &mut self.orders,
             answers: &mut self.answers,
+            history: &mut self.history,
             overflowed: &mut self.overflowed,
             when,
         };
@@ -257,34 +281,49 @@ impl PaperExchange {
                 if desk.cancel(market, &Request { id: open, ..*request }) || !stops {
                     desk.place(market, request, (side, limit, qty, tif));
                 } else {
-                    desk.answer(request.id, AnswerEvent::Rejected);
+                    desk.end(request.id, AnswerEvent::Rejected, Qty(0));
                 }
             }
             Wants::Cancel => _ = desk.cancel(market, request),
             Wants::Modify { price, qty } => desk.modify(market, request, Level { price, qty }),
             Wants::Shrink { qty } => desk.shrink(market, request, qty),
+            Wants::Query => desk.query(market, request),
         }
     }
 }
 
 /// Answers that one order can have before they are taken: its fills level by level, and its end.
 const ANSWERS_PER_ORDER: usize = 16;
+/// Orders that ended, and fills, that are remembered for each order that can rest.
+const REMEMBERED_PER_ORDER: usize = 64;
 
 /// Where requests and fills become answers.
 struct Desk<'a> {
     orders: &'a mut [Option<Known>],
     answers: &'a mut VecDeque<(Nanos, Answer)>,
+    history: &'a mut History,
     overflowed: &'a mut bool,
     when: Nanos,
 }
 
 impl Desk<'_> {
-    fn answer(&mut self, id: ClientOrderId, event: AnswerEvent) {
+    fn answer(&mut self, id: ClientOrderId, event: AnswerEvent, filled: Option<Qty>) {
         if self.answers.len() == self.answers.capacity() {
             *self.overflowed = true;
             return;
         }
-        self.answers.push_back((self.when, Answer { id, event }));
+        self.answers.push_back((self.when, Answer { id, event, filled }));
+    }
+
+    /// The end of an order, as its answer and for whoever asks later.
+    fn end(&mut self, id: ClientOrderId, event: AnswerEvent, filled: Qty) {
+        let state = match event {
+            AnswerEvent::Canceled => VenueState::Canceled,
+            AnswerEvent::Expired => VenueState::Expired,
+            _ => VenueState::Rejected,
+        };
+        self.history.ended(id, state, filled);
+        self.answer(id, event, Some(filled));
     }
 
     #[inline]
@@ -293,11 +332,38 @@ impl Desk<'_> {
         let Some(slot) = slot else { return };
         let Some(order) = slot else { return };
         order.filled.0 += fill.level.qty.0;
-        let id = order.id;
+        let Known { id, instrument, side, filled, .. } = *order;
         if fill.done {
             *slot = None;
         }
-        self.answer(id, AnswerEvent::Filled { fill: fill.level, maker: fill.maker });
+        let told = self.history.filled(id, instrument, side, (fill.level, fill.maker), filled);
+        if fill.done {
+            self.history.ended(id, VenueState::Filled, filled);
+        }
+        self.answer(id, told.event, Some(filled));
+    }
+
+    /// Every fill of an order again, then where it stands.
+    fn query(&mut self, market: &Market, request: &Request) {
+        let standing = match self.find(request) {
+            Some((slot, order)) => match market.matching.find(slot as u64) {
+                Some(Level { price, .. }) => Standing::Exists {
+                    state: VenueState::Open(Level { price, qty: order.qty }),
+                    filled: order.filled,
+                },
+                None => Standing::Unknown,
+            },
+            None => self.history.standing(&request.id),
+        };
+        for told in self.history.fills(request.id) {
+            if self.answers.len() == self.answers.capacity() {
+                *self.overflowed = true;
+                return;
+            }
+            let answer = Answer { id: request.id, event: told.event, filled: Some(told.filled) };
+            self.answers.push_back((self.when, answer));
+        }
+        self.answer(request.id, AnswerEvent::Standing(standing), None);
     }
 
     fn find(&self, request: &Request) -> Option<(usize, Known)> {
@@ -314,42 +380,45 @@ impl Desk<'_> {
     ) {
         let free = self.orders.iter().position(Option::is_none);
         let (Some(slot), true, None) = (free, market.open, self.find(request)) else {
-            return self.answer(request.id, AnswerEvent::Rejected);
+            return self.end(request.id, AnswerEvent::Rejected, Qty(0));
         };
         self.orders[slot] =
             Some(Known { id: request.id, instrument: request.instrument, side, qty, filled: Qty(0) });
         // The answer stands before the fills; where the order is turned away, there were none.
         let at = self.answers.len();
-        self.answer(request.id, AnswerEvent::Accepted);
+        self.answer(request.id, AnswerEvent::Accepted, Some(Qty(0)));
         let incoming = Incoming { order: slot as u64, side, limit, qty, tif };
-        let event = match market.matching.place(&incoming, &mut |fill| self.filled(&fill)) {
-            Placed::Rests | Placed::Filled => return,
+        match market.matching.place(&incoming, &mut |fill| self.filled(&fill)) {
+            Placed::Rests | Placed::Filled => {}
             Placed::Expired => {
-                self.orders[slot] = None;
-                return self.answer(request.id, AnswerEvent::Expired);
+                let filled = self.orders[slot].take().map_or(Qty(0), |order| order.filled);
+                self.end(request.id, AnswerEvent::Expired, filled);
             }
-            Placed::WouldTake | Placed::Full => AnswerEvent::Rejected,
-        };
-        self.orders[slot] = None;
-        self.answers.truncate(at);
-        self.answer(request.id, event);
+            Placed::WouldTake | Placed::Full => {
+                self.orders[slot] = None;
+                self.answers.truncate(at);
+                self.end(request.id, AnswerEvent::Rejected, Qty(0));
+            }
+        }
     }
 
     /// Whether it was there to be canceled.
     fn cancel(&mut self, market: &mut Market, request: &Request) -> bool {
         let found = self.find(request).filter(|(slot, _)| market.matching.cancel(*slot as u64).is_some());
-        if let Some((slot, _)) = found {
-            self.orders[slot] = None;
+        match found {
+            Some((slot, order)) => {
+                self.orders[slot] = None;
+                self.end(request.id, AnswerEvent::Canceled, order.filled);
+            }
+            None => self.answer(request.id, AnswerEvent::CancelRefused, None),
         }
-        let event = if found.is_some() { AnswerEvent::Canceled } else { AnswerEvent::CancelRefused };
-        self.answer(request.id, event);
         found.is_some()
     }
 
     /// Another price or quantity: to the end of the queue. An amendment to no more than what is filled cancels.
     fn modify(&mut self, market: &mut Market, request: &Request, level: Level) {
         let Some((slot, order)) = self.find(request).filter(|_| market.open) else {
-            return self.answer(request.id, AnswerEvent::AmendRefused);
+            return self.answer(request.id, AnswerEvent::AmendRefused, None);
         };
         // As at the venue: an amended post-only order that would take is canceled.
         if level.qty <= order.filled || market.matching.would_take(order.side, level.price) {
@@ -357,20 +426,20 @@ impl Desk<'_> {
             return;
         }
         if market.matching.cancel(slot as u64).is_none() {
-            return self.answer(request.id, AnswerEvent::AmendRefused);
+            return self.answer(request.id, AnswerEvent::AmendRefused, None);
         }
         let qty = Qty(level.qty.0 - order.filled.0);
         let (side, limit, tif) = (order.side, Some(level.price), Tif::PostOnly);
         // It does not take, and there is the room that it had.
         market.matching.place(&Incoming { order: slot as u64, side, limit, qty, tif }, &mut |_| ());
         self.orders[slot] = Some(Known { qty: level.qty, ..order });
-        self.answer(request.id, AnswerEvent::Amended(level));
+        self.answer(request.id, AnswerEvent::Amended(level), Some(order.filled));
     }
 
     /// Less to trade, in its place.
     fn shrink(&mut self, market: &mut Market, request: &Request, qty: Qty) {
         let Some((slot, order)) = self.find(request).filter(|(_, order)| qty < order.qty) else {
-            return self.answer(request.id, AnswerEvent::AmendRefused);
+            return self.answer(request.id, AnswerEvent::AmendRefused, None);
         };
         if qty <= order.filled {
             self.cancel(market, request);
@@ -378,228 +447,16 @@ impl Desk<'_> {
         }
         let left = Qty(qty.0 - order.filled.0);
         let level = market.matching.find(slot as u64).filter(|_| market.matching.reduce(slot as u64, left));
-        let event = match level {
+        match level {
             Some(level) => {
                 self.orders[slot] = Some(Known { qty, ..order });
-                AnswerEvent::Amended(Level { qty, ..level })
+                let amended = AnswerEvent::Amended(Level { qty, ..level });
+                self.answer(request.id, amended, Some(order.filled));
             }
-            None => AnswerEvent::AmendRefused,
-        };
-        self.answer(request.id, event);
+            None => self.answer(request.id, AnswerEvent::AmendRefused, None),
+        }
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::client_order_id::ClientOrderIds;
-    use engine::instrument::{ContractKind, Instrument, PriceRule, Status};
-    use engine::num::{Decimal, Step};
-
-    pub(crate) fn table() -> InstrumentTable {
-        let step = |text: &str| Step::parse(text.as_bytes()).unwrap();
-        let mut table = InstrumentTable::default();
-        table.add(Instrument {
-            id: InstrumentId(0),
-            venue_id: VenueId(0),
-            venue: "binance-usdm".into(),
-            symbol: "BTCUSDT".into(),
-            base: "BTC".into(),
-            quote: "USDT".into(),
-            kind: ContractKind::Linear,
-            price_rule: PriceRule { tick: step("0.1"), significant_figures: None },
-            qty_unit: step("0.001"),
-            lot: Qty(1),
-            qty_min: Qty(1),
-            qty_max: Qty(1_000_000),
-            notional_min: Decimal::ZERO,
-            contract_size: Step::ONE,
-            status: Status::Trading,
-            source: "test".into(),
-        });
-        table
-    }
-
-    const I: InstrumentId = InstrumentId(0);
-
-    fn level(price: i64, qty: i64) -> Level {
-        Level { price: Price(price), qty: Qty(qty) }
-    }
-
-    fn exchange(entry_latency_us: u64, response_latency_us: u64) -> PaperExchange {
-        let config = PaperConfig {
-            queue: QueueModel::RiskAverse,
-            fills: FillModel::Full,
-            entry_latency_us,
-            response_latency_us,
-        };
-        let book = BookConfig::new(256, 1024).unwrap();
-        let mut exchange = PaperExchange::new(config, &table(), book, 8);
-        exchange.on_snapshot(I, &[level(1000, 5)], &[level(1001, 5)], Nanos(0));
-        exchange
-    }
-
-    fn id(seq: u64) -> ClientOrderId {
-        ClientOrderIds::new(0, 1).id(seq)
-    }
-
-    fn place(
-        exchange: &mut PaperExchange,
-        seq: u64,
-        side: &str,
-        tif: &str,
-        price: &str,
-        qty: &str,
-        now: u64,
-    ) {
-        let id = id(seq);
-        let text = format!(
-            r#"{{"id":"{seq}","method":"order.place","params":{{"symbol":"BTCUSDT","side":"{side}","type":"LIMIT","timeInForce":"{tif}","price":"{price}","quantity":"{qty}","newClientOrderId":"{id:?}"}}}}"#
-        );
-        exchange.request(text.as_bytes(), VenueId(0), Nanos(now)).unwrap();
-    }
-
-    fn about(exchange: &mut PaperExchange, method: &str, seq: u64, more: &str, now: u64) {
-        let id = id(seq);
-        let text = format!(
-            r#"{{"id":"9","method":"{method}","params":{{"symbol":"BTCUSDT","origClientOrderId":"{id:?}"{more}}}}}"#
-        );
-        exchange.request(text.as_bytes(), VenueId(0), Nanos(now)).unwrap();
-    }
-
-    fn answers(exchange: &mut PaperExchange, now: u64) -> Vec<(u64, AnswerEvent)> {
-        std::iter::from_fn(|| exchange.next_answer(Nanos(now)))
-            .map(|(at, answer)| (at.0, answer.event))
-            .collect()
-    }
-
-    fn filled(price: i64, qty: i64, maker: bool) -> AnswerEvent {
-        AnswerEvent::Filled { fill: level(price, qty), maker }
-    }
-
-    #[test]
-    fn without_latency_an_answer_is_there_at_once() {
-        let mut exchange = exchange(0, 0);
-        place(&mut exchange, 1, "BUY", "GTX", "100.0", "0.002", 10);
-        assert_eq!(answers(&mut exchange, 10), [(10, AnswerEvent::Accepted)]);
-        place(&mut exchange, 2, "BUY", "GTX", "100.1", "0.002", 11);
-        assert_eq!(answers(&mut exchange, 11), [(11, AnswerEvent::Rejected)]);
-        exchange.on_delta(I, &[], &[level(1000, 1)], Nanos(12));
-        assert_eq!(answers(&mut exchange, 12), [(12, filled(1000, 2, true))]);
-        about(&mut exchange, "order.cancel", 1, "", 13);
-        assert_eq!(answers(&mut exchange, 13), [(13, AnswerEvent::CancelRefused)]);
-        assert_eq!(exchange.resting_count(), 0);
-    }
-
-    #[test]
-    fn requests_and_answers_travel_while_the_market_goes_on() {
-        let mut exchange = exchange(10, 5);
-        place(&mut exchange, 1, "BUY", "GTX", "100.0", "0.002", 1_000);
-        assert_eq!(exchange.next_due(), Some(Nanos(11_000)));
-        // The ask reaches the price while the order is on its way: it would take when it arrives.
-        exchange.on_delta(I, &[], &[level(1000, 1)], Nanos(5_000));
-        exchange.advance(Nanos(11_000));
-        assert_eq!(answers(&mut exchange, 15_999), []);
-        assert_eq!(exchange.next_due(), Some(Nanos(16_000)));
-        assert_eq!(answers(&mut exchange, 16_000), [(16_000, AnswerEvent::Rejected)]);
-        // A cancel that arrives behind the fill.
-        place(&mut exchange, 2, "SELL", "GTX", "100.1", "0.002", 20_000);
-        exchange.advance(Nanos(30_000));
-        about(&mut exchange, "order.cancel", 2, "", 31_000);
-        let trade = Trade { price: Price(1002), qty: Qty(1), taker: 0, ..Trade::default() };
-        exchange.on_trade(I, &trade, Nanos(32_000));
-        exchange.advance(Nanos(41_000));
-        assert_eq!(
-            answers(&mut exchange, 50_000),
-            [
-                (35_000, AnswerEvent::Accepted),
-                (37_000, filled(1001, 2, true)),
-                (46_000, AnswerEvent::CancelRefused)
-            ]
-        );
-        assert_eq!(exchange.next_due(), None);
-    }
-
-    #[test]
-    fn taking_orders_fill_and_what_may_not_rest_expires() {
-        let mut exchange = exchange(0, 0);
-        place(&mut exchange, 1, "BUY", "IOC", "100.1", "0.009", 1);
-        let taken = [(1, AnswerEvent::Accepted), (1, filled(1001, 5, false)), (1, AnswerEvent::Expired)];
-        assert_eq!(answers(&mut exchange, 1), taken);
-        place(&mut exchange, 2, "SELL", "FOK", "100.0", "0.006", 2);
-        assert_eq!(answers(&mut exchange, 2), [(2, AnswerEvent::Accepted), (2, AnswerEvent::Expired)]);
-        place(&mut exchange, 3, "SELL", "GTC", "100.0", "0.006", 3);
-        assert_eq!(answers(&mut exchange, 3), [(3, AnswerEvent::Accepted), (3, filled(1000, 5, false))]);
-        assert_eq!(exchange.resting_count(), 1);
-    }
-
-    #[test]
-    fn amendments_change_price_and_quantity_and_never_take() {
-        let mut exchange = exchange(0, 0);
-        place(&mut exchange, 1, "BUY", "GTX", "99.9", "0.006", 1);
-        about(&mut exchange, "order.modify", 1, r#","price":"100.0","quantity":"0.004""#, 2);
-        about(&mut exchange, "order.amend.keepPriority", 1, r#","newQty":"0.003""#, 4);
-        about(&mut exchange, "order.amend.keepPriority", 1, r#","newQty":"0.003""#, 5);
-        about(&mut exchange, "order.modify", 7, r#","price":"100.0","quantity":"0.004""#, 6);
-        about(&mut exchange, "order.modify", 1, r#","price":"100.1","quantity":"0.004""#, 7);
-        let expected = [
-            (1, AnswerEvent::Accepted),
-            (2, AnswerEvent::Amended(level(1000, 4))),
-            (4, AnswerEvent::Amended(level(1000, 3))),
-            (5, AnswerEvent::AmendRefused),
-            (6, AnswerEvent::AmendRefused),
-            (7, AnswerEvent::Canceled),
-        ];
-        assert_eq!(answers(&mut exchange, 9), expected);
-        assert_eq!(exchange.resting_count(), 0);
-    }
-
-    #[test]
-    fn an_amended_order_fills_at_its_new_price() {
-        let mut exchange = exchange(0, 0);
-        place(&mut exchange, 1, "BUY", "GTX", "99.9", "0.006", 1);
-        about(&mut exchange, "order.modify", 1, r#","price":"100.0","quantity":"0.003""#, 2);
-        let trade = Trade { price: Price(999), qty: Qty(1), taker: 1, ..Trade::default() };
-        exchange.on_trade(I, &trade, Nanos(10));
-        assert_eq!(answers(&mut exchange, 10).last(), Some(&(10, filled(1000, 3, true))));
-    }
-
-    #[test]
-    fn nothing_is_taken_on_a_book_that_is_not_known_or_under_an_id_in_use() {
-        let mut exchange = exchange(0, 0);
-        place(&mut exchange, 1, "BUY", "GTX", "99.9", "0.006", 1);
-        place(&mut exchange, 1, "BUY", "GTX", "99.9", "0.006", 2);
-        exchange.on_stale(I);
-        place(&mut exchange, 2, "BUY", "GTX", "99.9", "0.006", 3);
-        about(&mut exchange, "order.cancel", 1, "", 4);
-        let rejected = AnswerEvent::Rejected;
-        let expected = [(1, AnswerEvent::Accepted), (2, rejected), (3, rejected), (4, AnswerEvent::Canceled)];
-        assert_eq!(answers(&mut exchange, 4), expected);
-        exchange.on_snapshot(I, &[level(1000, 5)], &[level(1001, 5)], Nanos(5));
-        place(&mut exchange, 2, "BUY", "GTX", "99.9", "0.006", 6);
-        assert_eq!(answers(&mut exchange, 6), [(6, AnswerEvent::Accepted)]);
-    }
-
-    #[test]
-    fn a_trade_counts_once_where_aggregates_are_printed_too() {
-        let mut exchange = exchange(0, 0);
-        place(&mut exchange, 1, "BUY", "GTX", "100.0", "0.002", 1);
-        let single = Trade { price: Price(1000), qty: Qty(3), taker: 1, ..Trade::default() };
-        // Five stand before it: three traded, told twice, leave two.
-        for trade in [single, Trade { aggregate: 1, ..single }] {
-            exchange.on_trade(I, &trade, Nanos(2));
-        }
-        assert_eq!(answers(&mut exchange, 2), [(1, AnswerEvent::Accepted)]);
-        exchange.on_trade(I, &single, Nanos(3));
-        assert_eq!(answers(&mut exchange, 3), [(3, filled(1000, 2, true))]);
-    }
-
-    #[test]
-    fn an_exchange_that_cannot_answer_says_so() {
-        let mut exchange = exchange(0, 0);
-        for seq in 0..200 {
-            place(&mut exchange, seq, "BUY", "GTX", "99.9", "0.006", 1);
-        }
-        assert!(exchange.has_overflowed());
-    }
-}
+pub(crate) mod tests;

@@ -55,6 +55,8 @@ pub enum Wants {
     },
     /// `order.cancel`.
     Cancel,
+    /// `order.status`.
+    Query,
     /// `order.modify`: another price, another whole quantity; it loses its place.
     Modify {
         /// The new limit.
@@ -145,6 +147,7 @@ pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Re
             ("newClientOrderId", Wants::Replace { open, side, limit, qty, tif, stops })
         }
         b"order.cancel" => ("origClientOrderId", Wants::Cancel),
+        b"order.status" => ("origClientOrderId", Wants::Query),
         b"order.modify" => {
             let (price, qty) = (params.price(instrument)?, params.qty("quantity", instrument)?);
             ("origClientOrderId", Wants::Modify { price, qty })

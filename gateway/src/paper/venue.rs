@@ -4,7 +4,7 @@
 use super::PaperExchange;
 use crate::client_order_id::ClientOrderId;
 use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
-use crate::counterparty::{Answer, Counterparty, Request};
+use crate::counterparty::{Account, Answer, Counterparty, Request};
 use crate::venues::binance::BinanceCodec;
 use engine::ids::VenueId;
 use engine::instrument::InstrumentTable;
@@ -23,6 +23,8 @@ pub struct PaperVenue {
     message: [u8; BinanceCodec::MESSAGE_BYTES_MAX],
     /// What was written and has not left: its venue, and how much of `message` it is.
     written: Option<(VenueId, usize)>,
+    /// When the answer to what was asked of the account arrives.
+    account_due: Option<Nanos>,
 }
 
 impl PaperVenue {
@@ -31,7 +33,7 @@ impl PaperVenue {
     pub fn new(codec: BinanceCodec, exchange: PaperExchange, table: &InstrumentTable) -> Self {
         let venues = table.iter().map(|instrument| instrument.venue_id).collect();
         let message = [0; BinanceCodec::MESSAGE_BYTES_MAX];
-        Self { codec, exchange, venues, requests: 0, message, written: None }
+        Self { codec, exchange, venues, requests: 0, message, written: None, account_due: None }
     }
 }
 
@@ -56,6 +58,10 @@ impl Counterparty for PaperVenue {
                 let bytes = self.codec.amend(envelope, open, approved, id, &mut self.message);
                 (order.instrument, bytes.map(<[u8]>::len))
             }
+            Request::Query(order) => (
+                order.instrument,
+                self.codec.query(envelope, order.instrument, id, &mut self.message).map(<[u8]>::len),
+            ),
             Request::Cancel(order) => (
                 order.instrument,
                 self.codec.cancel(envelope, order.instrument, id, &mut self.message).map(<[u8]>::len),
@@ -108,7 +114,10 @@ impl Counterparty for PaperVenue {
 
     #[inline]
     fn next_due(&self) -> Option<Nanos> {
-        self.exchange.next_due()
+        match (self.exchange.next_due(), self.account_due) {
+            (Some(answer), Some(account)) => Some(answer.min(account)),
+            (answer, account) => answer.or(account),
+        }
     }
 
     #[inline]
@@ -128,5 +137,15 @@ impl Counterparty for PaperVenue {
 
     fn has_lost_answers(&self) -> bool {
         self.exchange.has_overflowed()
+    }
+
+    fn ask_account(&mut self, now: Nanos) -> bool {
+        self.account_due = Some(now.plus(self.exchange.round_trip()));
+        true
+    }
+
+    fn take_account(&mut self, now: Nanos) -> Option<Account> {
+        self.account_due.take_if(|due| *due <= now)?;
+        Some(self.exchange.account())
     }
 }

@@ -21,7 +21,7 @@ pub use random::Random;
 use std::path::PathBuf;
 use targets::{
     binance, capture, commands, config, counters, decisions, detect, events, handshake, http, hyperliquid,
-    indicators, instruments, journal, keys, lines, num, orders, played, stage, websocket, wire,
+    indicators, instruments, journal, keys, lines, num, orders, played, recovery, stage, websocket, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -39,6 +39,18 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "recovery",
+        parses: &["gateway::recovery::Recovered::read"],
+        run: recovery::recovery,
+        words: RECORDS,
+    },
+    Target {
+        name: "data_dir",
+        parses: &["engine::data_dir::DataDir::open"],
+        run: recovery::data_dir,
+        words: RECORDS,
+    },
     Target {
         name: "binance",
         parses: &[
@@ -268,6 +280,7 @@ pub const TARGETS: &[Target] = &[
 const ORDERS: &[&str] = &[
     "order.place",
     "order.cancel",
+    "order.status",
     "order.modify",
     "order.amend.keepPriority",
     "\"symbol\":\"BTCUSDT\"",
@@ -321,6 +334,23 @@ const KEYS: &[&str] = &[
     "0.\u{2}\u{1}",
     "\u{6}\u{3}+ep",
     "\u{4}\"\u{4} ",
+];
+
+/// Record kinds and numbers of what a restart reads.
+const RECORDS: &[&str] = &[
+    "31 0 ",
+    "33 0 ",
+    "34 0 ",
+    "36 0 ",
+    "38 0 ",
+    "39 0 ",
+    "40 0",
+    "\n",
+    "00",
+    "01",
+    "ff",
+    "runs = ",
+    "4294967295",
 ];
 
 const NAMED_BY_REQUEST: &str =
@@ -393,9 +423,13 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("gateway::codec::OrderCodec::amend", WRITES),
     ("gateway::codec::OrderCodec::cancel", WRITES),
     ("gateway::codec::OrderCodec::place", WRITES),
+    ("gateway::codec::OrderCodec::query", WRITES),
     ("gateway::venues::binance::codec::BinanceCodec::amend", WRITES),
     ("gateway::venues::binance::codec::BinanceCodec::cancel", WRITES),
     ("gateway::venues::binance::codec::BinanceCodec::place", WRITES),
+    ("gateway::venues::binance::codec::BinanceCodec::query", WRITES),
+    ("sabrewing::config::Config::parse", "what `Config::load` reads; the target `config` gets there"),
+    ("sim::run::seed", "makes a data directory of its own in it"),
     ("gateway::venues::binance::log_on::LogOn::encode", WRITES),
     (
         "gateway::venues::binance::log_on::LogOn::new",

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    ClockAnchor, FrameHead, GateRefusal, OrderBody, OrderStamps, ParamChange, RecordKind, Stamps,
-    StreamBreak, Took, Touch,
+    CarriedBody, ClockAnchor, FrameHead, GateRefusal, OpeningBody, OrderBody, OrderStamps, ParamChange,
+    RecordKind, Stamps, StreamBreak, Took, Touch,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, book_state, i128_of};
@@ -103,7 +103,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
         | RecordKind::Wiring
         | RecordKind::ThreadLost => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
-        RecordKind::Timer | RecordKind::Halt => fields([]),
+        RecordKind::Timer | RecordKind::Halt | RecordKind::Begun => fields([]),
         RecordKind::ClockAnchor => {
             let anchor = ClockAnchor::read_from_bytes(bytes).ok()?;
             fields([("wall", Nanos(anchor.wall_ns).to_string().into()), ("ticks", anchor.ticks.into())])
@@ -182,6 +182,29 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             ])
         }
         RecordKind::OrderUpdate | RecordKind::Fill => execution(context, id, bytes)?,
+        RecordKind::Opening => {
+            let body = OpeningBody::read_from_bytes(bytes).ok()?;
+            fields([
+                ("strategy", body.strategy.into()),
+                ("position", context.qty(id, body.qty).into()),
+                ("cash", context.amount(id, i128_of(body.cash)).into()),
+                ("fees", context.amount(id, i128_of(body.fees)).into()),
+                ("fills", body.fills.into()),
+            ])
+        }
+        RecordKind::Carried => {
+            let CarriedBody { order, amend, filled, run, .. } = CarriedBody::read_from_bytes(bytes).ok()?;
+            fields([
+                ("order", order.order_seq.into()),
+                ("run", run.into()),
+                ("side", side(order.side.into())?),
+                ("price", context.price(id, order.price).into()),
+                ("qty", context.qty(id, order.qty).into()),
+                ("amend", level(context, id, amend)),
+                ("filled", context.qty(id, filled).into()),
+                ("strategy", order.strategy.into()),
+            ])
+        }
         RecordKind::OrderStamps => {
             let stamps = OrderStamps::read_from_bytes(bytes).ok()?;
             fields([

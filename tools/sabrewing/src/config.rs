@@ -163,8 +163,8 @@ impl Config {
         Sha256::digest(self.text.as_bytes()).into()
     }
 
-    /// A configuration from its text; `name` is what messages call it. Err: what is wrong in it.
-    pub(crate) fn parse(name: String, text: String) -> Result<Self, ConfigError> {
+    /// A file's text under the name that messages call it by. Err: what is wrong in it.
+    pub fn parse(name: String, text: String) -> Result<Self, ConfigError> {
         let fail = |what: String| ConfigError { file: name.clone(), what };
         // The parser's message has line, column, and the line itself with a mark under the key.
         let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?;

@@ -5,7 +5,7 @@ mod commands;
 pub mod config;
 mod ctl;
 mod decisions;
-mod demo;
+pub mod demo;
 pub mod doctor;
 mod executions;
 mod indicators;

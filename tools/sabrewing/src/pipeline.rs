@@ -27,6 +27,7 @@ use gateway::latency::Latency;
 use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
 use gateway::paper::PaperExchange;
 use gateway::paper::venue::PaperVenue;
+use gateway::recovery::Recovered;
 use gateway::stage::GatewayStage;
 use gateway::venues::binance::{Authentication, BinanceCodec, RecvWindow};
 use std::sync::Arc;
@@ -117,11 +118,8 @@ pub struct Reports {
     pub gateway: Receiver<GatewayReport>,
 }
 
-/// The stages of a run, and where their reports arrive.
-pub type Assembled<F, T, X> = (Stages<F, AnyCodec, T, X>, Reports);
-
-/// Makes the five stages over `source`. `writer` hands out the journal's lanes.
-/// Err: a connection without a decoder; what `writer` or the counters said.
+/// Makes the five stages over `source`, trading at a paper exchange of their own. `writer` hands out the journal's
+/// lanes. Err: a connection without a decoder; what `writer` or the counters said.
 pub fn assemble<F: FrameSource, T: BookTap>(
     setup: &Setup<'_>,
     source: F,
@@ -129,18 +127,32 @@ pub fn assemble<F: FrameSource, T: BookTap>(
     counters: &mut Counters,
     writer: impl FnMut(Lane) -> Result<Writer, String>,
 ) -> Result<Assembled<F, T, PaperVenue>, String> {
-    assemble_with(setup, source, tap, counters, writer, |paper| paper)
+    // A replay is nobody's engine and no run of it: its orders meet no others.
+    let party = Party { exchange: paper_venue(setup.config, setup.table)?, ids: order_ids() };
+    assemble_with(setup, source, tap, counters, writer, party, None)
 }
 
-/// As [`assemble`], the exchange being what `exchange` makes of the paper exchange.
-/// Err: as [`assemble`].
+/// Five stages, and where their reports arrive.
+pub type Assembled<F, T, X> = (Stages<F, AnyCodec, T, X>, Reports);
+
+/// Who answers orders, and what orders are called there.
+pub struct Party<X> {
+    /// The counterparty.
+    pub exchange: X,
+    /// Ids of the engine and the run.
+    pub ids: ClientOrderIds,
+}
+
+/// As [`assemble`], trading with `party`, and going on from what the run before left, where there is such a thing.
+/// Err: as [`assemble`]; something was left that this run does not trade.
 pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     setup: &Setup<'_>,
     source: F,
     tap: T,
     counters: &mut Counters,
     mut writer: impl FnMut(Lane) -> Result<Writer, String>,
-    exchange: impl FnOnce(PaperVenue) -> X,
+    party: Party<X>,
+    recovered: Option<&Recovered>,
 ) -> Result<Assembled<F, T, X>, String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
     let connection = |id: &InstrumentId| {
@@ -169,13 +181,16 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
         limits: config.limits.clone(),
         fees: config.fees,
         answer_timeout: config.answer_timeout,
-        ids: order_ids(),
+        ids: party.ids,
         log: gateway_log,
         latency: Latency::register(clock.clone(), counters).map_err(full)?,
         control: Arc::clone(control),
     };
-    let manager = OrderManager::new(manager, exchange(paper_venue(config, table)?))
+    let mut manager = OrderManager::new(manager, party.exchange)
         .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
+    if let Some(recovered) = recovered {
+        manager.resume(recovered).map_err(|error| error.to_string())?;
+    }
     let books = BookStage::new(table, config.book, tap, book_tx);
     let stages = Stages {
         feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
@@ -191,13 +206,13 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     Ok((stages, Reports { feed, book, signal, gateway }))
 }
 
-/// What the run's orders are called: a replay is nobody's engine and no run of it, its orders meet no others.
+/// What a replay's orders are called: it is nobody's engine and no run of it.
 pub(crate) fn order_ids() -> ClientOrderIds {
     ClientOrderIds::new(0, 0)
 }
 
-/// The exchange that answers: every order travels to it as a venue's bytes.
-fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
+/// The exchange that answers: every order travels to it as a venue's bytes. Err: an instrument that cannot be sent.
+pub fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
     // The paper exchange looks at no time stamp; any window will do.
     let window = RecvWindow::from_ms(5_000).ok_or("a receive window")?;
     let codec =

@@ -1,7 +1,9 @@
 //! `sim`: the engine's own parts under circumstances of which everything is known.
 
-use clap::{Parser, Subcommand};
-use sim::parity::{self, Error, Run, Settings};
+use clap::{Args, Parser, Subcommand};
+use sim::parity::{Error, Run, Settings};
+use sim::run::{self, Outcome};
+use sim::{Bug, parity};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs the whole engine against a market, a venue and a host that fail as a seed says, and checks what it did.
+    ///
+    /// Five stages on one thread in virtual time. Frames are lost, doubled, swapped; snapshots are old; requests and
+    /// answers are lost or late; the private stream breaks; the process dies at any record and restarts from its
+    /// journal. The checks know nothing of the code that they judge. A seed is the same run on every machine.
+    Run(RunArgs),
     /// Lets the paper exchange trade a recorded market by hftbacktest's rules, and writes what it would write.
     ///
     /// Reads the events that its converter makes (`ev,exch_ts,local_ts,px,qty`) and the settings of a run, quotes
@@ -36,14 +44,45 @@ enum Command {
     },
 }
 
+/// Arguments of `run`.
+#[derive(Args)]
+struct RunArgs {
+    /// The first seed.
+    #[arg(long)]
+    seed: u64,
+    /// So many seeds from there on.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Plants a bug, to see it found.
+    #[arg(long, value_enum)]
+    bug: Option<Bug>,
+    /// Keeps the journals below this directory, which must be empty; one seed only.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
 const EXAMPLES: &str = "Examples:
+  sim run --seed 1 --seeds 1000
+  sim run --seed 17 --keep seed17
+  sim run --seed 1 --seeds 20 --bug fill-told-twice
   sim parity events.csv.gz --settings run_summary.json --orders orders.csv --state state.csv
   diff orders.csv run_orders.csv && diff state.csv run_state.csv
 
-Exit codes: 0 done; 1 the events could not be read to their end; 2 usage or settings.";
+Exit codes: 0 done; 1 the events could not be read to their end, or a check found something; 2 usage or settings.";
 
 fn main() -> ExitCode {
-    let Command::Parity { events, settings, orders, state } = Cli::parse().command;
+    let (events, settings, orders, state) = match Cli::parse().command {
+        Command::Parity { events, settings, orders, state } => (events, settings, orders, state),
+        Command::Run(args) => {
+            return simulate(&args).unwrap_or_else(|error| {
+                eprintln!("sim run: {error}");
+                ExitCode::from(2)
+            });
+        }
+    };
     match parity(&events, &settings, &orders, &state) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -51,6 +90,41 @@ fn main() -> ExitCode {
             ExitCode::from(if error.is_usage() { 2 } else { 1 })
         }
     }
+}
+
+fn simulate(args: &RunArgs) -> Result<ExitCode, String> {
+    if args.keep.is_some() && args.seeds != 1 {
+        return Err("--keep takes one seed".into());
+    }
+    let (mut total, mut failed) = (Outcome::default(), 0_u64);
+    for seed in args.seed..args.seed.saturating_add(args.seeds) {
+        let outcome = match &args.keep {
+            Some(dir) => run::seed(seed, dir, args.bug)?,
+            None => run::seed_and_forget(seed, args.bug)?,
+        };
+        failed += u64::from(!outcome.violations.is_empty());
+        for violation in &outcome.violations {
+            eprintln!("seed {seed}: {violation}");
+        }
+        if !outcome.violations.is_empty() {
+            eprintln!("repeat it: {}", run::repeat(seed, args.bug));
+        }
+        total.add(&outcome);
+    }
+    let page = if args.json {
+        serde_json::to_string(&total).map_err(|error| error.to_string())?
+    } else {
+        let Outcome { lives, frames, orders, fills, queries, breaks, reconnects, refusals, digest, .. } =
+            total;
+        format!(
+            "{} seeds, {failed} failed: {lives} lives, {frames} frames, {breaks} broken streams, {orders} orders, \
+             {fills} fills, {queries} queries, {reconnects} reconnects, {refusals} refusals to trade; digest {digest:016x}",
+            args.seeds
+        )
+    };
+    // A reader that closed the pipe has seen what it wanted.
+    let _ = writeln!(std::io::stdout(), "{page}");
+    Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
 fn parity(events: &Path, settings: &Path, orders: &Path, state: &Path) -> Result<(), Error> {

@@ -109,6 +109,19 @@ impl OrderCodec for BinanceCodec {
         messages.cancel.write(&mut self.values, &self.authentication, &mut self.scratch, out)
     }
 
+    fn query<'o>(
+        &mut self,
+        request: Request,
+        instrument: InstrumentId,
+        id: &ClientOrderId,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], EncodeError> {
+        let messages = messages(&self.instruments, instrument)?;
+        set_request(&mut self.values, request);
+        set_id(&mut self.values, Field::OpenId, id)?;
+        messages.query.write(&mut self.values, &self.authentication, &mut self.scratch, out)
+    }
+
     #[inline]
     fn amendment(&self, open: &Order, to: Level) -> Result<Amendment, EncodeError> {
         let messages = messages(&self.instruments, open.instrument)?;
@@ -199,6 +212,7 @@ struct Messages {
     /// By side and time in force.
     place: [[Prepared; 4]; 2],
     cancel: Prepared,
+    query: Prepared,
     amend: Amend,
 }
 
@@ -266,6 +280,7 @@ impl Messages {
             qty: DecimalPrinter::new(instrument.qty_unit),
             place: by_kind(|side, tif| prepare("order.place", vec![order(side, tif)]))?,
             cancel: prepare("order.cancel", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
+            query: prepare("order.status", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
             amend,
         })
     }

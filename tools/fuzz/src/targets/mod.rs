@@ -19,6 +19,7 @@ pub mod lines;
 pub mod num;
 pub mod orders;
 pub mod played;
+pub mod recovery;
 pub mod stage;
 pub mod websocket;
 pub mod wire;

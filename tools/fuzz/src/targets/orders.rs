@@ -56,7 +56,14 @@ pub fn target(data: &[u8]) -> Outcome {
                     assert!(qty > Qty(0) && limit.is_none_or(|price| price > Price(0)));
                     if side == Side::Buy { "buy" } else { "sell" }
                 }
-                Wants::Cancel => "cancel",
+                Wants::Cancel => {
+                    assert_eq!(method, "order.cancel");
+                    "cancel"
+                }
+                Wants::Query => {
+                    assert_eq!(method, "order.status");
+                    "query"
+                }
                 Wants::Modify { price, qty } => {
                     assert_eq!((Some(price.0), Some(qty.0)), (count("price", 1), count("quantity", 3)));
                     "modify"

@@ -152,6 +152,11 @@ impl Market {
         None
     }
 
+    /// The last update of the book, which a snapshot taken now is as of.
+    pub(super) const fn update_id(&self) -> u64 {
+        self.update_id
+    }
+
     /// Levels of a side from the touch outwards.
     pub(super) fn levels(&self, side: BookSide) -> impl Iterator<Item = Level> {
         self.side(side).levels().map(|(tick, qty)| self.level(tick, qty))

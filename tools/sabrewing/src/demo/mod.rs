@@ -23,8 +23,9 @@ use engine::instrument::InstrumentTable;
 use engine::num::Qty;
 use engine::time::Nanos;
 use market::Start;
+pub use random::Random;
 use serde::Serialize;
-use source::DemoSource;
+pub use source::DemoSource;
 use statistics::MarketSummary;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -138,6 +139,15 @@ struct DemoSummary<'a> {
     summary: &'a Summary,
 }
 
+/// Frames of `count` (1 or 2) generated markets of a seed, for `duration` from a fixed start, as fast as they are
+/// asked for, and their instruments; an instrument's number is its connection. Err: an instrument that cannot be read.
+pub fn generated(seed: u64, count: usize, duration: Nanos) -> Result<(DemoSource, InstrumentTable), String> {
+    let table = instruments(count)?;
+    // Nobody asks what the markets were like.
+    let done = sync_channel(1).0;
+    Ok((DemoSource::new(seed, table.iter().zip(STARTS), || MAX_START, duration, done), table))
+}
+
 /// The first instrument ships with the program, the others belong to the demo.
 fn instruments(count: usize) -> Result<InstrumentTable, String> {
     let parse = |text: &str| feeds::instruments::parse(text.as_bytes()).map_err(|e| e.to_string());
@@ -211,10 +221,7 @@ mod tests {
 
     /// The source of a demo at `--pace max`, and its instruments.
     pub(super) fn source(seed: u64, instruments: usize, seconds: u64) -> (DemoSource, InstrumentTable) {
-        let table = super::instruments(instruments).unwrap();
-        let duration = Nanos(seconds * Nanos::SECOND.0);
-        let done = sync_channel(1).0;
-        (DemoSource::new(seed, table.iter().zip(STARTS), || MAX_START, duration, done), table)
+        generated(seed, instruments, Nanos(seconds * Nanos::SECOND.0)).unwrap()
     }
 
     #[test]

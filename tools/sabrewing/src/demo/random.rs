@@ -2,17 +2,19 @@
 
 /// A stream of random numbers: splitmix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
-pub(super) struct Random {
+pub struct Random {
     state: u64,
 }
 
 impl Random {
-    pub(super) const fn new(seed: u64) -> Self {
+    /// The stream of a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
     /// 64 bits.
-    pub(super) const fn bits(&mut self) -> u64 {
+    pub const fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,12 +23,12 @@ impl Random {
     }
 
     /// One of 0..`count`; 0 where `count` is 0. Uneven by less than `count` / 2^64.
-    pub(super) const fn below(&mut self, count: u64) -> u64 {
+    pub const fn below(&mut self, count: u64) -> u64 {
         ((self.bits() as u128 * count as u128) >> 64) as u64
     }
 
     /// Heads or tails.
-    pub(super) const fn coin(&mut self) -> bool {
+    pub const fn coin(&mut self) -> bool {
         self.bits() & 1 == 1
     }
 

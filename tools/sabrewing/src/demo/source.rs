@@ -1,7 +1,7 @@
 //! The generated markets as a source of frames, merged by receive time. Takes all its memory at the start.
 
 use super::frames::{FRAME_BYTES_MAX, FrameWriter};
-use super::market::{Market, Start, Told};
+use super::market::{Market, Start, Told, What};
 use super::random::Random;
 use super::statistics::Statistics;
 use engine::ids::ConnectionId;
@@ -11,7 +11,7 @@ use feeds::stage::{Frame, FrameSource, SourcePoll};
 use std::sync::mpsc::SyncSender;
 
 /// Frames of generated markets; an instrument's index is its connection.
-pub(super) struct DemoSource {
+pub struct DemoSource {
     feeds: Vec<Feed>,
     /// Tells when the markets start, ns since 1970, when the first frame is asked for.
     clock: fn() -> Nanos,
@@ -66,6 +66,19 @@ impl DemoSource {
             frame: Vec::with_capacity(FRAME_BYTES_MAX),
             done,
         }
+    }
+
+    /// The answer to a request for the whole book of a connection's instrument, as the venue gives it at the time of
+    /// the next frame. None: no such connection.
+    pub fn snapshot(&mut self, connection: ConnectionId) -> Option<&[u8]> {
+        let feed = self.feeds.get_mut(usize::from(connection.0))?;
+        let at_ns = feed.recv_ns.saturating_sub(TRAVEL_NS);
+        let told = Told { at_ns, what: What::Snapshot { update_id: feed.market.update_id() } };
+        let venue_ms = (self.start_ns.unwrap_or_default() + at_ns) / 1_000_000;
+        feed.writer.write(&told, &mut feed.market, venue_ms, &mut self.frame);
+        // What was in the frame is written again when it is asked for.
+        self.held = None;
+        Some(&self.frame)
     }
 
     /// The market of an instrument, as it is after the frame in hand.

@@ -16,11 +16,12 @@ use engine::placement::Placement;
 use engine::runner::Control;
 use engine::time::{Nanos, StampClock};
 use feeds::stage::{FrameSource, SourcePoll};
+use gateway::client_order_id::ClientOrderIds;
 use gateway::client_order_id::ClientOrderId;
 use gateway::counterparty::{Answer, AnswerEvent, Counterparty, Request};
 use gateway::paper::venue::PaperVenue;
 use sabrewing::config::Config;
-use sabrewing::pipeline::{Setup, assemble_with, build};
+use sabrewing::pipeline::{Party, Setup, assemble_with, build, paper_venue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use strategies::registry::{Kind, StrategyConfig};
@@ -232,9 +233,11 @@ pub(crate) fn prepare_churning(
     let answered = Arc::<AtomicU32>::default();
     let waited = Some(Arc::clone(&answered)).filter(|_| waits);
     let source = Gated { frames: InMemory::of(market), taken: 0, answered: waited };
-    let exchange = |paper| Expiring { paper, canceled: 0 };
+    let exchange = Expiring { paper: paper_venue(&config, &market.table).unwrap(), canceled: 0 };
+    let party = Party { exchange, ids: ClientOrderIds::new(0, 0) };
     let tap = None::<super::NoTap>;
-    let (mut stages, reports) = assemble_with(&setup, source, tap, &mut counters, writer, exchange).unwrap();
+    let (mut stages, reports) =
+        assemble_with(&setup, source, tap, &mut counters, writer, party, None).unwrap();
     stages.strategy = stages.strategy.taking(input);
     let threads = build(stages, placement, market.table.len(), &clock, &mut counters).unwrap();
     (Prepared { threads, reports, control, counters }, Commander { output, answered, sent: 0 })

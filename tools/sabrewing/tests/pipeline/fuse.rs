@@ -16,11 +16,12 @@ use engine::placement::{Placement, StageId};
 use engine::runner::Control;
 use engine::time::{Nanos, StampClock};
 use feeds::stage::{FrameSource, SourcePoll};
+use gateway::client_order_id::ClientOrderIds;
 use gateway::client_order_id::ClientOrderId;
 use gateway::counterparty::{Answer, Counterparty, Request};
 use gateway::paper::venue::PaperVenue;
 use sabrewing::config::Config;
-use sabrewing::pipeline::{Setup, assemble_with, build};
+use sabrewing::pipeline::{Party, Setup, assemble_with, build, paper_venue};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -201,8 +202,10 @@ pub(crate) fn prepare_fused(
     };
     let source = Fused::new(InMemory::of(market), fuse, StageId::Feed);
     let tap = Fused::new((), fuse, StageId::Book);
-    let exchange = |paper| Fused::new(paper, fuse, StageId::Gateway);
-    let (mut stages, reports) = assemble_with(&setup, source, tap, &mut counters, writer, exchange).unwrap();
+    let exchange = Fused::new(paper_venue(&config, &market.table).unwrap(), fuse, StageId::Gateway);
+    let party = Party { exchange, ids: ClientOrderIds::new(0, 0) };
+    let (mut stages, reports) =
+        assemble_with(&setup, source, tap, &mut counters, writer, party, None).unwrap();
     stages.feed.mark_every(1);
     stages.signal.tap(InstrumentId(0), Box::new(Fused::new((), fuse, StageId::Signal)));
     let threads = build(stages, placement, market.table.len(), &clock, &mut counters).unwrap();

@@ -1,0 +1,383 @@
+//! What answers do to orders, positions and strategies.
+
+use super::OrderManager;
+use super::orders::Live;
+use crate::counterparty::{Answer, AnswerEvent, Counterparty, Request, Standing, VenueState};
+use engine::ids::Cause;
+use engine::journal::schema::RecordKind;
+use engine::message::{Body, Execution, Head, Kind, Message, words_of};
+use engine::num::{Level, NumError, Qty};
+use engine::order::{Order, OrderEvent, OrderState};
+use engine::risk::RiskRule;
+use engine::runner::StopReason;
+use engine::stage::Sink;
+use engine::time::Nanos;
+
+/// What a strategy is told about an order.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Refused(RiskRule),
+    Answer { is_maker: bool },
+}
+
+/// An unknown order is asked about again after the answer time-out, then twice as long, up to so many doublings.
+const QUERY_DOUBLINGS_MAX: u32 = 5;
+
+impl<X: Counterparty> OrderManager<X> {
+    /// Takes the exchange's answers up to now. Returns their number.
+    pub(super) fn take_answers<S: Sink>(&mut self, out: &mut S) -> u32 {
+        let mut taken = 0;
+        while let Some((at, answer)) = self.exchange.next_answer(self.now) {
+            taken += 1;
+            match self.ids.run_and_seq(&answer.id) {
+                Some((run, seq)) if self.orders.get(seq).is_some_and(|live| live.run == run) => {
+                    self.on_answer(seq, &answer, at, out);
+                }
+                Some((_, seq)) => self.on_late_answer(seq, &answer),
+                None => self.on_impossible_answer(&answer),
+            }
+        }
+        if self.exchange.has_lost_answers() {
+            self.position_is_unknown(format_args!("answers were lost"));
+        }
+        if self.exchange.has_reconnected() {
+            for place in 0..self.orders.room() {
+                if let Some(seq) = self.orders.at(place).map(|live| live.order.seq) {
+                    self.doubt(seq, out);
+                }
+            }
+        }
+        taken
+    }
+
+    /// An answer about a live order, weighed by what the venue counts as filled: each fill is taken once, and one
+    /// that is missing is asked for.
+    fn on_answer<S: Sink>(&mut self, seq: u64, answer: &Answer, at: Nanos, out: &mut S) {
+        let Some(order) = self.orders.get(seq).map(|live| live.order) else { return };
+        let misses = |filled: Qty, fill: Qty| filled.0.saturating_sub(fill.0) != order.filled.0;
+        match (answer.event, answer.filled) {
+            (AnswerEvent::Filled { .. }, Some(filled)) if filled <= order.filled => {
+                self.counts.late_answers += 1;
+            }
+            (AnswerEvent::Filled { fill, .. }, Some(filled)) if misses(filled, fill.qty) => {
+                self.doubt(seq, out);
+            }
+            (AnswerEvent::Filled { .. }, _) => self.on_event(seq, answer.event, at, out),
+            (AnswerEvent::Standing(standing), _) => self.on_standing(&order, standing, at, out),
+            (_, Some(filled)) if filled > order.filled => self.doubt(seq, out),
+            // The order is gone, or the venue has another reason: it says which when it is asked.
+            (AnswerEvent::CancelRefused, _) => {
+                self.counts.cancels_refused += 1;
+                self.doubt(seq, out);
+            }
+            // To an amendment that was given up.
+            (AnswerEvent::Amended(level), _) if level != order.amend => self.doubt(seq, out),
+            (event, _) => self.on_event(seq, event, at, out),
+        }
+    }
+
+    /// The answer to a query. What it does not settle is asked again later.
+    fn on_standing<S: Sink>(&mut self, order: &Order, standing: Standing, at: Nanos, out: &mut S) {
+        let amends = order.amend.qty.0 > 0;
+        let event = match standing {
+            _ if order.state != OrderState::Unknown => {
+                self.counts.late_answers += 1;
+                return;
+            }
+            Standing::Absent if order.filled.0 == 0 && !amends => AnswerEvent::Rejected,
+            Standing::Unknown | Standing::Absent => return,
+            // Fills are on their way, or the answer is older than what is known.
+            Standing::Exists { filled, .. } if filled != order.filled => return,
+            Standing::Exists { state, .. } => match state {
+                VenueState::Open(level) if amends && level == order.amend => AnswerEvent::Amended(level),
+                VenueState::Open(level) if level == order.level => {
+                    if amends {
+                        AnswerEvent::AmendRefused
+                    } else {
+                        AnswerEvent::Accepted
+                    }
+                }
+                VenueState::Filled if amends => AnswerEvent::AmendRefused,
+                // The journal lost an amendment; nothing trades before the order is canceled.
+                VenueState::Open(level) if self.reconciling.is_some() => {
+                    if let Some(live) = self.orders.get_mut(order.seq) {
+                        live.order.amend = level;
+                    }
+                    AnswerEvent::Amended(level)
+                }
+                // More or less can trade than was ever sent: nothing here can be relied on.
+                VenueState::Open(_) | VenueState::Filled => {
+                    self.counts.bad_answers += 1;
+                    return self
+                        .position_is_unknown(format_args!("order {} is said to be {state:?}", order.seq));
+                }
+                VenueState::Canceled => AnswerEvent::Canceled,
+                VenueState::Rejected => AnswerEvent::Rejected,
+                VenueState::Expired => AnswerEvent::Expired,
+            },
+        };
+        self.on_event(order.seq, event, at, out);
+    }
+
+    /// An answer about an order that has ended: nothing new, unless it traded after that.
+    #[cold]
+    fn on_late_answer(&mut self, seq: u64, answer: &Answer) {
+        let is_fill = matches!(answer.event, AnswerEvent::Filled { .. });
+        let told_before = match (answer.filled, self.orders.filled_of_ended(seq)) {
+            (Some(filled), Some(known)) => filled <= known,
+            _ => !is_fill,
+        };
+        if self.orders.has_been(seq) && told_before {
+            self.counts.late_answers += 1;
+        } else {
+            self.on_impossible_answer(answer);
+        }
+    }
+
+    /// An answer that no order of ours can have. After a restart it may be about an order that the journal lost: the
+    /// comparison with the account then decides.
+    #[cold]
+    fn on_impossible_answer(&mut self, answer: &Answer) {
+        self.counts.bad_answers += 1;
+        if self.reconciling.is_some() {
+            return;
+        }
+        if answer.filled.is_some_and(|filled| filled.0 > 0)
+            || matches!(answer.event, AnswerEvent::Filled { .. })
+        {
+            self.position_is_unknown(format_args!("no order can have {answer:?}"));
+        }
+    }
+
+    /// Nobody knows any more where a live order stands: it keeps its exposure, new risk on its instrument waits, and
+    /// it is asked about at once.
+    #[cold]
+    pub(super) fn doubt<S: Sink>(&mut self, seq: u64, out: &mut S) {
+        let Some(live) = self.orders.get_mut(seq) else { return };
+        if live.order.state == OrderState::Unknown || live.order.apply(OrderEvent::InDoubt).is_err() {
+            return;
+        }
+        (live.was_unknown, live.queries) = (true, 0);
+        let Live { order, record, book: index, .. } = *live;
+        self.orders.owe(seq, self.now);
+        if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
+            traded.unknown += 1;
+        }
+        let head = Head { cause: record, ..self.told_head(&order, self.now) };
+        self.tell(&head, index, &order, Level::default(), Told::Answer { is_maker: false }, out);
+    }
+
+    /// Asks what became of an unknown order, and when to ask again: each time after twice as long, up to a bound.
+    fn ask(&mut self, seq: u64) {
+        let Some(live) = self.orders.get_mut(seq) else { return };
+        let wait_ns = self.answer_timeout.0.saturating_mul(1 << live.queries.min(QUERY_DOUBLINGS_MAX));
+        live.queries += 1;
+        let (order, run) = (live.order, live.run);
+        self.orders.owe(seq, self.now.plus(Nanos(wait_ns)));
+        let id = self.id_of(run, seq);
+        let is_sent =
+            self.exchange.encode(Request::Query(&order), &id, self.now) && self.exchange.send(self.now);
+        self.counts.queries += 1;
+        self.counts.unsent += u64::from(!is_sent);
+    }
+
+    /// The position is not known any more: nothing may be traded on it.
+    #[cold]
+    pub(super) fn position_is_unknown(&self, why: std::fmt::Arguments<'_>) {
+        self.control.stop_with(StopReason::PositionUnknown, why.to_string());
+    }
+
+    /// Something happened to an order that is live.
+    pub(super) fn on_event<S: Sink>(&mut self, seq: u64, event: AnswerEvent, at: Nanos, out: &mut S) {
+        let Some(live) = self.orders.get_mut(seq) else { return };
+        let (before, mut fill, mut is_maker) = (live.order, Level::default(), false);
+        let applied = live.order.apply(match event {
+            AnswerEvent::Accepted => OrderEvent::Accepted,
+            AnswerEvent::Rejected => OrderEvent::Rejected,
+            AnswerEvent::Canceled => OrderEvent::Canceled,
+            AnswerEvent::CancelRefused => OrderEvent::CancelRefused,
+            AnswerEvent::Amended(level) => OrderEvent::Amended(level),
+            AnswerEvent::AmendRefused => OrderEvent::AmendRefused,
+            AnswerEvent::Expired => OrderEvent::Expired,
+            AnswerEvent::Filled { fill: filled, maker } => {
+                (fill, is_maker) = (filled, maker);
+                OrderEvent::Filled(filled.qty)
+            }
+            AnswerEvent::Standing(_) => return,
+        });
+        if applied.is_err() {
+            return self.on_misfit(seq, event, out);
+        }
+        if live.order.state != OrderState::Unknown {
+            live.queries = 0;
+            if !live.order.state.is_pending() {
+                live.deadline = Nanos::MAX;
+            }
+        }
+        let Live { order, record, book: index, slot, .. } = *live;
+        if fill.qty.0 > 0 && self.book_fill(index, &order, fill, is_maker).is_err() {
+            self.position_is_unknown(format_args!("a fill of order {seq} cannot be booked"));
+        }
+        match event {
+            AnswerEvent::Amended(_) => self.counts.amended += 1,
+            AnswerEvent::AmendRefused => {
+                self.counts.amends_refused += 1;
+                if let Some(book) = self.books.get_mut(index) {
+                    book.refuse(order.side, before.amend, Nanos::MAX, None);
+                }
+            }
+            _ => {}
+        }
+        match order.state {
+            OrderState::Filled => {
+                self.counts.filled += 1;
+                if let Some(book) = self.books.get_mut(index) {
+                    book.filled(&order);
+                }
+            }
+            OrderState::Canceled => self.counts.canceled += 1,
+            OrderState::Expired => self.counts.expired += 1,
+            OrderState::Rejected => {
+                self.counts.rejected += 1;
+                if let Some(book) = self.books.get_mut(index) {
+                    book.refuse(order.side, order.level, Nanos::MAX, None);
+                }
+            }
+            _ => {}
+        }
+        if order.state.is_final() {
+            self.orders.remove(seq);
+            if let Some(seq) = self.slot_mut(index, order.side, slot) {
+                *seq = 0;
+            }
+        }
+        self.mark(index);
+        if before.state == OrderState::Unknown && order.state != OrderState::Unknown {
+            self.resolved(&order);
+        }
+        self.hold(order.instrument.index());
+        let head = Head { cause: record, ..self.told_head(&order, at) };
+        if fill.qty.0 > 0 {
+            self.tell_touch(&head);
+        }
+        self.tell(&head, index, &order, fill, Told::Answer { is_maker }, out);
+    }
+
+    /// An event that the order's state does not allow.
+    #[cold]
+    fn on_misfit<S: Sink>(&mut self, seq: u64, event: AnswerEvent, out: &mut S) {
+        match event {
+            // An acknowledgement that a query was faster than.
+            AnswerEvent::Accepted => self.counts.late_answers += 1,
+            AnswerEvent::Filled { .. } => {
+                self.counts.bad_answers += 1;
+                self.position_is_unknown(format_args!("order {seq} cannot have {event:?}"));
+            }
+            _ => {
+                self.counts.bad_answers += 1;
+                self.doubt(seq, out);
+            }
+        }
+    }
+
+    pub(super) fn book_fill(
+        &mut self,
+        index: usize,
+        order: &Order,
+        fill: Level,
+        is_maker: bool,
+    ) -> Result<(), NumError> {
+        let traded = self.instruments.get(order.instrument.index()).ok_or(NumError::OutOfRange)?;
+        let book = self.books.get_mut(index).ok_or(NumError::OutOfRange)?;
+        let instrument = &traded.instrument;
+        let fee = self.fees.fee_ceil(instrument, fill.price, fill.qty, is_maker)?;
+        book.position.fill(instrument, order.side, fill.price, fill.qty, fee)
+    }
+
+    /// An order is known again: what it kept from being tried may be tried.
+    #[cold]
+    pub(super) fn resolved(&mut self, order: &Order) {
+        let Some(traded) = self.instruments.get_mut(order.instrument.index()) else { return };
+        traded.unknown = traded.unknown.saturating_sub(1);
+        if traded.unknown == 0 {
+            for index in self.books_of(order.instrument.index()) {
+                if let Some(book) = self.books.get_mut(index) {
+                    book.forgive_unknown();
+                }
+                self.mark(index);
+            }
+        }
+    }
+
+    /// Orders whose answer is overdue become unknown, and unknown ones are asked about.
+    pub(super) fn time_out<S: Sink>(&mut self, out: &mut S) -> u32 {
+        let mut taken = 0;
+        while self.orders.next_deadline() <= self.now
+            && let Some(seq) = self.orders.overdue(self.now)
+        {
+            let is_known = self.orders.get(seq).is_some_and(|live| live.order.state != OrderState::Unknown);
+            if is_known {
+                self.counts.timed_out += 1;
+                self.doubt(seq, out);
+            }
+            self.ask(seq);
+            taken += 1;
+        }
+        taken
+    }
+
+    /// The head of what is told about an order that an answer came for.
+    pub(super) fn told_head(&self, order: &Order, at: Nanos) -> Head {
+        let venue = self.instruments.get(order.instrument.index()).map(|traded| traded.instrument.venue_id);
+        Head {
+            instrument: order.instrument,
+            strategy: order.strategy,
+            account: order.account,
+            venue: venue.unwrap_or_default(),
+            recv_ns: at,
+            ..Head::new(Kind::Execution)
+        }
+    }
+
+    /// Journals what became of an order and tells the strategy. `head.cause` is the order's record; of a refusal,
+    /// its own.
+    pub(super) fn tell<S: Sink>(
+        &mut self,
+        head: &Head,
+        index: usize,
+        order: &Order,
+        fill: Level,
+        told: Told,
+        out: &mut S,
+    ) {
+        let (Some(book), Some(traded)) = (self.books.get(index), self.traded(index)) else { return };
+        let (rule, maker) = match told {
+            Told::Refused(rule) => (rule as u16, false),
+            Told::Answer { is_maker } => (0, is_maker),
+        };
+        let execution = Execution {
+            order_seq: order.seq,
+            order: order.level,
+            filled: order.filled,
+            fill,
+            side: order.side as u8,
+            state: order.state as u8,
+            rule: u8::try_from(rule).unwrap_or(u8::MAX),
+            maker: u8::from(maker),
+            strategy: order.strategy,
+            position: book.position.qty,
+            cash: words_of(book.position.cash),
+            pnl: words_of(traded.pnl(book).unwrap_or(0)),
+            fees: words_of(book.position.fees),
+            ..Execution::default()
+        };
+        let mut head = Head { body_cells: 0, ..head.derive(Kind::Execution) };
+        if rule == 0 {
+            let kind = if fill.qty.0 > 0 { RecordKind::Fill } else { RecordKind::OrderUpdate };
+            head.cause = self.log.record(kind, &head, &execution).unwrap_or(Cause::NONE);
+        }
+        if !out.send(Message { head: &head, body: execution.cells() }) {
+            self.control.stop(StopReason::RingFull);
+        }
+    }
+}

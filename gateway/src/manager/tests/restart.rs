@@ -1,0 +1,193 @@
+//! A run goes on from the journal of the one before.
+
+use super::*;
+use crate::recovery::{Recovered, RecoveryError};
+use engine::data_dir::DataDir;
+use engine::ids::AccountId;
+use engine::journal::{Entry, instruments_text};
+use engine::order::Tif;
+use std::path::Path;
+
+fn journal(dir: &Path) -> (Journal, Writer) {
+    let sizes = Options { feed_segment_bytes: 1 << 16, segment_bytes: 1 << 20, ..Options::new(1, [0; 32]) };
+    let mut journal = Journal::create(dir, sizes).unwrap();
+    let mut runner = journal.writer(Lane::Runner).unwrap();
+    let entry = Entry { kind: RecordKind::Instruments as u16, ..Entry::default() };
+    runner.append(entry, instruments_text(&table()).as_bytes()).unwrap();
+    let writer = journal.writer(Lane::Gateway).unwrap();
+    (journal, writer)
+}
+
+/// A run that bought 2 of 5 and is killed while its ask is on its way; and what the venue is then like.
+fn killed(dir: &Path) -> Venue {
+    let (journal, writer) = journal(dir);
+    let mut run = Run::new(limits(), true, writer);
+    run.venue().account = Some(Account::default());
+    run.manager.resume(&Recovered::default()).unwrap();
+    run.market(0, 1000, 0);
+    run.venue().account = None;
+    run.target(0, 1, &one((999, 5), (0, 0)));
+    run.answer_all();
+    run.venue().fill(0, 2);
+    run.advance();
+    run.target(0, 1, &one((999, 5), (1001, 4)));
+    let venue = std::mem::replace(&mut run.manager.exchange, Venue::new(true));
+    drop((run, journal));
+    venue
+}
+
+fn restarted(recovered: &Recovered, venue: Venue, writer: Writer) -> Run {
+    let mut run = Run::new(limits(), true, writer);
+    run.manager.ids = run.manager.ids.of_run(5);
+    run.manager.exchange = venue;
+    run.venue().asked.clear();
+    run.venue().answers.clear();
+    run.manager.resume(recovered).unwrap();
+    run.now = Nanos(90_000_000_000);
+    run
+}
+
+#[test]
+fn the_journal_says_what_was_open_and_what_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let _ = killed(dir.path());
+    let left = Recovered::read(dir.path(), 4, &table()).unwrap();
+    let orders: Vec<_> = left.orders.iter().map(|one| (one.run, one.order.seq, one.order.filled)).collect();
+    assert_eq!((left.last_seq, orders), (2, vec![(4, 1, Qty(2)), (4, 2, Qty(0))]));
+    let held: Vec<_> = left.positions.iter().map(|held| (held.strategy.0, held.position.qty)).collect();
+    assert_eq!(held, [(1, Qty(2))]);
+    assert_eq!(left.positions[0].position.bought, 2);
+}
+
+#[test]
+fn a_restart_asks_cancels_compares_and_only_then_trades_under_new_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (dir.path().join("1"), dir.path().join("2"));
+    let mut venue = killed(&first);
+    // Of the bid one more traded meanwhile; the ask never arrived.
+    venue.fill(0, 1);
+    let left = Recovered::read(&first, 4, &table()).unwrap();
+    let (journal, writer) = journal(&second);
+    let mut run = restarted(&left, venue, writer);
+    run.market(0, 1000, 0);
+    assert_eq!(run.venue().queried, [1, 2]);
+    assert_eq!(run.venue().asked, [Asked::Cancel(1)], "what rests is canceled");
+    run.target(0, 1, &one((998, 5), (0, 0)));
+    assert_eq!(run.venue().asked, [Asked::Cancel(1)], "nothing is placed meanwhile");
+    run.venue().account = Some(Account { open: vec![], positions: vec![Qty(3), Qty(0)] });
+    run.venue().answer(0, false);
+    run.advance();
+    assert!(!run.manager.is_reconciling());
+    let placed = run.venue().asked.clone();
+    assert!(matches!(placed[..], [Asked::Place(order)] if order.seq == 3), "{placed:?}");
+    let told = run.told.0.iter().rev().find(|told| told.order_seq == 0).unwrap();
+    assert_eq!((told.position, told.rule), (Qty(3), 0), "the strategy hears what it holds");
+    run.answer_all();
+    run.venue().fill(0, 2);
+    run.advance();
+    assert_eq!(run.control.stopped(), None);
+    // And the next restart reads all of it from the second journal alone.
+    drop((run, journal));
+    let left = Recovered::read(&second, 5, &table()).unwrap();
+    let orders: Vec<_> = left.orders.iter().map(|one| (one.run, one.order.seq, one.order.filled)).collect();
+    assert_eq!((left.last_seq, orders), (3, vec![(5, 3, Qty(2))]));
+    assert_eq!((left.positions[0].position.qty, left.positions[0].position.bought), (Qty(5), 5));
+}
+
+#[test]
+fn a_position_that_nothing_explains_refuses_to_trade() {
+    let dir = tempfile::tempdir().unwrap();
+    let venue = killed(dir.path());
+    let left = Recovered::read(dir.path(), 4, &table()).unwrap();
+    let mut run = restarted(&left, venue, Writer::off(Lane::Gateway));
+    run.venue().account = Some(Account { open: vec![], positions: vec![Qty(9), Qty(0)] });
+    run.market(0, 1000, 0);
+    run.venue().answer(0, false);
+    run.advance();
+    assert_eq!(run.control.stopped(), Some(StopReason::Unreconciled));
+    assert_eq!(run.control.detail(), Some("test:A: the journal says 0.002, the venue 0.009"));
+    assert!(run.manager.is_reconciling());
+}
+
+#[test]
+fn an_order_that_the_journal_lost_is_canceled_and_somebody_elses_stops_trading() {
+    let lost = |id: ClientOrderId| Account {
+        open: vec![crate::counterparty::VenueOrder {
+            id,
+            instrument: InstrumentId(0),
+            side: Side::Sell,
+            level: level(1005, 4),
+            filled: Qty(0),
+        }],
+        positions: vec![Qty(0); 2],
+    };
+    let ids = ClientOrderIds::new(3, 4);
+    let mut run = restarted(&Recovered::default(), Venue::new(true), Writer::off(Lane::Gateway));
+    run.venue().account = Some(lost(ids.id(7)));
+    run.market(0, 1000, 0);
+    assert_eq!((run.venue().asked.clone(), run.control.stopped()), (vec![Asked::Cancel(7)], None));
+    run.venue().asked.clear();
+    run.venue().account = Some(Account { open: vec![], positions: vec![Qty(0); 2] });
+    run.pass(1_000_000_000);
+    assert!(!run.manager.is_reconciling());
+    run.target(0, 1, &one((998, 5), (0, 0)));
+    assert!(matches!(run.venue().asked[..], [Asked::Place(order)] if order.seq == 8));
+
+    let mut run = restarted(&Recovered::default(), Venue::new(true), Writer::off(Lane::Gateway));
+    run.venue().account = Some(lost(ClientOrderId::from_bytes(b"web_1").unwrap()));
+    run.market(0, 1000, 0);
+    assert_eq!(run.control.stopped(), Some(StopReason::Unreconciled));
+    assert_eq!(run.control.detail(), Some("order web_1 is open and not of this engine"));
+}
+
+#[test]
+fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _ = killed(&dir.path().join("a"));
+    let other = InstrumentTable::default();
+    assert_eq!(Recovered::read(&dir.path().join("a"), 4, &other), Err(RecoveryError::Instruments));
+
+    let (journal, mut writer) = journal(&dir.path().join("b"));
+    let order = Order {
+        seq: 1,
+        instrument: InstrumentId(0),
+        strategy: StrategyId(1),
+        account: AccountId(0),
+        side: Side::Buy,
+        level: level(999, 5),
+        amend: Level::default(),
+        tif: Tif::PostOnly,
+        filled: Qty(0),
+        state: OrderState::PendingCreate,
+    };
+    let entry = |kind: RecordKind| Entry { kind: kind as u16, ..Entry::default() };
+    writer.append(entry(RecordKind::Order), pursue::body_of(&order).as_bytes()).unwrap();
+    let told = Execution {
+        order_seq: 1,
+        order: order.level,
+        state: 1,
+        position: Qty(1),
+        strategy: StrategyId(1),
+        ..Execution::default()
+    };
+    writer.append(entry(RecordKind::OrderUpdate), told.as_bytes()).unwrap();
+    writer.append(entry(RecordKind::Begun), &[]).unwrap();
+    drop((writer, journal));
+    let error = Recovered::read(&dir.path().join("b"), 4, &table()).unwrap_err();
+    assert_eq!(error.to_string(), "gateway record 2: the position after it is not what the fills come to");
+}
+
+#[test]
+fn a_run_that_never_began_is_passed_over_for_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::open(dir.path(), 3).unwrap();
+    assert_eq!(Recovered::latest(&data, &table()), Ok(Recovered::default()));
+    let run = data.begin_run().unwrap();
+    let _ = killed(&run.path);
+    // One without a journal, one with an empty one, one that did not get as far as a directory.
+    data.begin_run().unwrap();
+    drop(journal(&data.begin_run().unwrap().path));
+    std::fs::remove_dir(data.begin_run().unwrap().path).unwrap();
+    let left = Recovered::latest(&data, &table()).unwrap();
+    assert_eq!((left.last_seq, left.orders.len(), left.orders[0].run), (2, 2, 1));
+}

@@ -1,0 +1,281 @@
+//! What a run that ended leaves to the next one, read from its journal: the last sequence of its client order ids,
+//! the orders that had not ended, and what its strategies hold. It makes no difference how the run ended; an
+//! unfinished last record is as if it had never been begun.
+//!
+//! The gateway's lane alone says all of it. Positions are booked again fill by fill and must come out as each record
+//! says; what does not is an error, and never repaired.
+
+use engine::data_dir::DataDir;
+use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
+use engine::instrument::InstrumentTable;
+use engine::journal::schema::{CarriedBody, OpeningBody, OrderBody, RecordKind};
+use engine::journal::{Problem, Reader, Trouble, View, instruments_text};
+use engine::message::{Execution, i128_of};
+use engine::num::{Level, Qty, Side};
+use engine::order::{Order, OrderState, Tif};
+use engine::position::Position;
+use engine::time::Nanos;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use zerocopy::FromBytes;
+
+/// What a run left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The last sequence that an order had; 0: there was none.
+    pub last_seq: u64,
+    /// Orders that had not ended, as they were last known, by sequence.
+    pub orders: Vec<CarriedOrder>,
+    /// What strategies hold, and what they had traded.
+    pub positions: Vec<HeldPosition>,
+    /// Time of the last record.
+    pub at: Nanos,
+}
+
+/// An order that had not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarriedOrder {
+    /// The run that its client order id is of.
+    pub run: u32,
+    /// The order, unknown: price and quantity as last known, an amendment that was not answered beside them.
+    pub order: Order,
+}
+
+/// A strategy's position in an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldPosition {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// The strategy.
+    pub strategy: StrategyId,
+    /// What it holds.
+    pub position: Position,
+}
+
+/// Why nothing can be recovered. Trading must not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecoveryError {
+    /// The engine's directory cannot be read.
+    DataDir(String),
+    /// The journal cannot be read to its end.
+    Journal(Problem),
+    /// Another process is writing it.
+    StillRunning,
+    /// The run ended before it had begun: it sent nothing, and does not say what the one before left.
+    NotBegun,
+    /// The journal's instruments are missing, or other than this run's.
+    Instruments,
+    /// The first records of the gateway's lane are gone.
+    Incomplete,
+    /// A record of the gateway's lane does not hold what its kind says, or does not follow from those before it: its
+    /// sequence, and what is wrong.
+    Record(u64, &'static str),
+}
+
+impl fmt::Display for RecoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DataDir(what) => f.write_str(what),
+            Self::Journal(problem) => problem.fmt(f),
+            Self::StillRunning => f.write_str("the run is still being written"),
+            Self::NotBegun => f.write_str("the run ended before it had begun"),
+            Self::Instruments => {
+                f.write_str("the journal's instruments are missing, or not those of this run")
+            }
+            Self::Incomplete => f.write_str("the first records of the gateway are gone"),
+            Self::Record(seq, what) => write!(f, "gateway record {seq}: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for RecoveryError {}
+
+impl From<Problem> for RecoveryError {
+    fn from(problem: Problem) -> Self {
+        Self::Journal(problem)
+    }
+}
+
+impl Recovered {
+    /// What the last run of an engine that had begun left; nothing where none had. `table` as for [`Self::read`].
+    /// Err: see [`RecoveryError`].
+    pub fn latest(data: &DataDir, table: &InstrumentTable) -> Result<Self, RecoveryError> {
+        let last = data.last_run().map_err(|error| RecoveryError::DataDir(error.to_string()))?;
+        for number in (1..=last.map_or(0, |run| run.number)).rev() {
+            match Self::read(&data.run(number).path, number, table) {
+                // It had no journal yet, or not its beginning.
+                Err(RecoveryError::NotBegun) => {}
+                Err(RecoveryError::Journal(problem)) if is_missing(&problem) => {}
+                found => return found,
+            }
+        }
+        Ok(Self::default())
+    }
+
+    /// What run number `run`, whose directory or journal lies at `path`, left. `table` is the instruments of the run
+    /// that is to go on, which must be the same. Err: see [`RecoveryError`].
+    pub fn read(path: &Path, run: u32, table: &InstrumentTable) -> Result<Self, RecoveryError> {
+        let reader = Reader::open(path)?;
+        if reader.is_being_written().unwrap_or(true) {
+            return Err(RecoveryError::StillRunning);
+        }
+        if !has_begun(&reader)? {
+            return Err(RecoveryError::NotBegun);
+        }
+        same_instruments(&reader, table)?;
+        let mut reading = Reading::new(table, run);
+        let mut cursor = reader.cursor(Lane::Gateway);
+        while let Some(view) = cursor.next()? {
+            reading.take(&view).map_err(|what| RecoveryError::Record(view.seq, what))?;
+        }
+        if !cursor.gaps().is_empty() {
+            return Err(RecoveryError::Incomplete);
+        }
+        let Reading { last_seq, orders, positions, at, .. } = reading;
+        let held = |((instrument, strategy), position): ((u32, u16), Position)| HeldPosition {
+            instrument: InstrumentId(instrument),
+            strategy: StrategyId(strategy),
+            position,
+        };
+        let positions = positions.into_iter().map(held).collect();
+        Ok(Self { last_seq, orders: orders.into_values().collect(), positions, at })
+    }
+}
+
+/// Whether all that the run before left was written down.
+fn has_begun(reader: &Reader) -> Result<bool, RecoveryError> {
+    let mut cursor = reader.cursor(Lane::Gateway);
+    while let Some(view) = cursor.next()? {
+        if view.entry.kind == RecordKind::Begun as u16 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// There is no journal, or no directory.
+fn is_missing(problem: &Problem) -> bool {
+    matches!(problem.what, Trouble::NoJournal | Trouble::Read(std::io::ErrorKind::NotFound))
+}
+
+/// Instruments are numbered at start: another table would make another market of each number.
+fn same_instruments(reader: &Reader, table: &InstrumentTable) -> Result<(), RecoveryError> {
+    let mut cursor = reader.cursor(Lane::Runner);
+    while let Some(view) = cursor.next()? {
+        if view.entry.kind == RecordKind::Instruments as u16 {
+            let same = view.body == instruments_text(table).as_bytes();
+            return same.then_some(()).ok_or(RecoveryError::Instruments);
+        }
+    }
+    Err(RecoveryError::Instruments)
+}
+
+/// The lane as far as it was read.
+struct Reading<'a> {
+    run: u32,
+    table: &'a InstrumentTable,
+    last_seq: u64,
+    /// By sequence.
+    orders: BTreeMap<u64, CarriedOrder>,
+    /// By instrument and strategy.
+    positions: BTreeMap<(u32, u16), Position>,
+    at: Nanos,
+}
+
+impl<'a> Reading<'a> {
+    fn new(table: &'a InstrumentTable, run: u32) -> Self {
+        let (orders, positions) = (BTreeMap::new(), BTreeMap::new());
+        Self { run, table, last_seq: 0, orders, positions, at: Nanos(0) }
+    }
+
+    fn take(&mut self, view: &View<'_>) -> Result<(), &'static str> {
+        self.at = self.at.max(view.entry.recv_ns);
+        let instrument = view.entry.instrument;
+        match RecordKind::from_u16(view.entry.kind) {
+            Some(RecordKind::Opening) => {
+                let body = OpeningBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                self.positions.insert((instrument.0, body.strategy), body.position());
+            }
+            Some(RecordKind::Carried) => {
+                let body = CarriedBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                let order = order_of(&body.order, instrument).ok_or(MALFORMED)?;
+                let order = Order { amend: body.amend, filled: body.filled, ..order };
+                self.insert(CarriedOrder { run: body.run, order })?;
+            }
+            Some(RecordKind::Order) => {
+                let body = OrderBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                let order = order_of(&body, instrument).ok_or(MALFORMED)?;
+                self.insert(CarriedOrder { run: self.run, order })?;
+            }
+            Some(RecordKind::Amend) => {
+                let body = OrderBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                let carried = self.orders.get_mut(&body.order_seq).ok_or(NO_ORDER)?;
+                carried.order.amend = Level { price: body.price, qty: body.qty };
+            }
+            Some(RecordKind::OrderUpdate | RecordKind::Fill) => {
+                let told = Execution::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                if told.order_seq > 0 {
+                    self.told(instrument, &told)?;
+                }
+            }
+            Some(_) => {}
+            None => return Err("a kind of a later version"),
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, carried: CarriedOrder) -> Result<(), &'static str> {
+        self.last_seq = self.last_seq.max(carried.order.seq);
+        match self.orders.insert(carried.order.seq, carried) {
+            None => Ok(()),
+            Some(_) => Err("an order sequence twice"),
+        }
+    }
+
+    /// An answer, and what it made of the order and of what is held.
+    fn told(&mut self, instrument: InstrumentId, told: &Execution) -> Result<(), &'static str> {
+        let state = OrderState::ALL.into_iter().find(|state| *state as u8 == told.state).ok_or(MALFORMED)?;
+        let carried = self.orders.get_mut(&told.order_seq).ok_or(NO_ORDER)?;
+        let order = &mut carried.order;
+        if told.filled.0 != order.filled.0.saturating_add(told.fill.qty.0) {
+            return Err("a fill is missing before it");
+        }
+        (order.level, order.filled) = (told.order, told.filled);
+        if matches!(state, OrderState::Open | OrderState::PartiallyFilled) {
+            order.amend = Level::default();
+        }
+        let side = order.side;
+        if state.is_final() {
+            self.orders.remove(&told.order_seq);
+        }
+        let position = self.positions.entry((instrument.0, told.strategy.0)).or_default();
+        if told.fill.qty.0 > 0 {
+            let of = self.table.get(instrument).ok_or("an instrument that the run does not have")?;
+            let fee = i128_of(told.fees).checked_sub(position.fees).ok_or(UNBOOKED)?;
+            position.fill(of, side, told.fill.price, told.fill.qty, fee).map_err(|_| UNBOOKED)?;
+        }
+        let booked = (position.qty, position.cash, position.fees);
+        if booked == (told.position, i128_of(told.cash), i128_of(told.fees)) { Ok(()) } else { Err(UNBOOKED) }
+    }
+}
+
+const MALFORMED: &str = "it does not hold what its kind says";
+const NO_ORDER: &str = "it is about an order that was never placed, or has ended";
+const UNBOOKED: &str = "the position after it is not what the fills come to";
+
+/// The order that a record announced: nobody knows yet what became of it.
+fn order_of(body: &OrderBody, instrument: InstrumentId) -> Option<Order> {
+    Some(Order {
+        seq: body.order_seq,
+        instrument,
+        strategy: StrategyId(body.strategy),
+        account: AccountId(body.account),
+        side: Side::BOTH.into_iter().find(|side| *side as u8 == body.side)?,
+        level: Level { price: body.price, qty: body.qty },
+        amend: Level::default(),
+        tif: Tif::ALL.into_iter().find(|tif| *tif as u8 == body.time_in_force)?,
+        filled: Qty(0),
+        state: OrderState::Unknown,
+    })
+}
