@@ -5,7 +5,7 @@
 //! digits, one a line; the last three may be empty.
 
 use crate::driver::Outcome;
-use crate::truth::{count_of, outcome};
+use crate::truth::outcome;
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, Status};
 use engine::journal::instruments_text;
