@@ -337,6 +337,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "strategies::signal::feature::Feature::parse",
         "names that strategies declare in code, no operator's; its tests refuse what is none",
     ),
+    ("feeds::capture::source::CaptureSource::new", "says what failed as text; takes none"),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
     ("sim::parity::Error::output", "keeps the path of a file that could not be written, for the message"),
     ("gateway::codec::OrderCodec::amend", WRITES),
