@@ -161,7 +161,7 @@ source = "b"
         };
         assert_eq!(error("id = 1", "id = 2"), "ETH: id = 2 where 1 follows, or it is there twice");
         assert_eq!(error("\"inverse\"", "\"other\""), "BTCUSD_PERP: kind = \"other\"");
-        assert_eq!(error("lot = \"0.01\"", "lot = \"0.00001\"").split(':').next(), Some("ETH"));
+        assert_eq!(error("lot = \"0.0100\"", "lot = \"0.00001\"").split(':').next(), Some("ETH"));
         assert!(error("qty_min_units = 1\n", "").contains("qty_min_units"));
         assert_eq!(
             error("amount_digits = 6", "amount_digits = 7"),

@@ -408,6 +408,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "strategies::signal::feature::Feature::parse",
         "names that strategies declare in code, no operator's; its tests refuse what is none",
     ),
+    ("feeds::capture::source::CaptureSource::new", "says what failed as text; takes none"),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
     ("venue_sim::exchange::amount::Amount::parse", "reads by `Decimal::parse`, which the target `num` runs"),
     ("venue_sim::exchange::amount::Rate::parse", "reads by `Decimal::parse`, which the target `num` runs"),

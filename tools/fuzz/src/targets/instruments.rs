@@ -33,11 +33,16 @@ pub fn target(data: &[u8]) -> Outcome {
         Err(error) => {
             let text = error.to_string();
             assert!(!text.trim().is_empty(), "an error says something");
-            let last = error.what.lines().last().unwrap_or_default();
-            let first = last.split(['`', '"', ':', '=']).next().unwrap_or_default();
-            outcome(first.chars().filter(char::is_ascii_alphabetic).collect::<String>())
+            outcome(words_of(&error.what))
         }
     }
+}
+
+/// What kind of error it is, without the value.
+fn words_of(what: &str) -> String {
+    let last = what.lines().last().unwrap_or_default();
+    let first = last.split(['`', '"', ':', '=']).next().unwrap_or_default();
+    first.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
 /// Runs one input.
@@ -164,5 +169,5 @@ pub fn recorded(data: &[u8]) -> Outcome {
             table.iter().all(|one| one.qty_max >= one.qty_min && one.qty_min >= one.lot && one.lot.0 > 0)
         );
     }
-    outcome(read.map(|table| table.len().min(4)).map_err(|error| error.place.is_empty()))
+    outcome(read.map(|table| table.len().min(4)).map_err(|error| words_of(&error.what)))
 }
