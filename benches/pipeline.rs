@@ -5,12 +5,14 @@
 //! cargo bench -p sabrewing --bench pipeline [-- --quick]
 //! ```
 
+mod in_memory;
+
 use engine::book::{Book, BookConfig};
 use engine::book_stage::BookStage;
 use engine::counters::{Counters, Run};
-use engine::ids::{ConnectionId, InstrumentId, Lane};
+use engine::ids::{InstrumentId, Lane};
 use engine::instrument::{Instrument, InstrumentTable};
-use engine::journal::{Entry, Journal, Options, Writer};
+use engine::journal::{Entry, Writer};
 use engine::message::{Cell, Head, Kind, Message};
 use engine::num::{Price, Qty};
 use engine::placement::{Idle, Placement, StageId, ThreadPlan};
@@ -19,49 +21,18 @@ use engine::runner::{self, Chain, Control, RingChain, Source, SourceChain, Step,
 use engine::stage::{Node, Nowhere, Sink, Stage};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
-use feeds::capture::{CaptureReader, Next, split_line};
 use feeds::codec::{Decoded, Event, FeedCodec};
-use feeds::stage::{Connection, FeedConfig, FeedStage, Frame, FrameSource, SourcePoll};
+use feeds::stage::{Connection, FeedConfig, FeedStage};
 use feeds::venues::AnyCodec;
+use in_memory::{Capture, InMemory, Kept, NO_TAP, NoTap};
 use sabrewing::config::Config;
 use sabrewing::pipeline::{Setup, assemble, build};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use strategies::signal::{DEFAULT_FEATURES, SignalStage, Subscriptions};
 use strategies::stage::StrategyStage;
-
-const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
-
-/// A capture in memory.
-struct Capture {
-    bytes: Vec<u8>,
-    /// Receive time and place of each message.
-    lines: Vec<(Nanos, std::ops::Range<usize>)>,
-    table: InstrumentTable,
-    venue: &'static str,
-}
-
-impl Capture {
-    fn load(file: &str, venue: &'static str) -> Self {
-        let instruments = feeds::instruments::parse(INSTRUMENTS.as_bytes()).expect("shipped instruments");
-        let instrument =
-            instruments.into_iter().find(|i| i.venue == venue).expect("an instrument of the venue");
-        let mut table = InstrumentTable::default();
-        table.add(instrument);
-        let path = format!("{SHARED}{file}");
-        let mut reader = CaptureReader::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let (mut bytes, mut lines) = (Vec::new(), Vec::new());
-        while let Next::Line(line) = reader.wait() {
-            let (recv_ns, json) = split_line(line.bytes).expect("a receive time");
-            lines.push((recv_ns, bytes.len()..bytes.len() + json.len()));
-            bytes.extend_from_slice(json);
-        }
-        Self { bytes, lines, table, venue }
-    }
-}
 
 impl Capture {
     fn is_depth(&self, range: &std::ops::Range<usize>) -> bool {
@@ -116,79 +87,11 @@ impl<F: Source> Source for Single<F> {
     }
 }
 
-const INSTRUMENTS: &str = include_str!("../tools/sabrewing/configs/instruments.toml");
-
-/// Its frames, from the first to the last.
-struct InMemory {
-    capture: Arc<Capture>,
-    next: usize,
-    /// Which instrument's copy of the line is next.
-    copy: u16,
-}
-
-impl FrameSource for InMemory {
-    #[inline]
-    fn poll(&mut self) -> SourcePoll<'_> {
-        let Some((recv_ns, range)) = self.capture.lines.get(self.next) else { return SourcePoll::End };
-        SourcePoll::Ready(Frame {
-            connection: ConnectionId(self.copy),
-            line: u32::try_from(self.next).unwrap_or(u32::MAX),
-            recv_ns: *recv_ns,
-            clock_fault: false,
-            bytes: Ok(&self.capture.bytes[range.clone()]),
-        })
-    }
-
-    #[inline]
-    fn consume(&mut self) {
-        self.copy += 1;
-        if usize::from(self.copy) == self.capture.table.len() {
-            (self.copy, self.next) = (0, self.next + 1);
-        }
-    }
-}
-
 struct Bench {
     capture: Arc<Capture>,
     config: Config,
     clock: StampClock,
     passes: usize,
-}
-
-/// A journal in a temporary directory, or none.
-struct Kept {
-    journal: Option<Journal>,
-    dir: Option<tempfile::TempDir>,
-}
-
-impl Kept {
-    fn new(on: bool) -> Self {
-        if !on {
-            return Self { journal: None, dir: None };
-        }
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let journal =
-            Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).expect("a journal");
-        Self { journal: Some(journal), dir: Some(dir) }
-    }
-
-    fn writer(&mut self, lane: Lane) -> Writer {
-        self.journal
-            .as_mut()
-            .map_or_else(|| Writer::off(lane), |journal| journal.writer(lane).expect("a lane"))
-    }
-
-    /// The helper writes segments ahead; a run that has just started would measure the helper.
-    fn wait(&self) {
-        self.journal.as_ref().map_or(Ok(()), Journal::wait_prepared).expect("segments");
-    }
-
-    fn end(self) {
-        if let Some(journal) = self.journal {
-            journal.close().expect("a closed journal");
-        }
-        drop(self.dir);
-    }
 }
 
 impl Bench {
@@ -504,17 +407,6 @@ impl Sink for Seen {
     fn halt(&mut self) {}
 }
 
-/// No rows are wanted.
-enum NoTap {}
-
-const NO_TAP: Option<NoTap> = None;
-
-impl engine::book_stage::BookTap for NoTap {
-    fn applied(&mut self, _: &Head, _: &engine::message::Depth, _: &Book) {}
-    fn replacing(&mut self, _: InstrumentId, _: &Book) {}
-    fn ended(&mut self, _: InstrumentId, _: &Book) {}
-}
-
 /// What `scripts/instructions` counts: the calls of `work`, and nothing around them.
 #[inline(never)]
 #[unsafe(export_name = "counted")]
@@ -615,7 +507,6 @@ fn main() {
         ("spot", "spot/btcusdt_20240808.gz", "binance-spot", "3"),
         ("coinm", "cm/btcusd_perp_20240808.gz", "binance-coinm", "200"),
     ];
-    assert!(Path::new(SHARED).exists(), "{SHARED} is missing");
     for (name, file, venue, bucket) in captures {
         let capture = Arc::new(Capture::load(file, venue));
         let bench = |stamps| Bench {

@@ -19,6 +19,7 @@ use feeds::codec::{FeedCodec, LEVELS_MAX};
 use feeds::stage::{Connection, FeedReport, FeedStage, FrameSource};
 use feeds::venues::AnyCodec;
 use gateway::client_order_id::ClientOrderIds;
+use gateway::counterparty::Counterparty;
 use gateway::latency::Latency;
 use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
 use gateway::paper::PaperExchange;
@@ -32,7 +33,7 @@ use strategies::signal::{FEATURE_CELLS_MAX, SignalCounts, SignalStage, Subscript
 use strategies::stage::StrategyStage;
 
 /// The five stages, ready to be put together.
-pub struct Stages<F, C: FeedCodec, T> {
+pub struct Stages<F, C: FeedCodec, T, X: Counterparty = PaperVenue> {
     /// Decodes and synchronises.
     pub feed: FeedStage<F, C>,
     /// Builds books.
@@ -42,7 +43,7 @@ pub struct Stages<F, C: FeedCodec, T> {
     /// Decides.
     pub strategy: StrategyStage,
     /// Checks, keeps order state, sends.
-    pub gateway: GatewayStage,
+    pub gateway: GatewayStage<X>,
     /// From the gateway back to the strategy; its other end is the strategy's.
     pub executions: Executions,
 }
@@ -75,15 +76,31 @@ pub struct Reports {
     pub gateway: Receiver<GatewayReport>,
 }
 
-/// Makes the five stages over `source`. `writer` hands out the journal's lanes.
+/// The stages of a run, and where their reports arrive.
+pub type Assembled<F, T, X = PaperVenue> = (Stages<F, AnyCodec, T, X>, Reports);
+
+/// Makes the five stages over `source`, with the paper exchange behind them. `writer` hands out the journal's lanes.
 /// Err: a connection without a decoder; what `writer` or the counters said.
 pub fn assemble<F: FrameSource, T: BookTap>(
     setup: &Setup<'_>,
     source: F,
     tap: T,
     counters: &mut Counters,
+    writer: impl FnMut(Lane) -> Result<Writer, String>,
+) -> Result<Assembled<F, T>, String> {
+    let exchange = paper_venue(setup.config, setup.table)?;
+    assemble_before(setup, source, tap, counters, writer, exchange)
+}
+
+/// As [`assemble`], with another counterparty behind the gateway.
+pub fn assemble_before<F: FrameSource, T: BookTap, X: Counterparty>(
+    setup: &Setup<'_>,
+    source: F,
+    tap: T,
+    counters: &mut Counters,
     mut writer: impl FnMut(Lane) -> Result<Writer, String>,
-) -> Result<(Stages<F, AnyCodec, T>, Reports), String> {
+    exchange: X,
+) -> Result<Assembled<F, T, X>, String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
     let connection = |id: &InstrumentId| {
         let instrument = table.get(*id)?;
@@ -117,7 +134,7 @@ pub fn assemble<F: FrameSource, T: BookTap>(
         latency: Latency::register(clock.clone(), counters).map_err(full)?,
         control: Arc::clone(control),
     };
-    let manager = OrderManager::new(manager, paper_venue(config, table)?)
+    let manager = OrderManager::new(manager, exchange)
         .map_err(|error| format!("the gate's limits and the instruments do not fit together: {error}"))?;
     let books = BookStage::new(table, config.book, tap, book_tx);
     let stages = Stages {
@@ -134,7 +151,8 @@ pub fn assemble<F: FrameSource, T: BookTap>(
 }
 
 /// The exchange that answers: every order travels to it as a venue's bytes.
-fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
+/// Err: an instrument that the codec cannot write.
+pub fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
     // The paper exchange looks at no time stamp; any window will do.
     let window = RecvWindow::from_ms(5_000).ok_or("a receive window")?;
     let codec =
@@ -167,8 +185,8 @@ pub fn executions_ring(slots: usize) -> (RingSender, RingReceiver) {
 }
 
 /// Puts the stages together as the placement says. Err: the counters are full.
-pub fn build<F, C, T>(
-    stages: Stages<F, C, T>,
+pub fn build<F, C, T, X>(
+    stages: Stages<F, C, T, X>,
     placement: &Placement,
     instruments: usize,
     clock: &StampClock,
@@ -178,6 +196,7 @@ where
     F: FrameSource + 'static,
     C: FeedCodec + Send + 'static,
     T: BookTap + 'static,
+    X: Counterparty + 'static,
 {
     let targets = stages.strategy.slot_count();
     let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };
