@@ -62,8 +62,11 @@ impl Strategy for Requoter {
             else {
                 continue;
             };
-            self.stated += 1;
             let touch = ctx.touch(*index);
+            if touch.state != 0 {
+                continue;
+            }
+            self.stated += 1;
             // Never at the level of the last few quotes: the gate would take them for duplicates.
             let away = QUOTE_TICKS + self.stated % 32;
             let qty = Qty(LOTS * instrument.lot.0);

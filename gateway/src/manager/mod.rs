@@ -23,7 +23,7 @@ use engine::ids::{AccountId, Cause, StrategyId};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{GateRefusal, OrderBody, RecordKind};
 use engine::message::{Body, BookChanged, Execution, Head, Kind, Message, Quotes, words_of};
-use engine::num::{Level, NumError, Qty, Side};
+use engine::num::{Level, NumError, Price, Qty, Side};
 use engine::order::{Order, OrderEvent, OrderState, Tif};
 use engine::risk::{Approved, Exposure, Gate, Market, Proposal, Refusal, RiskLimits, RiskRule};
 use engine::runner::{Control, StopReason};
@@ -145,7 +145,7 @@ impl<X: Counterparty> OrderManager<X> {
             traded.market =
                 Market { bid: book.bid, ask: book.ask, state: book.state, confirmed: head.recv_ns };
             if book.ask.price != was && traded.worst != [Qty(0); 2] {
-                self.hold(head.instrument.index());
+                self.revalue(head.instrument.index());
             }
         }
         self.exchange.on_market(message);
@@ -242,17 +242,24 @@ impl<X: Counterparty> OrderManager<X> {
         if !is_stamped {
             head.received = Stamp::default();
         }
-        let tolerance = book.tolerance();
-        let open = book.slots.map(|slots| slots.map(|seq| self.orders.get(seq).map(|live| live.order)));
-        let planned = Side::BOTH.map(|side| {
+        let (tolerance, places) = (book.tolerance(), book.places());
+        let mut open: [Slots<Option<Order>>; 2] = Default::default();
+        let mut planned: [Slots<Action>; 2] = Default::default();
+        for side in Side::BOTH {
+            let (open, planned) = (&mut open[side as usize][..places], &mut planned[side as usize][..places]);
+            for (order, seq) in open.iter_mut().zip(&book.slots[side as usize]) {
+                *order = self.orders.get(*seq).map(|live| live.order);
+            }
             let wanted = book.open_wishes(side, self.now);
             let can_amend = |order: &Order, level| self.exchange.can_amend(order, level);
-            plan(&wanted, tolerance, &open[side as usize], can_amend)
-        });
+            plan(&wanted[..places], tolerance, open, can_amend, planned);
+        }
+        let open = [&open[0][..places], &open[1][..places]];
+        let planned = [&planned[0][..places], &planned[1][..places]];
         let mut entered = if is_stamped { self.stamp(&head) } else { Stamp::default() };
         let mut moved = false;
-        for actions in [&planned[0], &planned[1]].into_iter().zip(&open) {
-            for (action, order) in actions.0.iter().zip(actions.1) {
+        for (actions, orders) in planned.iter().zip(open) {
+            for (action, order) in actions.iter().zip(orders) {
                 if let (Action::Cancel { must }, Some(order)) = (action, order) {
                     moved |= self.cancel(&head, index, order, *must);
                 }
@@ -260,7 +267,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
         for side in Side::BOTH {
             let opposite = side.opposite() as usize;
-            for (slot, (action, order)) in planned[side as usize].iter().zip(&open[side as usize]).enumerate()
+            for (slot, (action, order)) in planned[side as usize].iter().zip(open[side as usize]).enumerate()
             {
                 let (Action::Place(level) | Action::Amend(level)) = *action else { continue };
                 // An own order that is on its way out of this one's: its answer is awaited, not refused for.
@@ -269,7 +276,7 @@ impl<X: Counterparty> OrderManager<X> {
                         (order.state.is_pending() || *action != Action::Keep) && crosses(side, level, &order)
                     })
                 };
-                if open[opposite].iter().zip(&planned[opposite]).any(in_the_way) {
+                if open[opposite].iter().zip(planned[opposite]).any(in_the_way) {
                     continue;
                 }
                 moved |= self.propose(&head, index, slot, side, level, order.as_ref(), &mut entered, out);
@@ -630,34 +637,42 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// What the gate has to know of a book and of those beside it, for an order on `side`.
     fn exposure(&self, index: usize, side: Side) -> Exposure {
-        let open =
-            |side| self.live(index, side).fold(0, |sum: i64, order| sum.saturating_add(order.remaining().0));
         let (Some(book), Some(traded)) = (self.books.get(index), self.traded(index)) else {
             return Exposure::default();
         };
+        let (mut open, mut open_orders, mut opposite) = ([0_i64; 2], 0, None);
         // Until an amendment is answered an order may be at either of its prices.
-        let prices = |order: &Order| [order.level.price, order.sent_level().price];
-        let others = self
-            .books_of(traded.instrument.id.index())
-            .flat_map(|index| self.live(index, side.opposite()))
-            .flat_map(prices);
+        let mut meets = |order: &Order| {
+            for price in [order.level.price, order.sent_level().price] {
+                opposite = Some(opposite.map_or(price, |nearest: Price| match side {
+                    Side::Buy => nearest.min(price),
+                    Side::Sell => nearest.max(price),
+                }));
+            }
+        };
+        for own in Side::BOTH {
+            for order in self.live(index, own) {
+                open[own as usize] = open[own as usize].saturating_add(order.remaining().0);
+                open_orders += 1;
+                if own != side {
+                    meets(order);
+                }
+            }
+        }
+        for other in self.books_of(traded.instrument.id.index()).filter(|other| *other != index) {
+            self.live(other, side.opposite()).for_each(&mut meets);
+        }
         Exposure {
             position: book.position.qty,
-            open_buys: Qty(open(Side::Buy)),
-            open_sells: Qty(open(Side::Sell)),
-            open_orders: Side::BOTH
-                .into_iter()
-                .map(|side| u32::try_from(self.live(index, side).count()).unwrap_or(u32::MAX))
-                .sum(),
-            opposite: match side {
-                Side::Buy => others.min(),
-                Side::Sell => others.max(),
-            },
+            open_buys: Qty(open[0]),
+            open_sells: Qty(open[1]),
+            open_orders,
+            opposite,
             unknown_orders: traded.unknown,
         }
     }
 
-    /// Tells the gate what an instrument comes to, and remembers it.
+    /// Sums up what an instrument comes to, remembers it, and tells the gate.
     fn hold(&mut self, instrument: usize) {
         let (mut position, mut open) = (0_i64, [0_i64; 2]);
         for index in self.books_of(instrument) {
@@ -667,8 +682,16 @@ impl<X: Counterparty> OrderManager<X> {
                 open[side as usize] = remaining.fold(open[side as usize], i64::saturating_add);
             }
         }
-        let Some(traded) = self.instruments.get_mut(instrument) else { return };
-        traded.worst = [Qty(position.saturating_add(open[0])), Qty(position.saturating_sub(open[1]))];
+        if let Some(traded) = self.instruments.get_mut(instrument) {
+            traded.worst = [Qty(position.saturating_add(open[0])), Qty(position.saturating_sub(open[1]))];
+        }
+        self.revalue(instrument);
+    }
+
+    /// Tells the gate what an instrument comes to at the price of now.
+    #[inline]
+    fn revalue(&mut self, instrument: usize) {
+        let Some(traded) = self.instruments.get(instrument) else { return };
         let [long, short] = traded.worst;
         // Without an ask the last price that it was worth stays.
         let price = traded.market.ask.price;
