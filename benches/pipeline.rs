@@ -6,6 +6,7 @@
 //! ```
 
 mod in_memory;
+mod verdict;
 
 use engine::book::{Book, BookConfig};
 use engine::book_stage::BookStage;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use strategies::signal::{DEFAULT_FEATURES, SignalStage, Subscriptions};
 use strategies::stage::StrategyStage;
+use verdict::verdict;
 
 impl Capture {
     fn is_depth(&self, range: &std::ops::Range<usize>) -> bool {
@@ -480,12 +482,18 @@ fn timed(chain: &mut impl Chain) -> Duration {
     start.elapsed()
 }
 
-fn print(what: &str, mut passes: Vec<f64>) {
+/// Prints a row: the fastest and the median pass, and what the median is against its target. Returns the median.
+fn print(what: &str, mut passes: Vec<f64>, target_max: Option<f64>) -> f64 {
     passes.sort_by(f64::total_cmp);
     let (min, median) = (passes[0], passes[passes.len() / 2]);
     let rate = 1000.0 / median;
-    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}");
+    let verdict = target_max.map_or_else(String::new, |max| verdict(median, max));
+    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}  {verdict}");
+    median
 }
+
+/// How many times faster a depth message is than what a plain program does in the same run.
+const DEPTH_RATIO_MIN: f64 = 8.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -516,26 +524,41 @@ fn main() {
             passes,
         };
         let (plain, stamped) = (bench(false), bench(true));
-        print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false));
-        print(&format!("{name}: the same, a ring between two threads"), plain.feed_ring_book(&cores));
-        print(&format!("{name}: the same, journal on"), plain.feed_and_book(true));
-        print(&format!("{name}: five stages, one thread"), plain.five_stages(false, &Placement::one(&cores)));
+        // Targets bind the USD-M capture; the others are reported.
+        let usdm = |max: f64| (name == "usdm").then_some(max);
+        let per_s = |millions: f64| (1000.0 / millions).round();
+        print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false), usdm(150.0));
+        print(
+            &format!("{name}: the same, a ring between two threads"),
+            plain.feed_ring_book(&cores),
+            usdm(200.0),
+        );
+        print(&format!("{name}: the same, journal on"), plain.feed_and_book(true), usdm(per_s(3.0)));
+        print(
+            &format!("{name}: five stages, one thread"),
+            plain.five_stages(false, &Placement::one(&cores)),
+            None,
+        );
         print(
             &format!("{name}: five stages, one thread, journal on"),
             plain.five_stages(true, &Placement::one(&cores)),
+            usdm(per_s(2.0)),
         );
         print(
             &format!("{name}: five stages, one thread, journal and stamps on"),
             stamped.five_stages(true, &Placement::one(&cores)),
+            None,
         );
         print(
             &format!("{name}: five stages, two threads, journal on"),
             plain.five_stages(true, &Placement::two(&cores)),
+            None,
         );
         let booked = plain.booked();
         print(
             &format!("{name}: strategy stage, a book event, the market maker"),
             plain.strategy_stage(&booked),
+            None,
         );
         let bucket = format!("vpin(20,{bucket})");
         let default: Vec<&str> =
@@ -543,13 +566,19 @@ fn main() {
         print(
             &format!("{name}: signal stage, a book event, nothing subscribed"),
             plain.signal_stage(&booked, &[]),
+            None,
         );
         print(
             &format!("{name}: signal stage, a book event, the default set"),
             plain.signal_stage(&booked, &default),
+            Some(100.0),
         );
-        print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only());
-        print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth());
+        let own = print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only(), None);
+        let rival =
+            print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth(), None);
+        let of_rival =
+            usdm(rival / DEPTH_RATIO_MIN).map_or_else(String::new, |max| verdict(own, max.round()));
+        println!("{:<58} {:>26.2}x  {of_rival}", format!("{name}: faster by"), rival / own);
         let many = Bench {
             capture: Arc::new(capture.interleaved(50, if quick { 200 } else { 10_000 })),
             ..plain.again()
@@ -557,12 +586,18 @@ fn main() {
         print(
             &format!("{name}: 50 instruments interleaved, decode + sync + book"),
             many.feed_and_book(false),
+            None,
         );
-        print(&format!("{name}: single messages, back to back"), plain.after_a_pause(Duration::ZERO, 3000));
+        print(
+            &format!("{name}: single messages, back to back"),
+            plain.after_a_pause(Duration::ZERO, 3000),
+            None,
+        );
         let pause = Duration::from_millis(u64::from(!quick));
         print(
             &format!("{name}: single messages, each after {pause:?} idle"),
             plain.after_a_pause(pause, 3000),
+            None,
         );
     }
 }

@@ -3,8 +3,13 @@
 /// `ok` where a figure of which less is better is at most its target; else by how much it misses.
 pub(crate) fn verdict(measured: f64, target_max: f64) -> String {
     if measured <= target_max {
-        format!("ok (<= {target_max})")
+        format!("ok (<= {})", short(target_max))
     } else {
-        format!("MISSED (<= {target_max}) by {:.0} %", (measured / target_max - 1.0) * 100.0)
+        format!("MISSED (<= {}) by {:.0} %", short(target_max), (measured / target_max - 1.0) * 100.0)
     }
+}
+
+/// Two decimals at most.
+fn short(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
