@@ -487,8 +487,7 @@ fn print(what: &str, mut passes: Vec<f64>, target_max: Option<f64>) -> f64 {
     passes.sort_by(f64::total_cmp);
     let (min, median) = (passes[0], passes[passes.len() / 2]);
     let rate = 1000.0 / median;
-    let verdict = target_max.map_or_else(String::new, |max| verdict(median, max));
-    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}  {verdict}");
+    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}  {}", verdict(median, target_max));
     median
 }
 
@@ -576,8 +575,7 @@ fn main() {
         let own = print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only(), None);
         let rival =
             print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth(), None);
-        let of_rival =
-            usdm(rival / DEPTH_RATIO_MIN).map_or_else(String::new, |max| verdict(own, max.round()));
+        let of_rival = verdict(own, usdm((rival / DEPTH_RATIO_MIN).round()));
         println!("{:<58} {:>26.2}x  {of_rival}", format!("{name}: faster by"), rival / own);
         let many = Bench {
             capture: Arc::new(capture.interleaved(50, if quick { 200 } else { 10_000 })),

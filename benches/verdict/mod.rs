@@ -1,7 +1,9 @@
 //! A figure against its target. Times decide nothing: the word is for whoever reads the table.
 
-/// `ok` where a figure of which less is better is at most its target; else by how much it misses.
-pub(crate) fn verdict(measured: f64, target_max: f64) -> String {
+/// `ok` where a figure of which less is better is at most its target; else by how much it misses. Nothing where there
+/// is no target.
+pub(crate) fn verdict(measured: f64, target_max: impl Into<Option<f64>>) -> String {
+    let Some(target_max) = target_max.into() else { return String::new() };
     if measured <= target_max {
         format!("ok (<= {})", short(target_max))
     } else {

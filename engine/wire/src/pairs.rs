@@ -313,7 +313,7 @@ mod simd {
 
             let between = u32::from_le_bytes(*block.get(BEFORE + price_len..)?.first_chunk()?);
             let behind = u64::from_le_bytes(*block.get(BEFORE + qty_end..)?.first_chunk()?);
-            if between & low(BETWEEN.len()) as u32 != BETWEEN_WORD {
+            if u64::from(between) & low(BETWEEN.len()) != BETWEEN_WORD {
                 return None;
             }
             if behind & low(NEXT.len()) != NEXT_WORD {
@@ -348,7 +348,7 @@ mod simd {
         word
     }
 
-    const BETWEEN_WORD: u32 = word(BETWEEN) as u32;
+    const BETWEEN_WORD: u64 = word(BETWEEN);
     const NEXT_WORD: u64 = word(NEXT);
     const LAST_WORD: u64 = word(LAST);
 
