@@ -8,6 +8,7 @@
 
 #[path = "../engine/tests/book_capture/mod.rs"]
 mod book_capture;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -16,9 +17,12 @@ use std::time::{Duration, Instant};
 use book_capture::{Depth, RECORDINGS, load};
 use engine::book::{Book, BookConfig, BookSide};
 use engine::num::{Level, Price, Qty};
+use verdict::verdict;
 
 const PASSES: usize = 15;
 const INSTRUMENTS: usize = 50;
+/// A level of one instrument.
+const LEVEL_NS_MAX: f64 = 8.0;
 
 /// What the bench asks of a book: a delta, then the touch.
 trait Subject {
@@ -93,19 +97,20 @@ fn compare_books(streams: &[Stream]) {
     for stream in streams {
         let book = time_one(stream, &mut Book::new(BookConfig::default()));
         let tree = time_one(stream, &mut TreeBook::default());
-        print_row(stream.name, stream.levels, book, tree);
+        print_row(stream.name, stream.levels, book, tree, Some(LEVEL_NS_MAX));
     }
     for stream in streams {
         let book = time_many(stream, || Book::new(BookConfig::default()));
         let tree = time_many(stream, TreeBook::default);
-        print_row(&format!("{INSTRUMENTS} interleaved {}", stream.name), stream.levels, book, tree);
+        print_row(&format!("{INSTRUMENTS} interleaved {}", stream.name), stream.levels, book, tree, None);
     }
     let memory = Book::new(BookConfig::default()).memory_bytes();
     println!("one default book allocates {} KiB", memory / 1024);
 }
 
-fn print_row(name: &str, levels: usize, book: f64, tree: f64) {
-    println!("{name:<40} {levels:>9} {book:>9.2} {tree:>9.2} {:>6.1}", tree / book);
+fn print_row(name: &str, levels: usize, book: f64, tree: f64, target_max: Option<f64>) {
+    let verdict = verdict(book, target_max);
+    println!("{name:<40} {levels:>9} {book:>9.2} {tree:>9.2} {:>6.1}  {verdict}", tree / book);
 }
 
 fn compare_windows(streams: &[Stream]) {

@@ -4,6 +4,8 @@
 //! `cargo bench -p feeds --bench decode [-- PASSES [VENUE-KIND]]`, such as `31 binance-spot-ticker`. Medians over the passes; a pass takes every frame of a
 //! kind in its order. Under `cargo test` one pass runs.
 
+mod verdict;
+
 use engine::ids::InstrumentId;
 use engine::instrument::Instrument;
 use feeds::capture::{CaptureReader, Next, split_line};
@@ -13,6 +15,12 @@ use serde::Deserialize;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
+use verdict::verdict;
+
+/// A level of a depth message, a ticker, a trade.
+const DEPTH_LEVEL_NS_MAX: f64 = 10.0;
+const TICKER_NS_MAX: f64 = 50.0;
+const TRADE_NS_MAX: f64 = 45.0;
 
 fn main() {
     let benching = std::env::args().any(|arg| arg == "--bench");
@@ -92,7 +100,15 @@ fn capture(path: &str, venue: &str, product: Product, instrument: &Instrument, p
                 print!(" ({:>5.2})", ns * count as f64 / levels as f64);
             }
         }
-        println!();
+        let scanner = per(usize::try_from(scanner[scanner.len() / 2]).unwrap_or(0), count);
+        let measured = if levels > 0 { scanner * count as f64 / levels as f64 } else { scanner };
+        let target_max = match (venue, *name) {
+            ("binance-usdm", "depth") => Some(DEPTH_LEVEL_NS_MAX),
+            ("binance-usdm", "ticker") => Some(TICKER_NS_MAX),
+            ("binance-usdm", "trade") => Some(TRADE_NS_MAX),
+            _ => None,
+        };
+        println!("  {}", verdict(measured, target_max));
     }
 }
 

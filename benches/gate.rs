@@ -6,6 +6,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
 
+mod verdict;
+
 use engine::ids::{AccountId, InstrumentId, StrategyId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::num::{Decimal, Level, Price, Qty, Side, Step};
@@ -14,9 +16,12 @@ use engine::risk::{Exposure, Gate, Market, Proposal, RiskConfig};
 use engine::time::Nanos;
 use std::hint::black_box;
 use std::time::Instant;
+use verdict::verdict;
 
 const ORDERS: usize = 4096;
 const INSTRUMENTS: u32 = 8;
+/// An order, or an amendment, through every rule.
+const ORDER_NS_MAX: f64 = 60.0;
 
 fn main() {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
@@ -25,7 +30,9 @@ fn main() {
     let orders: Vec<Order> = (0..ORDERS).map(order).collect();
 
     let mut bench = Bench::new();
-    row("an order through every rule", rounds, |at| usize::from(bench.ask(Proposal::New(orders[at]), true)));
+    row("an order through every rule", rounds, Some(ORDER_NS_MAX), |at| {
+        usize::from(bench.ask(Proposal::New(orders[at]), true))
+    });
     let open: Vec<(Order, Level)> = orders
         .iter()
         .map(|order| {
@@ -33,7 +40,7 @@ fn main() {
             (Order { state: OrderState::Open, ..*order }, level)
         })
         .collect();
-    row("an amendment through every rule", rounds, |at| {
+    row("an amendment through every rule", rounds, Some(ORDER_NS_MAX), |at| {
         let (open, level) = open[at];
         usize::from(bench.ask(Proposal::Amend(open, level), true))
     });
@@ -41,8 +48,10 @@ fn main() {
         .iter()
         .map(|order| Order { level: Level { price: Price(100_000), qty: Qty(100) }, ..*order })
         .collect();
-    row("a refusal, by the price collar", rounds, |at| usize::from(bench.ask(Proposal::New(far[at]), false)));
-    row("what an instrument comes to has changed", rounds, |at| {
+    row("a refusal, by the price collar", rounds, None, |at| {
+        usize::from(bench.ask(Proposal::New(far[at]), false))
+    });
+    row("what an instrument comes to has changed", rounds, None, |at| {
         let moved = i64::try_from(at % 64).unwrap_or_default();
         let id = orders[at].instrument;
         usize::from(bench.gate.hold(id, Qty(100 + moved), Qty(-100), Price(600_000 + moved)).is_ok())
@@ -150,7 +159,7 @@ fn order(at: usize) -> Order {
 
 /// Times rounds of calls, each with another order. Percentiles are of the rounds' means: a single call is too short
 /// for the clock.
-fn row(name: &str, rounds: usize, mut call: impl FnMut(usize) -> usize) {
+fn row(name: &str, rounds: usize, target_max: Option<f64>, mut call: impl FnMut(usize) -> usize) {
     let mut times: Vec<f64> = (0..rounds)
         .map(|_| {
             let start = Instant::now();
@@ -162,5 +171,5 @@ fn row(name: &str, rounds: usize, mut call: impl FnMut(usize) -> usize) {
         .collect();
     times.sort_unstable_by(f64::total_cmp);
     let at = |share: usize| times[(times.len() - 1) * share / 100];
-    println!("{name:<40} {:>8.1} {:>8.1} {:>8.1}", at(0), at(50), at(99));
+    println!("{name:<40} {:>8.1} {:>8.1} {:>8.1}  {}", at(0), at(50), at(99), verdict(at(50), target_max));
 }

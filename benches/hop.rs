@@ -5,6 +5,8 @@
 //! cargo bench -p engine --bench hop
 //! ```
 
+mod verdict;
+
 use engine::counters::{Counters, Desc, Run, Unit};
 use engine::message::{Cell, Head, Kind, Message};
 use engine::placement::{Idle, StageId, ThreadPlan};
@@ -15,6 +17,10 @@ use engine::time::{Nanos, StampClock};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use verdict::verdict;
+
+/// Our hop against the bare ring's.
+const RATIO_MAX: f64 = 1.2;
 
 /// Sends a message, waits until it has come back, and sends the next.
 struct Pinger {
@@ -188,7 +194,9 @@ fn main() {
         values[values.len() / 2]
     };
     let (bare, stages) = (median(&mut p50[0]), median(&mut p50[1]));
-    println!("median of the rounds' p50: stages {stages} / bare {bare} = {:.2}", f(stages) / f(bare.max(1)));
+    let ratio = f(stages) / f(bare.max(1));
+    let verdict = verdict(ratio, RATIO_MAX);
+    println!("median of the rounds' p50: stages {stages} / bare {bare} = {ratio:.2}  {verdict}");
 }
 
 fn f(value: u64) -> f64 {

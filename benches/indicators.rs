@@ -1,11 +1,16 @@
 //! What an indicator costs: streaming by type and by name, the whole catalogue on one candle, batches
 //! over a year of minutes, and the microstructure indicators per book event.
 //!
-//! `cargo bench -p strategies --bench indicators`; medians of repeated passes over a seeded walk.
+//! `cargo bench -p strategies --bench indicators`; medians of repeated passes over a seeded walk. Where `TALIB_PYTHON`
+//! names a Python that has TA-Lib and numpy, TA-Lib's C library takes the same candles in the same run.
 
 #![allow(clippy::cast_possible_wrap, reason = "the small numbers of a bench")]
 
+mod verdict;
+
 use std::hint::black_box;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use engine::time::Nanos;
@@ -17,6 +22,7 @@ use strategies::indicators::micro::{
 use strategies::indicators::momentum::{Macd, Rsi};
 use strategies::indicators::volatility::{Atr, Bollinger};
 use strategies::indicators::{Bar, Candles, Indicator, Panel, Request, Study, Value, catalogue};
+use verdict::verdict;
 
 const YEAR_OF_MINUTES: usize = 525_600;
 const PASSES: usize = 11;
@@ -69,7 +75,34 @@ fn typed<I: Indicator>(name: &str, indicator: &I, rows: &[I::Input]) {
             black_box(live.update(*row));
         }
     });
-    println!("{name:<28}{ns:>9.2} ns/value");
+    println!("{name:<28}{ns:>9.2} ns/value  {}", verdict(ns, UPDATE_NS_MAX));
+}
+
+/// An update of one of the five.
+const UPDATE_NS_MAX: f64 = 4.0;
+/// The whole catalogue on one candle.
+const CATALOGUE_US_MAX: f64 = 25.0;
+/// Everything that reads the book, an event.
+const BOOK_EVENT_NS_MAX: f64 = 150.0;
+/// How many times faster the batch of five is than TA-Lib's.
+const TALIB_RATIO_MIN: f64 = 2.0;
+
+/// What TA-Lib takes, ns a row, by function; the last is all five. None: there is none here.
+fn talib(bars: &[Bar]) -> Option<Vec<(String, f64)>> {
+    let python = std::env::var_os("TALIB_PYTHON")?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/talib.py");
+    let mut child =
+        Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    let columns: [fn(&Bar) -> f64; 3] = [|bar| bar.high, |bar| bar.low, |bar| bar.close];
+    let bytes: Vec<u8> =
+        columns.iter().flat_map(|column| bars.iter().map(column)).flat_map(f64::to_le_bytes).collect();
+    child.stdin.take()?.write_all(&bytes).ok()?;
+    let output = child.wait_with_output().ok().filter(|output| output.status.success())?;
+    let line = |line: &str| {
+        let (name, ns) = line.split_once(' ')?;
+        Some((name.to_owned(), ns.parse().ok()?))
+    };
+    String::from_utf8(output.stdout).ok()?.lines().map(line).collect()
 }
 
 fn main() {
@@ -108,7 +141,12 @@ fn main() {
             }
         }
     });
-    println!("the whole catalogue ({} indicators) on one candle{:>9.2} us", all.len(), ns / 1_000.0);
+    let us = ns / 1_000.0;
+    println!(
+        "the whole catalogue ({} indicators) on one candle{us:>9.2} us  {}",
+        all.len(),
+        verdict(us, CATALOGUE_US_MAX)
+    );
 
     println!("batch over {YEAR_OF_MINUTES} candles");
     let candles: Candles = bars.iter().copied().collect();
@@ -133,6 +171,17 @@ fn main() {
         black_box(panel.batch(candles.columns()));
     });
     println!("{:<28}{ns:>9.2} ns/row, memory for the answers taken anew each time", "the five as a panel");
+    match talib(&bars) {
+        Some(rows) => {
+            for (name, ns) in &rows {
+                println!("{:<28}{ns:>9.2} ns/row", format!("TA-Lib, {name}"));
+            }
+            let together = rows.last().map_or(0.0, |(_, ns)| *ns);
+            let verdict = verdict(ns, together / TALIB_RATIO_MIN);
+            println!("{:<28}{:>9.2}x  {verdict}", "the panel is faster by", together / ns);
+        }
+        None => println!("not measured beside TA-Lib: TALIB_PYTHON names no Python that has it"),
+    }
     micro();
 }
 
@@ -188,5 +237,5 @@ fn micro() {
             ));
         }
     });
-    println!("book-driven indicators together{ns:>9.2} ns/book event");
+    println!("book-driven indicators together{ns:>9.2} ns/book event  {}", verdict(ns, BOOK_EVENT_NS_MAX));
 }

@@ -5,12 +5,15 @@
 //! cargo bench -p sabrewing --bench pipeline [-- --quick]
 //! ```
 
+mod in_memory;
+mod verdict;
+
 use engine::book::{Book, BookConfig};
 use engine::book_stage::BookStage;
 use engine::counters::{Counters, Run};
-use engine::ids::{ConnectionId, InstrumentId, Lane};
+use engine::ids::{InstrumentId, Lane};
 use engine::instrument::{Instrument, InstrumentTable};
-use engine::journal::{Entry, Journal, Options, Writer};
+use engine::journal::{Entry, Writer};
 use engine::message::{Cell, Head, Kind, Message};
 use engine::num::{Price, Qty};
 use engine::placement::{Idle, Placement, StageId, ThreadPlan};
@@ -19,49 +22,19 @@ use engine::runner::{self, Chain, Control, RingChain, Source, SourceChain, Step,
 use engine::stage::{Node, Nowhere, Sink, Stage};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
-use feeds::capture::{CaptureReader, Next, split_line};
 use feeds::codec::{Decoded, Event, FeedCodec};
-use feeds::stage::{Connection, FeedConfig, FeedStage, Frame, FrameSource, SourcePoll};
+use feeds::stage::{Connection, FeedConfig, FeedStage};
 use feeds::venues::AnyCodec;
+use in_memory::{Capture, InMemory, Kept, NO_TAP, NoTap};
 use sabrewing::config::Config;
 use sabrewing::pipeline::{Setup, assemble, build};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use strategies::signal::{DEFAULT_FEATURES, SignalStage, Subscriptions};
 use strategies::stage::StrategyStage;
-
-const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures/");
-
-/// A capture in memory.
-struct Capture {
-    bytes: Vec<u8>,
-    /// Receive time and place of each message.
-    lines: Vec<(Nanos, std::ops::Range<usize>)>,
-    table: InstrumentTable,
-    venue: &'static str,
-}
-
-impl Capture {
-    fn load(file: &str, venue: &'static str) -> Self {
-        let instruments = feeds::instruments::parse(INSTRUMENTS.as_bytes()).expect("shipped instruments");
-        let instrument =
-            instruments.into_iter().find(|i| i.venue == venue).expect("an instrument of the venue");
-        let mut table = InstrumentTable::default();
-        table.add(instrument);
-        let path = format!("{SHARED}{file}");
-        let mut reader = CaptureReader::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let (mut bytes, mut lines) = (Vec::new(), Vec::new());
-        while let Next::Line(line) = reader.wait() {
-            let (recv_ns, json) = split_line(line.bytes).expect("a receive time");
-            lines.push((recv_ns, bytes.len()..bytes.len() + json.len()));
-            bytes.extend_from_slice(json);
-        }
-        Self { bytes, lines, table, venue }
-    }
-}
+use verdict::verdict;
 
 impl Capture {
     fn is_depth(&self, range: &std::ops::Range<usize>) -> bool {
@@ -116,80 +89,11 @@ impl<F: Source> Source for Single<F> {
     }
 }
 
-const INSTRUMENTS: &str = include_str!("../tools/sabrewing/configs/instruments.toml");
-
-/// Its frames, from the first to the last.
-struct InMemory {
-    capture: Arc<Capture>,
-    next: usize,
-    /// Which instrument's copy of the line is next.
-    copy: u16,
-}
-
-impl FrameSource for InMemory {
-    #[inline]
-    fn poll(&mut self) -> SourcePoll<'_> {
-        let Some((recv_ns, range)) = self.capture.lines.get(self.next) else { return SourcePoll::End };
-        SourcePoll::Ready(Frame {
-            connection: ConnectionId(self.copy),
-            line: u32::try_from(self.next).unwrap_or(u32::MAX),
-            recv_ns: *recv_ns,
-            clock_fault: false,
-            behind_ns: 0,
-            bytes: Ok(&self.capture.bytes[range.clone()]),
-        })
-    }
-
-    #[inline]
-    fn consume(&mut self) {
-        self.copy += 1;
-        if usize::from(self.copy) == self.capture.table.len() {
-            (self.copy, self.next) = (0, self.next + 1);
-        }
-    }
-}
-
 struct Bench {
     capture: Arc<Capture>,
     config: Config,
     clock: StampClock,
     passes: usize,
-}
-
-/// A journal in a temporary directory, or none.
-struct Kept {
-    journal: Option<Journal>,
-    dir: Option<tempfile::TempDir>,
-}
-
-impl Kept {
-    fn new(on: bool) -> Self {
-        if !on {
-            return Self { journal: None, dir: None };
-        }
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let journal =
-            Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).expect("a journal");
-        Self { journal: Some(journal), dir: Some(dir) }
-    }
-
-    fn writer(&mut self, lane: Lane) -> Writer {
-        self.journal
-            .as_mut()
-            .map_or_else(|| Writer::off(lane), |journal| journal.writer(lane).expect("a lane"))
-    }
-
-    /// The helper writes segments ahead; a run that has just started would measure the helper.
-    fn wait(&self) {
-        self.journal.as_ref().map_or(Ok(()), Journal::wait_prepared).expect("segments");
-    }
-
-    fn end(self) {
-        if let Some(journal) = self.journal {
-            journal.close().expect("a closed journal");
-        }
-        drop(self.dir);
-    }
 }
 
 impl Bench {
@@ -505,17 +409,6 @@ impl Sink for Seen {
     fn halt(&mut self) {}
 }
 
-/// No rows are wanted.
-enum NoTap {}
-
-const NO_TAP: Option<NoTap> = None;
-
-impl engine::book_stage::BookTap for NoTap {
-    fn applied(&mut self, _: &Head, _: &engine::message::Depth, _: &Book) {}
-    fn replacing(&mut self, _: InstrumentId, _: &Book) {}
-    fn ended(&mut self, _: InstrumentId, _: &Book) {}
-}
-
 /// What `scripts/instructions` counts: the calls of `work`, and nothing around them.
 #[inline(never)]
 #[unsafe(export_name = "counted")]
@@ -589,12 +482,17 @@ fn timed(chain: &mut impl Chain) -> Duration {
     start.elapsed()
 }
 
-fn print(what: &str, mut passes: Vec<f64>) {
+/// Prints a row: the fastest and the median pass, and what the median is against its target. Returns the median.
+fn print(what: &str, mut passes: Vec<f64>, target_max: Option<f64>) -> f64 {
     passes.sort_by(f64::total_cmp);
     let (min, median) = (passes[0], passes[passes.len() / 2]);
     let rate = 1000.0 / median;
-    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}");
+    println!("{what:<58} {min:>8.1} {median:>8.1} {rate:>10.2}  {}", verdict(median, target_max));
+    median
 }
+
+/// How many times faster a depth message is than what a plain program does in the same run.
+const DEPTH_RATIO_MIN: f64 = 8.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -616,7 +514,6 @@ fn main() {
         ("spot", "spot/btcusdt_20240808.gz", "binance-spot", "3"),
         ("coinm", "cm/btcusd_perp_20240808.gz", "binance-coinm", "200"),
     ];
-    assert!(Path::new(SHARED).exists(), "{SHARED} is missing");
     for (name, file, venue, bucket) in captures {
         let capture = Arc::new(Capture::load(file, venue));
         let bench = |stamps| Bench {
@@ -626,26 +523,41 @@ fn main() {
             passes,
         };
         let (plain, stamped) = (bench(false), bench(true));
-        print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false));
-        print(&format!("{name}: the same, a ring between two threads"), plain.feed_ring_book(&cores));
-        print(&format!("{name}: the same, journal on"), plain.feed_and_book(true));
-        print(&format!("{name}: five stages, one thread"), plain.five_stages(false, &Placement::one(&cores)));
+        // Targets bind the USD-M capture; the others are reported.
+        let usdm = |max: f64| (name == "usdm").then_some(max);
+        let per_s = |millions: f64| (1000.0 / millions).round();
+        print(&format!("{name}: decode + sync + book, one thread"), plain.feed_and_book(false), usdm(150.0));
+        print(
+            &format!("{name}: the same, a ring between two threads"),
+            plain.feed_ring_book(&cores),
+            usdm(200.0),
+        );
+        print(&format!("{name}: the same, journal on"), plain.feed_and_book(true), usdm(per_s(3.0)));
+        print(
+            &format!("{name}: five stages, one thread"),
+            plain.five_stages(false, &Placement::one(&cores)),
+            None,
+        );
         print(
             &format!("{name}: five stages, one thread, journal on"),
             plain.five_stages(true, &Placement::one(&cores)),
+            usdm(per_s(2.0)),
         );
         print(
             &format!("{name}: five stages, one thread, journal and stamps on"),
             stamped.five_stages(true, &Placement::one(&cores)),
+            None,
         );
         print(
             &format!("{name}: five stages, two threads, journal on"),
             plain.five_stages(true, &Placement::two(&cores)),
+            None,
         );
         let booked = plain.booked();
         print(
             &format!("{name}: strategy stage, a book event, the market maker"),
             plain.strategy_stage(&booked),
+            None,
         );
         let bucket = format!("vpin(20,{bucket})");
         let default: Vec<&str> =
@@ -653,13 +565,18 @@ fn main() {
         print(
             &format!("{name}: signal stage, a book event, nothing subscribed"),
             plain.signal_stage(&booked, &[]),
+            None,
         );
         print(
             &format!("{name}: signal stage, a book event, the default set"),
             plain.signal_stage(&booked, &default),
+            Some(100.0),
         );
-        print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only());
-        print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth());
+        let own = print(&format!("{name}: a depth message, decode + sync + book"), plain.depth_only(), None);
+        let rival =
+            print(&format!("{name}: a depth message, serde_json + BTreeMap"), plain.plain_depth(), None);
+        let of_rival = verdict(own, usdm((rival / DEPTH_RATIO_MIN).round()));
+        println!("{:<58} {:>26.2}x  {of_rival}", format!("{name}: faster by"), rival / own);
         let many = Bench {
             capture: Arc::new(capture.interleaved(50, if quick { 200 } else { 10_000 })),
             ..plain.again()
@@ -667,12 +584,18 @@ fn main() {
         print(
             &format!("{name}: 50 instruments interleaved, decode + sync + book"),
             many.feed_and_book(false),
+            None,
         );
-        print(&format!("{name}: single messages, back to back"), plain.after_a_pause(Duration::ZERO, 3000));
+        print(
+            &format!("{name}: single messages, back to back"),
+            plain.after_a_pause(Duration::ZERO, 3000),
+            None,
+        );
         let pause = Duration::from_millis(u64::from(!quick));
         print(
             &format!("{name}: single messages, each after {pause:?} idle"),
             plain.after_a_pause(pause, 3000),
+            None,
         );
     }
 }

@@ -650,7 +650,7 @@ impl Slot {
         let mut head = Head { instrument, strategy, account: AccountId(0), ..input.derive(Kind::Target) };
         let Some(cause) = log.record(RecordKind::Target, &head, target.used_cells()) else { return };
         head.cause = cause;
-        self.stated = target;
         out.send(Message { head: &head, body: target.used_cells() });
+        self.stated = target;
     }
 }

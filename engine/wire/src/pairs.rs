@@ -1,27 +1,29 @@
 //! Lists of pairs of quoted decimals, `[["61837.63","0.5"],["61837.62","1.2"]]`: the levels of a book.
 //!
-//! Two passes. The first finds where the numbers end: a quote behind a digit, 64 bytes at a time, as bits. The
-//! second reads price and quantity of a level together, one in each half of a 256-bit register. Because all
-//! ends are known beforehand, no level waits for the one before, and nothing branches on a number's length.
+//! Two passes. The first finds where the pairs end: a `]` behind a quote, 64 bytes at a time, as bits. The second
+//! reads price and quantity of a level together, one in each half of a 256-bit register. Because all ends are known
+//! beforehand, no level waits for the one before, and nothing branches on a number's length.
 
 use crate::decimal::{DecimalFormat, WINDOW, divide};
 use engine::num::Level;
 
-/// Where the quoted numbers of a frame end. Room for the largest frame is taken once.
+/// Where the pairs of a frame end. Room for the largest frame is taken once.
 #[derive(Debug)]
-pub struct NumberEnds {
+pub struct PairEnds {
     ends: Box<[u32]>,
     count: usize,
 }
 
-/// Bytes that the first pass takes at a time.
+/// Bytes that the first pass takes at a time, and the second at once.
 const BLOCK: usize = 64;
+/// Ends that are written at once.
+const GROUP: usize = 4;
 
-impl NumberEnds {
+impl PairEnds {
     /// Room for `pairs_max` pairs.
     #[must_use]
     pub fn new(pairs_max: usize) -> Self {
-        Self { ends: vec![0; 2 * pairs_max + BLOCK].into_boxed_slice(), count: 0 }
+        Self { ends: vec![0; pairs_max + BLOCK].into_boxed_slice(), count: 0 }
     }
 
     /// Finds the ends in `frame` from `from` on. False: more than there is room for.
@@ -29,12 +31,12 @@ impl NumberEnds {
     pub fn find(&mut self, frame: &[u8], from: usize) -> bool {
         let Some(text) = frame.get(from..) else { return false };
         let (blocks, rest) = text.as_chunks::<BLOCK>();
-        let (mut count, mut base, mut after_digit) = (0, from, 0);
+        let (mut count, mut base, mut after_quote) = (0, from, 0);
         for block in blocks {
             let Some(room) = self.ends.get_mut(count..).and_then(|room| room.first_chunk_mut()) else {
                 return false;
             };
-            count += write_places(number_ends(block, &mut after_digit), base, room);
+            count += write_places(pair_ends(block, &mut after_quote), base, room);
             base += BLOCK;
         }
         let mut last = [0; BLOCK];
@@ -42,11 +44,11 @@ impl NumberEnds {
         let Some(room) = self.ends.get_mut(count..).and_then(|room| room.first_chunk_mut()) else {
             return false;
         };
-        self.count = count + write_places(number_ends(&last, &mut after_digit), base, room);
+        self.count = count + write_places(pair_ends(&last, &mut after_quote), base, room);
         true
     }
 
-    /// The places of the closing quotes, ascending.
+    /// The places of the `]` behind a quote, ascending.
     #[inline]
     #[must_use]
     pub fn ends(&self) -> &[u32] {
@@ -54,15 +56,15 @@ impl NumberEnds {
     }
 }
 
-/// Writes `base` plus the place of each bit; returns how many. Eight at a time, because eight steps without a
+/// Writes `base` plus the place of each bit; returns how many. Some at a time, because so many steps without a
 /// branch cost less than one that is predicted wrong.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a frame's length fits")]
 fn write_places(mut bits: u64, base: usize, room: &mut [u32; BLOCK]) -> usize {
     let count = bits.count_ones() as usize;
-    let (eights, _) = room.as_chunks_mut::<8>();
-    for eight in eights {
-        for place in eight {
+    let (groups, _) = room.as_chunks_mut::<GROUP>();
+    for group in groups {
+        for place in group {
             *place = (base as u32).wrapping_add(bits.trailing_zeros());
             bits &= bits.wrapping_sub(1);
         }
@@ -73,24 +75,24 @@ fn write_places(mut bits: u64, base: usize, room: &mut [u32; BLOCK]) -> usize {
     count
 }
 
-/// Bits of the quotes that stand behind a digit. `after_digit`: whether the block before ended with one.
+/// Bits of the brackets that stand behind a quote. `after_quote`: whether the block before ended with one.
 #[inline]
-fn number_ends(block: &[u8; BLOCK], after_digit: &mut u64) -> u64 {
+fn pair_ends(block: &[u8; BLOCK], after_quote: &mut u64) -> u64 {
     #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
     // SAFETY: the build's target has AVX2.
-    let (quotes, digits) = unsafe { simd::quotes_and_digits(block) };
+    let (quotes, brackets) = unsafe { simd::quotes_and_brackets(block) };
     #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
-    let (quotes, digits) = quotes_and_digits_scalar(block);
-    let ends = quotes & (digits << 1 | *after_digit);
-    *after_digit = digits >> 63;
+    let (quotes, brackets) = quotes_and_brackets_scalar(block);
+    let ends = brackets & (quotes << 1 | *after_quote);
+    *after_quote = quotes >> 63;
     ends
 }
 
-/// Bits of the quotes, and of the bytes that may be digits (the second pass looks closer).
+/// Bits of the quotes, and of the closing brackets.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "avx2"))))]
-fn quotes_and_digits_scalar(block: &[u8; BLOCK]) -> (u64, u64) {
-    block.iter().enumerate().fold((0, 0), |(quotes, digits), (place, byte)| {
-        (quotes | u64::from(*byte == b'"') << place, digits | u64::from(byte & 0x30 == 0x30) << place)
+fn quotes_and_brackets_scalar(block: &[u8; BLOCK]) -> (u64, u64) {
+    block.iter().enumerate().fold((0, 0), |(quotes, brackets), (place, byte)| {
+        (quotes | u64::from(*byte == b'"') << place, brackets | u64::from(*byte == b']') << place)
     })
 }
 
@@ -177,8 +179,9 @@ impl PairFormat {
             let len = end.checked_sub(start).filter(|len| *len >= format.len_min as usize)?;
             crate::chunk::scalar::Chunk::new(window).decimal(&format.layout, len).map(u64::cast_signed)
         };
-        for (index, pair) in ends.as_chunks::<2>().0.iter().enumerate() {
-            let [price_end, qty_end] = pair.map(|end| end as usize);
+        for (index, bracket) in ends.iter().enumerate() {
+            let qty_end = *bracket as usize - 1;
+            let price_end = start + frame.get(start..qty_end)?.iter().position(|byte| *byte == b'"')?;
             let qty_start = price_end + BETWEEN.len();
             let (price, qty) =
                 (number(&self.price, start, price_end)?, number(&self.qty, qty_start, qty_end)?);
@@ -220,7 +223,7 @@ mod simd {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn both(bytes: &[[u8; WINDOW]; 2]) -> __m256i {
+    fn load(bytes: &[u8; 32]) -> __m256i {
         // SAFETY: a reference to 32 bytes; the load needs no alignment.
         unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
     }
@@ -232,21 +235,25 @@ mod simd {
         unsafe { _mm256_loadu2_m128i(high.as_ptr().cast(), low.as_ptr().cast()) }
     }
 
+    /// Bits of the bytes that are `byte`.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn quotes_and_digits(block: &[u8; BLOCK]) -> (u64, u64) {
-        let (mut quotes, mut digits) = (0, 0);
+    fn places(bytes: __m256i, byte: u8) -> u32 {
+        let equal = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
+        _mm256_movemask_epi8(equal).cast_unsigned()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn quotes_and_brackets(block: &[u8; BLOCK]) -> (u64, u64) {
+        let (mut quotes, mut brackets) = (0, 0);
         let (halves, _) = block.as_chunks::<32>();
         for (half, shift) in halves.iter().zip([0, 32]) {
-            // SAFETY: a reference to 32 bytes; the load needs no alignment.
-            let bytes = unsafe { _mm256_loadu_si256(half.as_ptr().cast()) };
-            let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
-            let class = _mm256_set1_epi8(0x30);
-            let digit = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, class), class);
-            quotes |= u64::from(_mm256_movemask_epi8(quote).cast_unsigned()) << shift;
-            digits |= u64::from(_mm256_movemask_epi8(digit).cast_unsigned()) << shift;
+            let bytes = load(half);
+            quotes |= u64::from(places(bytes, b'"')) << shift;
+            brackets |= u64::from(places(bytes, b']')) << shift;
         }
-        (quotes, digits)
+        (quotes, brackets)
     }
 
     /// The pairs from the digit at `start` on: how many, and the place behind the list.
@@ -259,18 +266,37 @@ mod simd {
         ends: &[u32],
         out: &mut [Level],
     ) -> Option<(usize, usize)> {
-        let (xor, limit, shuffle) = (both(&format.xor), both(&format.limit), both(&format.shuffle));
+        let (xor, limit) = (
+            load(format.xor.as_flattened().first_chunk()?),
+            load(format.limit.as_flattened().first_chunk()?),
+        );
+        let shuffle = load(format.shuffle.as_flattened().first_chunk()?);
         let (price_min, qty_min) = (format.price.len_min as usize, format.qty.len_min as usize);
         let mut over = _mm256_setzero_si256();
-        for (index, (pair, level)) in ends.as_chunks::<2>().0.iter().zip(&mut *out).enumerate() {
-            let [price_end, qty_end] = pair.map(|end| end as usize);
-            let (price_len, qty_len) =
-                (price_end.wrapping_sub(start), qty_end.wrapping_sub(price_end + BETWEEN.len()));
-            if price_len < price_min || qty_len < qty_min {
+        // Its uppermost bit is set by a number that is too short.
+        let mut short = 0_usize;
+        let mut tail = [0; BLOCK];
+        let front_max = frame.len().checked_sub(BLOCK);
+        for (index, (bracket, level)) in ends.iter().zip(&mut *out).enumerate() {
+            let front = start.checked_sub(BEFORE)?;
+            let block: &[u8; BLOCK] = if front_max.is_some_and(|max| front <= max) {
+                // SAFETY: the block ends no later than the frame.
+                unsafe { &*frame.as_ptr().add(front).cast() }
+            } else {
+                last_block(frame, front, &mut tail)?
+            };
+            // Everything from here on lies in the block.
+            let text: &[u8; 32] = block.get(BEFORE..)?.first_chunk()?;
+            let price_len = places(load(text), b'"').trailing_zeros() as usize;
+            let qty_end = (*bracket as usize).wrapping_sub(start + 1);
+            let qty_len = qty_end.wrapping_sub(price_len + BETWEEN.len());
+            if price_len > WINDOW || qty_len > WINDOW || qty_end > PAIR_MAX {
                 return None;
             }
-            let windows = halves(window(frame, price_end)?, window(frame, qty_end)?);
-            let keep = halves(keep(price_len)?, keep(qty_len)?);
+            short |= price_len.wrapping_sub(price_min) | qty_len.wrapping_sub(qty_min);
+            let windows =
+                halves(block.get(price_len..)?.first_chunk()?, block.get(qty_end..)?.first_chunk()?);
+            let keep = halves(KEEP.get(price_len..)?.first_chunk()?, KEEP.get(qty_len..)?.first_chunk()?);
             let digits = _mm256_and_si256(_mm256_xor_si256(windows, xor), keep);
             over = _mm256_or_si256(over, _mm256_subs_epu8(digits, limit));
 
@@ -285,29 +311,54 @@ mod simd {
             // SAFETY: a reference to a level, which is price and quantity, 16 bytes in this order, any bits valid.
             unsafe { _mm_storeu_si128(std::ptr::from_mut(level).cast(), values) };
 
-            if frame.get(price_end..price_end + BETWEEN.len())? != BETWEEN {
+            let between = u32::from_le_bytes(*block.get(BEFORE + price_len..)?.first_chunk()?);
+            let behind = u64::from_le_bytes(*block.get(BEFORE + qty_end..)?.first_chunk()?);
+            if u64::from(between) & low(BETWEEN.len()) != BETWEEN_WORD {
                 return None;
             }
-            let rest = frame.get(qty_end..)?;
-            if !rest.starts_with(NEXT) {
-                let fits = rest.starts_with(LAST) && _mm256_testz_si256(over, over) == 1;
-                return fits.then_some((index + 1, qty_end + LAST.len()));
+            if behind & low(NEXT.len()) != NEXT_WORD {
+                let fits = behind & low(LAST.len()) == LAST_WORD
+                    && _mm256_testz_si256(over, over) == 1
+                    && short.cast_signed() >= 0;
+                return fits.then_some((index + 1, start + qty_end + LAST.len()));
             }
-            start = qty_end + NEXT.len();
+            start += qty_end + NEXT.len();
         }
         None
     }
 
-    /// The 16 bytes before `end`.
-    #[inline]
-    fn window(frame: &[u8], end: usize) -> Option<&[u8; WINDOW]> {
-        frame.get(end.checked_sub(WINDOW)?..end)?.first_chunk()
+    /// Bytes of a block before the price: what a window reaches back over.
+    const BEFORE: usize = WINDOW;
+    /// Bytes from the price to the quote behind the quantity at most: all that is read of them lies in a block.
+    const PAIR_MAX: usize = WINDOW + BETWEEN.len() + WINDOW;
+    const _: () = assert!(BEFORE + PAIR_MAX + 8 <= BLOCK);
+
+    /// The bits of the lowest `bytes` bytes.
+    const fn low(bytes: usize) -> u64 {
+        (1 << (8 * bytes)) - 1
     }
 
-    /// What keeps the last `len` bytes of a window. None: more than it has.
-    #[inline]
-    fn keep(len: usize) -> Option<&'static [u8; WINDOW]> {
-        KEEP.get(len..)?.first_chunk()
+    /// The text as the number that its bytes make in little-endian order.
+    const fn word(text: &[u8]) -> u64 {
+        let (mut word, mut place) = (0, text.len());
+        while place > 0 {
+            place -= 1;
+            word = word << 8 | text[place] as u64;
+        }
+        word
+    }
+
+    const BETWEEN_WORD: u64 = word(BETWEEN);
+    const NEXT_WORD: u64 = word(NEXT);
+    const LAST_WORD: u64 = word(LAST);
+
+    /// The block at `front`, with zeros where the frame has ended.
+    #[inline(never)]
+    fn last_block<'t>(frame: &[u8], front: usize, tail: &'t mut [u8; BLOCK]) -> Option<&'t [u8; BLOCK]> {
+        let rest = frame.get(front..)?;
+        *tail = [0; BLOCK];
+        tail.get_mut(..rest.len())?.copy_from_slice(rest);
+        Some(tail)
     }
 }
 
@@ -330,7 +381,7 @@ mod tests {
     /// Reads `list`, which begins behind the first `[`, inside a frame.
     fn read(format: &PairFormat, list: &[u8], room: usize) -> Option<(Vec<Level>, usize)> {
         let frame = [HEAD, list].concat();
-        let (mut ends, start) = (NumberEnds::new(1_000), HEAD.len());
+        let (mut ends, start) = (PairEnds::new(1_000), HEAD.len());
         assert!(ends.find(&frame, start));
         let mut out = vec![Level::default(); room];
         let read = format.read(&frame, start, ends.ends(), &mut out);
@@ -391,22 +442,22 @@ mod tests {
 
     #[test]
     fn more_ends_than_there_is_room_for_are_noticed() {
-        let frame = b"1\"".repeat(200);
-        assert!(!NumberEnds::new(20).find(&frame, 0));
-        let mut ends = NumberEnds::new(200);
+        let frame = b"\"]".repeat(200);
+        assert!(!PairEnds::new(20).find(&frame, 0));
+        let mut ends = PairEnds::new(200);
         assert!(ends.find(&frame, 0) && ends.ends().len() == 200);
         assert!(!ends.find(&frame, 500), "beyond the frame");
     }
 
     proptest! {
         #[test]
-        fn every_quote_behind_a_digit_is_found(text in "[0-9\"\\[\\],a]{0,300}", from in 0_usize..300) {
+        fn every_bracket_behind_a_quote_is_found(text in "[0-9\"\\[\\],a]{0,300}", from in 0_usize..300) {
             let frame = text.as_bytes();
-            let mut ends = NumberEnds::new(300);
+            let mut ends = PairEnds::new(300);
             if from <= frame.len() {
                 prop_assert!(ends.find(frame, from));
                 let places: Vec<u32> = (from + 1..frame.len())
-                    .filter(|at| frame[*at] == b'"' && frame[*at - 1].is_ascii_digit())
+                    .filter(|at| frame[*at] == b']' && frame[*at - 1] == b'"')
                     .map(|at| u32::try_from(at).unwrap())
                     .collect();
                 prop_assert_eq!(ends.ends(), &places[..]);
@@ -414,14 +465,14 @@ mod tests {
         }
 
         #[test]
-        fn vectors_and_digits_agree_on_blocks(block in prop::array::uniform32(any::<u8>())) {
+        fn vectors_and_bytes_agree_on_blocks(block in prop::array::uniform32(prop_oneof![any::<u8>(), Just(b'"'), Just(b']')])) {
             let mut whole = [0; BLOCK];
             whole[..32].copy_from_slice(&block);
             whole[32..].copy_from_slice(&block);
-            let (quotes, digits) = quotes_and_digits_scalar(&whole);
+            let (quotes, brackets) = quotes_and_brackets_scalar(&whole);
             let mut after = 1;
-            prop_assert_eq!(number_ends(&whole, &mut after), quotes & (digits << 1 | 1));
-            prop_assert_eq!(after, digits >> 63);
+            prop_assert_eq!(pair_ends(&whole, &mut after), brackets & (quotes << 1 | 1));
+            prop_assert_eq!(after, quotes >> 63);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! What one strategy wants, has and holds in one instrument.
 
 use super::quotes::{Slots, Tolerance, is_close};
-use engine::message::{Head, Kind, Quotes};
+use engine::message::{Head, Kind, QUOTES_MAX, Quotes};
 use engine::num::{Level, Side};
 use engine::order::Order;
 use engine::position::Position;
@@ -16,6 +16,8 @@ pub(super) struct Book {
     /// Orders by side: their sequences, 0 where there is none.
     pub(super) slots: [Slots<u64>; 2],
     refused: [Slots<Refused>; 2],
+    /// There may be entries in `refused`.
+    has_refused: bool,
     pub(super) position: Position,
     /// Cancels that make room for another order wait until then.
     pub(super) cancel_after: Nanos,
@@ -46,6 +48,7 @@ impl Book {
             head: Head::new(Kind::Target),
             slots: Default::default(),
             refused: Default::default(),
+            has_refused: false,
             position: Position::default(),
             cancel_after: Nanos(0),
             retry_at: Nanos::MAX,
@@ -56,14 +59,27 @@ impl Book {
     /// Other quotes are wanted. What was refused and is still wanted stays refused.
     pub(super) fn want(&mut self, quotes: &Quotes, head: &Head) {
         (self.quotes, self.head) = (*quotes, *head);
+        if !self.has_refused {
+            return;
+        }
+        self.has_refused = false;
         for side in Side::BOTH {
             let wanted = self.wanted(side);
             for refused in &mut self.refused[side as usize] {
                 if refused.is_filled || !wanted.contains(&refused.level) {
                     *refused = Refused::default();
                 }
+                self.has_refused |= refused.level.qty.0 > 0;
             }
         }
+    }
+
+    /// Places of a side from the first that can have a wish or an order; in all others is nothing.
+    #[inline]
+    pub(super) fn places(&self) -> usize {
+        let wanted = usize::from(self.quotes.first.pairs).min(QUOTES_MAX);
+        let is_used = |place: usize| self.slots.iter().any(|slots| slots[place] != 0);
+        (wanted..QUOTES_MAX).rev().find(|place| is_used(*place)).map_or(wanted, |place| place + 1)
     }
 
     /// The quotes of one side, from the innermost.
@@ -79,6 +95,9 @@ impl Book {
     #[inline]
     pub(super) fn open_wishes(&self, side: Side, now: Nanos) -> Slots<Level> {
         let mut wanted = self.wanted(side);
+        if !self.has_refused {
+            return wanted;
+        }
         for refused in &self.refused[side as usize] {
             if refused.level.qty.0 > 0 && now < refused.until {
                 for level in &mut wanted {
@@ -128,6 +147,7 @@ impl Book {
             .or_else(|| refused.iter().position(|entry| entry.level.qty.0 == 0));
         if let Some(entry) = place.and_then(|place| refused.get_mut(place)) {
             *entry = aside;
+            self.has_refused = true;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::OrderManager;
 use crate::counterparty::Counterparty;
-use engine::num::{Qty, Side};
+use engine::num::{Price, Qty, Side};
 use engine::order::Order;
 use engine::risk::Exposure;
 
@@ -24,34 +24,42 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// What the gate has to know of a book and of those beside it, for an order on `side`.
     pub(super) fn exposure(&self, index: usize, side: Side) -> Exposure {
-        let open =
-            |side| self.live(index, side).fold(0, |sum: i64, order| sum.saturating_add(order.remaining().0));
         let (Some(book), Some(traded)) = (self.books.get(index), self.traded(index)) else {
             return Exposure::default();
         };
+        let (mut open, mut open_orders, mut opposite) = ([0_i64; 2], 0, None);
         // Until an amendment is answered an order may be at either of its prices.
-        let prices = |order: &Order| [order.level.price, order.sent_level().price];
-        let others = self
-            .books_of(traded.instrument.id.index())
-            .flat_map(|index| self.live(index, side.opposite()))
-            .flat_map(prices);
+        let mut meets = |order: &Order| {
+            for price in [order.level.price, order.sent_level().price] {
+                opposite = Some(opposite.map_or(price, |nearest: Price| match side {
+                    Side::Buy => nearest.min(price),
+                    Side::Sell => nearest.max(price),
+                }));
+            }
+        };
+        for own in Side::BOTH {
+            for order in self.live(index, own) {
+                open[own as usize] = open[own as usize].saturating_add(order.remaining().0);
+                open_orders += 1;
+                if own != side {
+                    meets(order);
+                }
+            }
+        }
+        for other in self.books_of(traded.instrument.id.index()).filter(|other| *other != index) {
+            self.live(other, side.opposite()).for_each(&mut meets);
+        }
         Exposure {
             position: book.position.qty,
-            open_buys: Qty(open(Side::Buy)),
-            open_sells: Qty(open(Side::Sell)),
-            open_orders: Side::BOTH
-                .into_iter()
-                .map(|side| u32::try_from(self.live(index, side).count()).unwrap_or(u32::MAX))
-                .sum(),
-            opposite: match side {
-                Side::Buy => others.min(),
-                Side::Sell => others.max(),
-            },
+            open_buys: Qty(open[0]),
+            open_sells: Qty(open[1]),
+            open_orders,
+            opposite,
             unknown_orders: traded.unknown,
         }
     }
 
-    /// Tells the gate what an instrument comes to, and remembers it.
+    /// Sums up what an instrument comes to, remembers it, and tells the gate.
     pub(super) fn hold(&mut self, instrument: usize) {
         let (mut position, mut open) = (0_i64, [0_i64; 2]);
         for index in self.books_of(instrument) {
@@ -61,8 +69,16 @@ impl<X: Counterparty> OrderManager<X> {
                 open[side as usize] = remaining.fold(open[side as usize], i64::saturating_add);
             }
         }
-        let Some(traded) = self.instruments.get_mut(instrument) else { return };
-        traded.worst = [Qty(position.saturating_add(open[0])), Qty(position.saturating_sub(open[1]))];
+        if let Some(traded) = self.instruments.get_mut(instrument) {
+            traded.worst = [Qty(position.saturating_add(open[0])), Qty(position.saturating_sub(open[1]))];
+        }
+        self.revalue(instrument);
+    }
+
+    /// Tells the gate what an instrument comes to at the price of now.
+    #[inline]
+    pub(super) fn revalue(&mut self, instrument: usize) {
+        let Some(traded) = self.instruments.get(instrument) else { return };
         let [long, short] = traded.worst;
         // Without an ask the last price that it was worth stays.
         let price = traded.market.ask.price;

@@ -156,7 +156,7 @@ impl<X: Counterparty> OrderManager<X> {
                 Market { bid: book.bid, ask: book.ask, state: book.state, confirmed: head.recv_ns };
             let touch = traded.touches.see(book, head.recv_ns);
             if book.ask.price != was && traded.worst != [Qty(0); 2] {
-                self.hold(head.instrument.index());
+                self.revalue(head.instrument.index());
             }
             if let Some(touch) = touch {
                 self.log.record(RecordKind::Touch, head, &touch);

@@ -3,7 +3,7 @@
 use super::OrderManager;
 use super::answers::Told;
 use super::orders::Live;
-use super::quotes::{Action, plan};
+use super::quotes::{Action, Slots, plan};
 use crate::client_order_id::ClientOrderId;
 use crate::counterparty::{AnswerEvent, Counterparty, Request};
 use crate::latency::Moments;
@@ -45,20 +45,27 @@ impl<X: Counterparty> OrderManager<X> {
         if !is_stamped {
             head.received = Stamp::default();
         }
-        let tolerance = book.tolerance();
-        let open = book.slots.map(|slots| slots.map(|seq| self.orders.get(seq).map(|live| live.order)));
-        let planned = Side::BOTH.map(|side| {
+        let (tolerance, places) = (book.tolerance(), book.places());
+        let mut open: [Slots<Option<Order>>; 2] = Default::default();
+        let mut planned: [Slots<Action>; 2] = Default::default();
+        for side in Side::BOTH {
+            let (open, planned) = (&mut open[side as usize][..places], &mut planned[side as usize][..places]);
+            for (order, seq) in open.iter_mut().zip(&book.slots[side as usize]) {
+                *order = self.orders.get(*seq).map(|live| live.order);
+            }
             let wanted = book.open_wishes(side, self.now);
             let can_amend = |order: &Order, level| {
                 let was_unknown = self.orders.get(order.seq).is_none_or(|live| live.was_unknown);
                 !was_unknown && self.exchange.can_amend(order, level)
             };
-            plan(&wanted, tolerance, &open[side as usize], can_amend)
-        });
+            plan(&wanted[..places], tolerance, open, can_amend, planned);
+        }
+        let open = [&open[0][..places], &open[1][..places]];
+        let planned = [&planned[0][..places], &planned[1][..places]];
         let mut entered = if is_stamped { self.stamp(&head) } else { Stamp::default() };
         let mut moved = false;
-        for actions in [&planned[0], &planned[1]].into_iter().zip(&open) {
-            for (action, order) in actions.0.iter().zip(actions.1) {
+        for (actions, orders) in planned.iter().zip(open) {
+            for (action, order) in actions.iter().zip(orders) {
                 if let (Action::Cancel { must }, Some(order)) = (action, order) {
                     moved |= self.cancel(&head, index, order, *must);
                 }
@@ -66,7 +73,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
         for side in Side::BOTH {
             let opposite = side.opposite() as usize;
-            for (slot, (action, order)) in planned[side as usize].iter().zip(&open[side as usize]).enumerate()
+            for (slot, (action, order)) in planned[side as usize].iter().zip(open[side as usize]).enumerate()
             {
                 let (Action::Place(level) | Action::Amend(level)) = *action else { continue };
                 // An own order that is on its way out of this one's: its answer is awaited, not refused for.
@@ -75,7 +82,7 @@ impl<X: Counterparty> OrderManager<X> {
                         (order.state.is_pending() || *action != Action::Keep) && crosses(side, level, &order)
                     })
                 };
-                if open[opposite].iter().zip(&planned[opposite]).any(in_the_way) {
+                if open[opposite].iter().zip(planned[opposite]).any(in_the_way) {
                     continue;
                 }
                 moved |= self.propose(&head, index, slot, side, level, order.as_ref(), &mut entered, out);

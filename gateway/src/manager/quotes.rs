@@ -33,33 +33,39 @@ pub(super) enum Action {
     Cancel { must: bool },
 }
 
-/// What to do with each place. `wanted` has zero quantity where nothing is wanted; `can_amend` says whether the
+/// What to do with each place, written to `actions`, which says [`Action::Nothing`] everywhere; all three have as many
+/// places, at most [`QUOTES_MAX`]. `wanted` has zero quantity where nothing is wanted; `can_amend` says whether the
 /// counterparty can make a level of an order.
 ///
 /// A wanted quote and an order belong together at most once: first orders that are what is wanted, or close enough;
 /// then an order that can be moved takes the innermost quote left, and one that owes an answer keeps the next
 /// quote waiting. So no quote ever has two orders, and one side never more orders than quotes.
+#[inline]
 pub(super) fn plan(
-    wanted: &Slots<Level>,
+    wanted: &[Level],
     tolerance: Tolerance,
-    open: &Slots<Option<Order>>,
+    open: &[Option<Order>],
     can_amend: impl Fn(&Order, Level) -> bool,
-) -> Slots<Action> {
-    let mut left = wanted.map(|level| level.qty.0 > 0);
-    let mut actions = [Action::Nothing; QUOTES_MAX];
-    let mut matched = [false; QUOTES_MAX];
+    actions: &mut [Action],
+) {
+    let (mut left, mut matched) = ([false; QUOTES_MAX], [false; QUOTES_MAX]);
+    for (left, level) in left.iter_mut().zip(wanted) {
+        *left = level.qty.0 > 0;
+    }
     // Exact prices first, so that a tolerance never takes a quote from the order that is it.
-    for price_ticks in [0, tolerance.price_ticks] {
+    let rounds = if tolerance.price_ticks == 0 { 1 } else { 2 };
+    for price_ticks in [0, tolerance.price_ticks].into_iter().take(rounds) {
         let tolerance = Tolerance { price_ticks, ..tolerance };
-        for ((order, action), matched) in open.iter().zip(&mut actions).zip(&mut matched) {
-            let Some(order) = order.filter(|order| order.state != OrderState::PendingCancel && !*matched)
+        for ((order, action), matched) in open.iter().zip(&mut *actions).zip(&mut matched) {
+            let Some(order) =
+                order.as_ref().filter(|order| order.state != OrderState::PendingCancel && !*matched)
             else {
                 continue;
             };
             let nearest = wanted
                 .iter()
                 .zip(&mut left)
-                .filter(|(level, left)| **left && is_close(&order, **level, tolerance))
+                .filter(|(level, left)| **left && is_close(order, **level, tolerance))
                 .min_by_key(|(level, _)| level.price.0.abs_diff(order.sent_level().price.0));
             if let Some((_, left)) = nearest {
                 (*left, *matched, *action) = (false, true, Action::Keep);
@@ -73,23 +79,24 @@ pub(super) fn plan(
     };
     let rest = |order: &Order| matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
     for wants_rest in [true, false] {
-        for ((order, action), matched) in open.iter().zip(&mut actions).zip(&matched) {
-            let Some(order) = order.filter(|order| !*matched && rest(order) == wants_rest) else { continue };
+        for ((order, action), matched) in open.iter().zip(&mut *actions).zip(&matched) {
+            let Some(order) = order.as_ref().filter(|order| !*matched && rest(order) == wants_rest) else {
+                continue;
+            };
             *action = match next() {
                 _ if !wants_rest => Action::Wait,
                 // One that has partly filled is replaced: what is left of it then is known.
-                Some(level) if order.filled.0 == 0 && can_amend(&order, level) => Action::Amend(level),
+                Some(level) if order.filled.0 == 0 && can_amend(order, level) => Action::Amend(level),
                 Some(_) => Action::Cancel { must: false },
                 None => Action::Cancel { must: true },
             };
         }
     }
-    for (order, action) in open.iter().zip(&mut actions) {
+    for (order, action) in open.iter().zip(actions) {
         if order.is_none() {
             *action = next().map_or(Action::Nothing, Action::Place);
         }
     }
-    actions
 }
 
 /// Whether an order is a wanted quote: sent for exactly it, or within the tolerance in price and in what can still
@@ -142,7 +149,8 @@ mod tests {
 
     fn planned(wanted: &[Level], tolerance: (u32, u32), open: &[Option<Order>]) -> Vec<Action> {
         let tolerance = Tolerance { price_ticks: tolerance.0, qty_bps: tolerance.1 };
-        let all = plan(&slots(wanted), tolerance, &slots(open), |_, level| level.qty.0 != 7);
+        let mut all = [Action::Nothing; QUOTES_MAX];
+        plan(&slots(wanted), tolerance, &slots(open), |_, level| level.qty.0 != 7, &mut all);
         let used = all.iter().rposition(|action| *action != Action::Nothing).map_or(0, |last| last + 1);
         all[..used].to_vec()
     }
@@ -218,12 +226,15 @@ mod tests {
             let open: Vec<Option<Order>> =
                 open.into_iter().map(|(price, qty, state)| order(price, qty, *states.get(state)?)).collect();
             let count = wanted.iter().filter(|level| level.qty.0 > 0).count();
-            let actions = plan(
-                &slots(&wanted),
-                Tolerance { price_ticks: tolerance.0, qty_bps: tolerance.1 },
-                &slots(&open),
-                |order, _| order.level.qty.0 != 3,
-            );
+            let tolerance = Tolerance { price_ticks: tolerance.0, qty_bps: tolerance.1 };
+            let can_amend = |order: &Order, _| order.level.qty.0 != 3;
+            let mut actions = [Action::Nothing; QUOTES_MAX];
+            plan(&slots(&wanted), tolerance, &slots(&open), can_amend, &mut actions);
+            // Places where nothing is and nothing is wanted make no difference.
+            let (places, mut few) = (wanted.len().max(open.len()), [Action::Nothing; QUOTES_MAX]);
+            let (all_wanted, all_open) = (slots(&wanted), slots(&open));
+            plan(&all_wanted[..places], tolerance, &all_open[..places], can_amend, &mut few[..places]);
+            prop_assert_eq!(few, actions);
             let of = |wants: fn(&Action) -> bool| actions.iter().filter(|action| wants(action)).count();
             // Every quote is an order, on its way to one, or waits for one to go; none twice.
             let served = of(|a| matches!(a, Keep | Place(_) | Amend(_) | Cancel { must: false }));

@@ -7,6 +7,7 @@ use engine::candle::Candle;
 use engine::instrument::Instrument;
 use engine::num::{Price, Step};
 use std::fmt;
+use std::ops::Range;
 
 /// One candle in floats: prices in the quote unit, volume in the base unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -131,13 +132,20 @@ impl<'a> Columns<'a> {
     #[inline]
     #[must_use]
     pub fn first(&self, rows: usize) -> Self {
+        self.rows(0..rows)
+    }
+
+    /// Some of the rows. Panics beyond the last row.
+    #[inline]
+    #[must_use]
+    pub fn rows(&self, rows: Range<usize>) -> Self {
         Self {
-            open_time_ms: &self.open_time_ms[..rows],
-            open: &self.open[..rows],
-            high: &self.high[..rows],
-            low: &self.low[..rows],
-            close: &self.close[..rows],
-            volume: &self.volume[..rows],
+            open_time_ms: &self.open_time_ms[rows.clone()],
+            open: &self.open[rows.clone()],
+            high: &self.high[rows.clone()],
+            low: &self.low[rows.clone()],
+            close: &self.close[rows.clone()],
+            volume: &self.volume[rows],
         }
     }
 

@@ -167,7 +167,7 @@ pub trait Study: Send {
     /// Back to the state of construction.
     fn reset(&mut self);
     /// Takes every row in order, continuing from the present state, and writes output `k` of row `r` to
-    /// `out[k][r]`: the way to warm up on history. Panics when `out` has another shape.
+    /// `out[k][r]`: the way to warm up on history. Panics when `out` has another number of columns or a shorter one.
     fn batch(&mut self, columns: Columns<'_>, out: &mut [&mut [Value]]);
 }
 
@@ -211,7 +211,8 @@ impl Feed<Bar> for WholeCandle {
 pub struct Running<I: Indicator, F: Feed<I::Input>> {
     feed: F,
     live: I,
-    scratch: I,
+    /// A state of the same construction: what peeking overwrites, and what stands in for `live` during a batch.
+    spare: Option<I>,
     fresh: I,
     values: I::Output,
     peeked: I::Output,
@@ -231,7 +232,7 @@ impl<I: Indicator, F: Feed<I::Input>> Running<I, F> {
         Self {
             feed,
             live: indicator.clone(),
-            scratch: indicator.clone(),
+            spare: Some(indicator.clone()),
             fresh: indicator,
             values: I::Output::UNDEFINED,
             peeked: I::Output::UNDEFINED,
@@ -255,8 +256,11 @@ impl<I: Indicator, F: Feed<I::Input>> Study for Running<I, F> {
 
     fn peek(&mut self, bar: &Bar) -> &[Value] {
         let input = self.feed.peek(bar);
-        self.peeked =
-            if input.is_finite() { self.live.peek(&mut self.scratch, input) } else { I::Output::UNDEFINED };
+        self.peeked = if input.is_finite() {
+            self.live.peek(self.spare.get_or_insert_with(|| self.fresh.clone()), input)
+        } else {
+            I::Output::UNDEFINED
+        };
         self.peeked.as_slice()
     }
 
@@ -281,8 +285,8 @@ impl<I: Indicator, F: Feed<I::Input>> Study for Running<I, F> {
 
     fn batch(&mut self, columns: Columns<'_>, out: &mut [&mut [Value]]) {
         assert_eq!(out.len(), I::Output::COUNT, "one column per output");
-        assert!(out.iter().all(|column| column.len() == columns.len()), "columns as long as the table");
-        let Self { feed, live, values, seen, .. } = self;
+        assert!(out.iter().all(|column| column.len() >= columns.len()), "columns as long as the table");
+        let Self { feed, live, spare, fresh, values, seen, .. } = self;
         feed.columns(columns, |inputs| {
             let rows = I::Input::len(inputs);
             let inputs = I::Input::first(inputs, rows);
@@ -294,15 +298,16 @@ impl<I: Indicator, F: Feed<I::Input>> Study for Running<I, F> {
                 I::Output::write_rows(out, row..row + 1, |_| *values);
                 row += 1;
             }
-            // A state of its own, which nothing else can point to, lives in registers through the loop.
-            let mut state = live.clone();
+            // Moved out, where nothing else can point to it, the state lives in registers through the loop.
+            let stand_in = spare.take().unwrap_or_else(|| fresh.clone());
+            let mut state = std::mem::replace(live, stand_in);
             let mut last = *values;
             I::Output::write_rows(out, row..rows, |row| {
                 let input = I::Input::at(inputs, row);
                 last = if input.is_finite() { state.update(input) } else { I::Output::UNDEFINED };
                 last
             });
-            *live = state;
+            *spare = Some(std::mem::replace(live, state));
             *values = last;
         });
     }

@@ -5,6 +5,10 @@ use super::contract::Study;
 use super::name::{NameError, Request};
 use super::value::Value;
 
+/// Rows that every indicator takes before the next one takes them. Few: an indicator is a chain of numbers each of
+/// which waits for the one before, and a core that still waits for one chain begins with the next.
+const BLOCK_ROWS: usize = 64;
+
 /// The columns asked for, by name.
 pub struct Panel {
     studies: Vec<Box<dyn Study>>,
@@ -77,9 +81,17 @@ impl Panel {
             .iter()
             .map(|count| vec![vec![Value::UNDEFINED; columns.len()]; *count])
             .collect();
-        for (study, outputs) in self.studies.iter_mut().zip(&mut computed) {
-            let mut views: Vec<&mut [Value]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-            study.batch(columns, &mut views);
+        // What of each output is still to be written.
+        let mut left: Vec<Vec<&mut [Value]>> =
+            computed.iter_mut().map(|outputs| outputs.iter_mut().map(Vec::as_mut_slice).collect()).collect();
+        for from in (0..columns.len()).step_by(BLOCK_ROWS) {
+            let block = columns.rows(from..columns.len().min(from + BLOCK_ROWS));
+            for (study, outputs) in self.studies.iter_mut().zip(&mut left) {
+                study.batch(block, outputs);
+                for output in outputs {
+                    *output = &mut std::mem::take(output)[block.len()..];
+                }
+            }
         }
         // A column is handed on; only one that was asked for twice is copied.
         let mut answers: Vec<Vec<Value>> = Vec::with_capacity(self.columns.len());

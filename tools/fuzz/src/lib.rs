@@ -206,7 +206,7 @@ pub const TARGETS: &[Target] = &[
             "wire::cursor::Cursor::new",
             "wire::decimal::DecimalFormat::read",
             "wire::decimal::DecimalFormat::like",
-            "wire::pairs::NumberEnds::find",
+            "wire::pairs::PairEnds::find",
             "wire::pairs::PairFormat::read",
             "wire::symbols::SymbolTable::find",
             "wire::symbols::SymbolTable::new",

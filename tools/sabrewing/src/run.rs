@@ -530,8 +530,7 @@ mod tests {
             let wired = (&placement, &[InstrumentId(0)][..]);
             let facts = RunFacts { command: "test", pace: Pace::Max };
             let run = Run::new(&config, &table, wired, Some(&run_dir), facts, progress).map_err(say).unwrap();
-            let attached =
-                Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
+            let attached = Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
             let none = Subscriptions::new();
             let ended = run.go(Panicking(1000), &none, attached, OnStall::Count).map_err(say).unwrap();
             let code = ended.close("test", "done", 0, Vec::new(), "");

@@ -12,7 +12,7 @@ use engine::num::{Level, Price, Qty};
 use engine::time::Nanos;
 use wire::cursor::Cursor;
 use wire::decimal::DecimalFormat;
-use wire::pairs::{NumberEnds, PairFormat};
+use wire::pairs::{PairEnds, PairFormat};
 
 /// The scanners of one connection.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Scanner {
     futures: bool,
     /// In the order of the instruments carried.
     formats: Box<[Formats]>,
-    ends: NumberEnds,
+    ends: PairEnds,
     lens: Lens,
 }
 
@@ -56,7 +56,7 @@ const SPOT_DIGITS: u8 = 8;
 impl Scanner {
     pub(super) fn new(product: Product, instruments: &CarriedTable) -> Self {
         let formats = instruments.all().iter().map(|carried| Formats::new(product, carried));
-        let ends = NumberEnds::new(LEVELS_MAX);
+        let ends = PairEnds::new(LEVELS_MAX);
         Self {
             futures: product.is_futures(),
             formats: formats.collect(),
@@ -124,7 +124,7 @@ struct Scan<'f, 's> {
 
 impl<'s> Scan<'_, 's> {
     #[inline]
-    fn depth(&mut self, ends: &mut NumberEnds, out: &mut Decoded) -> Option<Event> {
+    fn depth(&mut self, ends: &mut PairEnds, out: &mut Decoded) -> Option<Event> {
         self.at.literal(b"\"e\":\"depthUpdate\",\"E\":")?;
         let venue_ns = self.millis()?;
         let mut transact_ns = Nanos(0);
@@ -388,7 +388,7 @@ const NO_TRADE: Trade = Trade {
 fn levels(
     at: &mut Cursor<'_>,
     format: &PairFormat,
-    ends: &mut NumberEnds,
+    ends: &mut PairEnds,
     out: &mut Decoded,
 ) -> Option<(u32, u32)> {
     if !ends.find(at.frame(), at.at()) {
@@ -398,7 +398,7 @@ fn levels(
     let (bid_count, behind_bids) = format.read(at.frame(), at.at(), ends, room)?;
     at.go_to(behind_bids);
     at.literal(b",\"a\":[")?;
-    let (ends, room) = (ends.get(2 * bid_count..)?, room.get_mut(bid_count..)?);
+    let (ends, room) = (ends.get(bid_count..)?, room.get_mut(bid_count..)?);
     let (ask_count, behind_asks) = format.read(at.frame(), at.at(), ends, room)?;
     at.go_to(behind_asks);
     #[expect(clippy::cast_possible_truncation, reason = "at most LEVELS_MAX")]

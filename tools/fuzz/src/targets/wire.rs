@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use wire::cursor::Cursor;
 use wire::decimal::{DecimalFormat, WINDOW};
-use wire::pairs::{NumberEnds, PairFormat};
+use wire::pairs::{PairEnds, PairFormat};
 use wire::symbols::SymbolTable;
 
 /// Runs one input.
@@ -90,15 +90,13 @@ fn places(frame: &[u8], format: DecimalFormat) -> [usize; 3] {
 /// Reads the list behind each of the first `[`. Returns the pairs of the longest.
 fn pairs(frame: &[u8], format: &PairFormat) -> Option<usize> {
     thread_local! {
-        static ROOM: RefCell<(NumberEnds, Vec<Level>)> =
-            RefCell::new((NumberEnds::new(PAIRS_MAX), vec![Level::default(); PAIRS_MAX]));
+        static ROOM: RefCell<(PairEnds, Vec<Level>)> =
+            RefCell::new((PairEnds::new(PAIRS_MAX), vec![Level::default(); PAIRS_MAX]));
     }
     let starts = frame.iter().enumerate().filter(|(_, byte)| **byte == b'[').map(|(at, _)| at + 1);
     let found = starts.take(24).filter_map(|start| {
         ROOM.with_borrow_mut(|(ends, levels)| {
-            let digit_like = |at: usize| frame[at] & 0x30 == 0x30;
-            let places =
-                (start..frame.len()).filter(|at| frame[*at] == b'"' && *at > start && digit_like(at - 1));
+            let places = (start + 1..frame.len()).filter(|at| frame[*at] == b']' && frame[at - 1] == b'"');
             let places: Vec<_> = places.map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
             if !ends.find(frame, start) {
                 assert!(places.len() > PAIRS_MAX, "room for {} ends", places.len());
