@@ -21,13 +21,6 @@ pub(crate) struct Shown {
     id: u32,
     venue: String,
     symbol: String,
-    /// Empty where the journal does not say, as the two below.
-    #[serde(default)]
-    base: String,
-    #[serde(default)]
-    quote: String,
-    #[serde(default)]
-    kind: String,
     tick: String,
     qty_unit: String,
     amount_digits: u8,
@@ -36,6 +29,14 @@ pub(crate) struct Shown {
     quote: Option<String>,
     kind: Option<String>,
     contract_size: Option<String>,
+}
+
+impl Shown {
+    /// None: the journal does not say.
+    fn units(&self) -> Option<MarketUnits<'_>> {
+        let is_inverse = self.kind.as_deref() == Some(ContractKind::Inverse.name());
+        Some(MarketUnits::new(self.base.as_deref()?, self.quote.as_deref()?, is_inverse))
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,9 +133,7 @@ impl Context {
     /// What an instrument's prices, values and quantities are counted in.
     pub(crate) fn units(&self, id: InstrumentId) -> MarketUnits<'_> {
         let unknown = MarketUnits { value: "of the quote asset", qty: "of the quantity unit" };
-        let is_inverse = |shown: &Shown| shown.kind == ContractKind::Inverse.name();
-        let known = self.shown(id).filter(|shown| !shown.base.is_empty() && !shown.quote.is_empty());
-        known.map_or(unknown, |shown| MarketUnits::new(&shown.base, &shown.quote, is_inverse(shown)))
+        self.shown(id).and_then(Shown::units).unwrap_or(unknown)
     }
 
     fn scaled(&self, id: InstrumentId, count: i128, unit: &str, step: impl Fn(&Shown) -> &String) -> String {
