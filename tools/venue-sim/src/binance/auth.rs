@@ -46,7 +46,9 @@ impl Verifier {
         let Some(at) = rsa else { return Err(KeyError::Algorithm) };
         let bits = &der[at + RSA_OID.len()..];
         let key = match bits {
-            [0x05, 0x00, 0x03, 0x82, _, _, 0x00, key @ ..] | [0x05, 0x00, 0x03, 0x81, _, 0x00, key @ ..] => key,
+            [0x05, 0x00, 0x03, 0x82, _, _, 0x00, key @ ..] | [0x05, 0x00, 0x03, 0x81, _, 0x00, key @ ..] => {
+                key
+            }
             _ => return Err(KeyError::NotAKey),
         };
         Ok(Self::Rsa(key.to_vec()))
@@ -137,7 +139,8 @@ impl Keys {
 /// `timestamp` may be in microseconds. Err: `-1102` no timestamp, `-1131` a window above 60 s, `-1021` not in time.
 pub fn check_time(params: &Params, now: Nanos) -> Result<(), Failure> {
     let timestamp = params.number("timestamp")?.ok_or_else(|| Failure::missing("timestamp"))?;
-    let sent = if timestamp > MICROSECONDS_FROM { Nanos::from_us(timestamp) } else { Nanos::from_ms(timestamp) };
+    let sent =
+        if timestamp > MICROSECONDS_FROM { Nanos::from_us(timestamp) } else { Nanos::from_ms(timestamp) };
     let window = match params.decimal("recvWindow")? {
         None => Nanos::from_ms(5_000),
         Some(ms) => {

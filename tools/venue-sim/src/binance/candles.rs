@@ -166,7 +166,14 @@ impl Candles {
     /// Rows of the REST answer: those that begin in `from..=to`, the last `limit` of them, or the first when `from`
     /// is given.
     #[must_use]
-    pub fn rows(&self, interval: Interval, from: Option<Nanos>, to: Nanos, limit: usize, digits: Digits) -> String {
+    pub fn rows(
+        &self,
+        interval: Interval,
+        from: Option<Nanos>,
+        to: Nanos,
+        limit: usize,
+        digits: Digits,
+    ) -> String {
         let inside = |candle: &&Candle| candle.start <= to && from.is_none_or(|from| candle.start >= from);
         let all: Vec<_> = self.of(interval).filter(inside).collect();
         let skipped = if from.is_some() { 0 } else { all.len().saturating_sub(limit) };
@@ -186,7 +193,14 @@ impl Candles {
 }
 
 /// The object `k` of a kline event.
-pub fn event_member(json: &mut Json, symbol: &str, candle: &Candle, interval: Interval, closed: bool, digits: Digits) {
+pub fn event_member(
+    json: &mut Json,
+    symbol: &str,
+    candle: &Candle,
+    interval: Interval,
+    closed: bool,
+    digits: Digits,
+) {
     let (first, last) = candle.ids.map_or((-1, -1), |(first, last)| (as_signed(first), as_signed(last)));
     let [open, high, low, close] = candle.prices;
     json.open("k").int("t", candle.start.as_ms()).int("T", end_ms(candle, interval)).text("s", symbol);

@@ -115,9 +115,7 @@ fn spot(reject: &Reject) -> Failure {
         Reject::WouldTake => refused("Order would immediately match and take."),
         Reject::WouldTrigger => refused("Order would trigger immediately."),
         Reject::UnknownOrder => UNKNOWN_ORDER,
-        Reject::NamesDisagree => {
-            Failure::of(400, -2039, "Client order ID is not correct for this order ID.")
-        }
+        Reject::NamesDisagree => Failure::of(400, -2039, "Client order ID is not correct for this order ID."),
         Reject::CancelRestricted => {
             Failure::of(400, -2011, "Order was not canceled due to cancel restrictions.")
         }
@@ -130,11 +128,9 @@ fn spot(reject: &Reject) -> Failure {
         Reject::AmendNotLimit => Failure::of(400, -2038, "Order amend is not supported for this order."),
         Reject::TooManyAmends { .. } => Failure::of(400, -2038, "Order has been amended too many times."),
         Reject::OutOfRange => Failure::of(400, -1100, "Illegal characters found in a parameter."),
-        Reject::PositionLimit { .. }
-        | Reject::Leverage { .. }
-        | Reject::FokUnfilled
-        | Reject::ReduceOnly
-        | Reject::NoLiquidity => Failure::of(400, -1014, "Unsupported order combination."),
+        Reject::PositionLimit { .. } | Reject::Leverage { .. } | Reject::FokUnfilled | Reject::ReduceOnly => {
+            Failure::of(400, -1014, "Unsupported order combination.")
+        }
     }
 }
 
@@ -192,22 +188,18 @@ fn futures(reject: &Reject) -> Failure {
         ),
         Reject::WouldTrigger => refused(-2021, "Order would immediately trigger."),
         Reject::ReduceOnly => refused(-2022, "ReduceOnly Order is rejected."),
-        Reject::NoLiquidity => refused(-2020, "Unable to fill."),
         Reject::UnknownOrder => UNKNOWN_ORDER,
         Reject::NamesDisagree => UNKNOWN_ORDER,
         Reject::CancelRestricted => refused(-2011, "Unknown order sent."),
         Reject::AmendChangesNothing => refused(-5027, "No need to modify the order."),
-        Reject::AmendIncreases | Reject::AmendNotLimit => {
-            refused(-5025, "Only limit order is supported.")
-        }
+        Reject::AmendIncreases | Reject::AmendNotLimit => refused(-5025, "Only limit order is supported."),
         Reject::TooManyAmends { .. } => refused(-5026, "Exceed maximum modify order limit."),
         Reject::OutOfRange => refused(-1100, "Illegal characters found in a parameter."),
     }
 }
 
 /// No such key, or none that may do this.
-pub const INVALID_KEY: Failure =
-    Failure::of(401, -2015, "Invalid API-key, IP, or permissions for action.");
+pub const INVALID_KEY: Failure = Failure::of(401, -2015, "Invalid API-key, IP, or permissions for action.");
 /// A key that no key can be.
 pub const BAD_KEY_FORMAT: Failure = Failure::of(401, -2014, "API-key format invalid.");
 /// The signature belongs to another text or key.
@@ -234,12 +226,8 @@ mod tests {
 
     #[test]
     fn a_rejection_has_the_code_of_its_product() {
-        let price = Reject::Price {
-            bound: Bound::OffStep,
-            limit: Price(1),
-            value: Price(3),
-            is_trigger: false,
-        };
+        let price =
+            Reject::Price { bound: Bound::OffStep, limit: Price(1), value: Price(3), is_trigger: false };
         let both = |reject: &Reject| {
             [Product::Spot, Product::Futures].map(|product| Failure::rejected(product, reject).code)
         };
@@ -252,9 +240,6 @@ mod tests {
 
     #[test]
     fn a_failure_is_an_object_of_code_and_text() {
-        assert_eq!(
-            Failure::filter("LOT_SIZE").json(),
-            r#"{"code":-1013,"msg":"Filter failure: LOT_SIZE"}"#
-        );
+        assert_eq!(Failure::filter("LOT_SIZE").json(), r#"{"code":-1013,"msg":"Filter failure: LOT_SIZE"}"#);
     }
 }

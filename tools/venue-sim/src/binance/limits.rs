@@ -159,7 +159,12 @@ impl Limits {
     }
 
     /// The headers that every answer carries.
-    pub fn headers(&mut self, now: Nanos, ip: IpAddr, account: Option<AccountId>) -> Vec<(&'static str, String)> {
+    pub fn headers(
+        &mut self,
+        now: Nanos,
+        ip: IpAddr,
+        account: Option<AccountId>,
+    ) -> Vec<(&'static str, String)> {
         let weight = *self.addresses.entry(ip).or_default().weight.at(now, MINUTE);
         let mut headers = vec![("X-MBX-USED-WEIGHT-1M", weight.to_string())];
         if self.product == Product::Spot {
@@ -168,7 +173,8 @@ impl Limits {
         if let Some(account) = account {
             let [short, long] = self.used(now, account);
             headers.push(("X-MBX-ORDER-COUNT-10S", short.to_string()));
-            let name = if self.product == Product::Spot { "X-MBX-ORDER-COUNT-1D" } else { "X-MBX-ORDER-COUNT-1M" };
+            let name =
+                if self.product == Product::Spot { "X-MBX-ORDER-COUNT-1D" } else { "X-MBX-ORDER-COUNT-1M" };
             headers.push((name, long.to_string()));
         }
         headers
@@ -282,7 +288,8 @@ mod tests {
         let terms = LimitTerms { orders_per_10s: 2, orders_long: 3, ..LimitTerms::OFF };
         let mut limits = Limits::new(Product::Spot, terms);
         let (one, two) = (AccountId(1), AccountId(2));
-        let mut place = |limits: &mut Limits, ms, account| limits.order(Nanos::from_ms(ms), account, 1).is_ok();
+        let mut place =
+            |limits: &mut Limits, ms, account| limits.order(Nanos::from_ms(ms), account, 1).is_ok();
         assert!(place(&mut limits, 0, one) && place(&mut limits, 1, one) && !place(&mut limits, 2, one));
         assert!(place(&mut limits, 2, two));
         assert!(place(&mut limits, 10_000, one) && !place(&mut limits, 10_001, one));

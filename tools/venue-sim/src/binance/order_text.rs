@@ -26,8 +26,16 @@ pub const fn order_type(product: Product, order: &Order) -> &'static str {
     let is_limit = matches!(order.kind, Kind::Limit { .. });
     // On futures the order that a conditional one has become is a plain one.
     match (product, order.trigger) {
-        (Product::Spot, None) if matches!(order.kind, Kind::Limit { tif: Tif::PostOnly, .. }) => "LIMIT_MAKER",
-        (_, None) => if is_limit { "LIMIT" } else { "MARKET" },
+        (Product::Spot, None) if matches!(order.kind, Kind::Limit { tif: Tif::PostOnly, .. }) => {
+            "LIMIT_MAKER"
+        }
+        (_, None) => {
+            if is_limit {
+                "LIMIT"
+            } else {
+                "MARKET"
+            }
+        }
         (Product::Spot, Some(trigger)) => match (trigger.kind, is_limit) {
             (TriggerKind::Stop, false) => "STOP_LOSS",
             (TriggerKind::Stop, true) => "STOP_LOSS_LIMIT",
@@ -226,7 +234,8 @@ impl Shown<'_> {
         json.int("orderId", order.id.0).text("symbol", self.symbol).text("status", status(order));
         json.text("clientOrderId", order.client_id.as_str()).shown("price", self.price());
         json.shown("origQty", self.digits.qty(order.qty));
-        json.shown("executedQty", self.digits.qty(order.filled)).shown("cumQty", self.digits.qty(order.filled));
+        json.shown("executedQty", self.digits.qty(order.filled))
+            .shown("cumQty", self.digits.qty(order.filled));
         self.futures_terms(&mut json);
         json.int("updateTime", order.updated.as_ms());
         if let Some(id) = modify_id {

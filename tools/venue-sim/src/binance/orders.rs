@@ -177,7 +177,9 @@ fn size(target: Target<'_>, params: &Params, shape: &Shape) -> Result<Size, Fail
         if !is_spot || shape.is_limit || shape.trigger.is_some() || params.get("quantity").is_some() {
             return Err(Failure::not_required("quoteOrderQty"));
         }
-        return Amount::from_decimal(amount).map(Size::Quote).map_err(|_| Failure::precision("quoteOrderQty"));
+        return Amount::from_decimal(amount)
+            .map(Size::Quote)
+            .map_err(|_| Failure::precision("quoteOrderQty"));
     }
     let qty = qty(target, params, "quantity")?.ok_or_else(|| Failure::missing("quantity"))?;
     Ok(Size::Base(qty))
@@ -201,9 +203,11 @@ fn self_trade(product: Product, params: &Params) -> Result<Option<SelfTrade>, Fa
         Some("EXPIRE_TAKER") => Ok(Some(SelfTrade::ExpireTaker)),
         Some("EXPIRE_MAKER") => Ok(Some(SelfTrade::ExpireMaker)),
         Some("EXPIRE_BOTH") => Ok(Some(SelfTrade::ExpireBoth)),
-        Some(_) if product == Product::Spot => {
-            Err(Failure::of(400, -1013, "This symbol does not allow the specified self-trade prevention mode."))
-        }
+        Some(_) if product == Product::Spot => Err(Failure::of(
+            400,
+            -1013,
+            "This symbol does not allow the specified self-trade prevention mode.",
+        )),
         Some(_) => Err(Failure::of(400, -5038, "Invalid selfTradePreventionMode.")),
     }
 }
@@ -252,7 +256,9 @@ pub fn client_id(product: Product, params: &Params, name: &'static str) -> Resul
         Product::Spot => Failure::saying(
             400,
             -1100,
-            format!("Illegal characters found in parameter '{name}'; legal range is '^[a-zA-Z0-9-_]{{1,36}}$'."),
+            format!(
+                "Illegal characters found in parameter '{name}'; legal range is '^[a-zA-Z0-9-_]{{1,36}}$'."
+            ),
         ),
         Product::Futures => Failure::of(400, -4015, "Client order id is not valid."),
     };
@@ -261,7 +267,11 @@ pub fn client_id(product: Product, params: &Params, name: &'static str) -> Resul
 
 /// Which order a request means: `id_name`, `client_name` or both.
 /// Err: `-1102` neither; `-2013` a client id that no order can have.
-pub fn order_ref(params: &Params, id_name: &'static str, client_name: &'static str) -> Result<OrderRef, Failure> {
+pub fn order_ref(
+    params: &Params,
+    id_name: &'static str,
+    client_name: &'static str,
+) -> Result<OrderRef, Failure> {
     let id = params.number(id_name)?.map(OrderId);
     let client = match params.get(client_name) {
         None => None,
@@ -272,7 +282,8 @@ pub fn order_ref(params: &Params, id_name: &'static str, client_name: &'static s
         (Some(id), None) => Ok(OrderRef::Id(id)),
         (None, Some(client)) => Ok(OrderRef::Client(client)),
         (None, None) => {
-            let text = format!("Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!");
+            let text =
+                format!("Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!");
             Err(Failure::saying(400, -1128, text)).map_err(|failure| Failure { code: -1102, ..failure })
         }
     }

@@ -90,7 +90,10 @@ impl Publisher {
     /// A connection listens from now on.
     pub fn subscribe(&mut self, conn: ConnId, name: &str, key: StreamKey, exchange: &Exchange) {
         let channel = self.channels.entry(key).or_insert_with(|| {
-            let last = key.market.and_then(|market| exchange.depth(market, 0)).map_or(0, |depth| depth.last_update_id);
+            let last = key
+                .market
+                .and_then(|market| exchange.depth(market, 0))
+                .map_or(0, |depth| depth.last_update_id);
             let state = match key.kind {
                 StreamKind::Depth { .. } => State::Depth { levels: BTreeMap::new(), sent: last, last },
                 StreamKind::Partial { .. } => State::Periodic { sent: 0 },
@@ -131,8 +134,8 @@ impl Publisher {
 
     /// A level changed.
     pub fn level(&mut self, change: &LevelChange) {
-        let from = self.key(change.market, StreamKind::Depth { every_ms: 0 });
-        let to = self.key(change.market, StreamKind::Depth { every_ms: u32::MAX });
+        let from = StreamKey::of(change.market, StreamKind::Depth { every_ms: 0 });
+        let to = StreamKey::of(change.market, StreamKind::Depth { every_ms: u32::MAX });
         for channel in self.channels.range_mut(from..=to).map(|(_, channel)| channel) {
             if let State::Depth { levels, last, .. } = &mut channel.state {
                 levels.insert((change.side == BookSide::Ask, change.level.price), change.level.qty);
@@ -143,7 +146,9 @@ impl Publisher {
 
     /// The touch is another.
     pub fn quote(&self, quote: &Quote, here: Here<'_>, out: &mut Outbox) {
-        let Some(channel) = self.channels.get(&self.key(quote.market, StreamKind::BookTicker)) else { return };
+        let Some(channel) = self.channels.get(&StreamKey::of(quote.market, StreamKind::BookTicker)) else {
+            return;
+        };
         if let Some((symbol, digits)) = here.market(quote.market) {
             self.send(channel, Topic::Market, &book_ticker(self.product, quote, symbol, digits, here), out);
         }
@@ -151,7 +156,9 @@ impl Publisher {
 
     /// A trade.
     pub fn trade(&self, trade: &Trade, here: Here<'_>, out: &mut Outbox) {
-        let Some(channel) = self.channels.get(&self.key(trade.market, StreamKind::Trade)) else { return };
+        let Some(channel) = self.channels.get(&StreamKey::of(trade.market, StreamKind::Trade)) else {
+            return;
+        };
         let Some((symbol, digits)) = here.market(trade.market) else { return };
         let mut json = Json::object();
         json.text("e", "trade").int("E", here.ms(here.now)).text("s", symbol).int("t", trade.id);
@@ -162,7 +169,9 @@ impl Publisher {
 
     /// What one order took at one price.
     pub fn agg_trade(&self, trade: &AggTrade, here: Here<'_>, out: &mut Outbox) {
-        let Some(channel) = self.channels.get(&self.key(trade.market, StreamKind::AggTrade)) else { return };
+        let Some(channel) = self.channels.get(&StreamKey::of(trade.market, StreamKind::AggTrade)) else {
+            return;
+        };
         let Some((symbol, digits)) = here.market(trade.market) else { return };
         let mut json = Json::object();
         json.text("e", "aggTrade").int("E", here.ms(here.now));
@@ -194,7 +203,7 @@ impl Publisher {
         json.int("T", here.ms(order.updated)).close();
         let json = json.done();
         for market in [Some(order.market), None] {
-            let key = StreamKey { product: self.product, market, kind: StreamKind::ForceOrder };
+            let key = StreamKey { market, kind: StreamKind::ForceOrder };
             if let Some(channel) = self.channels.get(&key) {
                 self.send(channel, Topic::Market, &json, out);
             }
@@ -206,7 +215,7 @@ impl Publisher {
         let product = self.product;
         let mut due = Vec::new();
         for (key, channel) in &mut self.channels {
-            if !now_ms.is_multiple_of(period_ms(*key)) {
+            if !now_ms.is_multiple_of(period_ms(product, *key)) {
                 continue;
             }
             let markets = here.exchange.markets().iter().map(|market| market.instrument.id);
@@ -248,10 +257,6 @@ impl Publisher {
         }
     }
 
-    const fn key(&self, market: engine::ids::InstrumentId, kind: StreamKind) -> StreamKey {
-        StreamKey { product: self.product, market: Some(market), kind }
-    }
-
     fn send(&self, channel: &Channel, topic: Topic, json: &str, out: &mut Outbox) {
         let raw = Utf8Bytes::from(json);
         for (conn, name) in &channel.listeners {
@@ -264,8 +269,8 @@ impl Publisher {
     }
 }
 
-fn period_ms(key: StreamKey) -> u64 {
-    match (key.kind, key.product) {
+fn period_ms(product: Product, key: StreamKey) -> u64 {
+    match (key.kind, product) {
         (
             StreamKind::Depth { every_ms }
             | StreamKind::Partial { every_ms, .. }
@@ -312,7 +317,9 @@ fn book_ticker(product: Product, quote: &Quote, symbol: &str, digits: Digits, he
 
 fn depth(channel: &mut Channel, market: engine::ids::InstrumentId, here: Here<'_>) -> Vec<String> {
     let State::Depth { levels, sent, last } = &mut channel.state else { return Vec::new() };
-    let Some((symbol, digits)) = here.market(market).filter(|_| !levels.is_empty()) else { return Vec::new() };
+    let Some((symbol, digits)) = here.market(market).filter(|_| !levels.is_empty()) else {
+        return Vec::new();
+    };
     let side = |asks: bool| -> Vec<Level> {
         let of_side = levels.iter().filter(|((is_ask, _), _)| *is_ask == asks);
         let mut side: Vec<_> = of_side.map(|((_, price), qty)| Level { price: *price, qty: *qty }).collect();
@@ -398,7 +405,9 @@ fn kline(
         let is_closed = index == 1;
         let is_news = match *shown {
             None => !is_closed,
-            Some((start, count)) if is_closed => candle.start == start || (candle.start > start && count == 0),
+            Some((start, count)) if is_closed => {
+                candle.start == start || (candle.start > start && count == 0)
+            }
             Some((start, count)) => candle.start > start || candle.count > count,
         };
         // A closed candle is shown once: after it the newer one is remembered.

@@ -33,7 +33,8 @@ impl Day {
         let start = Nanos(now.0.saturating_sub(24 * Nanos::HOUR.0));
         let mut day: Option<Self> = None;
         for candle in candles.of(minute).filter(|candle| candle.start >= start) {
-            let ids = candle.ids.map(|(first, last)| [first, last].map(|id| i64::try_from(id).unwrap_or(i64::MAX)));
+            let ids =
+                candle.ids.map(|(first, last)| [first, last].map(|id| i64::try_from(id).unwrap_or(i64::MAX)));
             let day = day.get_or_insert(Self {
                 start: candle.start,
                 prices: candle.prices,

@@ -11,12 +11,18 @@ use crate::exchange::Product;
 /// A public stream of one market, or of all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamKey {
-    /// Whose market.
-    pub product: Product,
     /// None: all of the product.
     pub market: Option<InstrumentId>,
     /// What it shows.
     pub kind: StreamKind,
+}
+
+impl StreamKey {
+    /// Of one market.
+    #[must_use]
+    pub const fn of(market: InstrumentId, kind: StreamKind) -> Self {
+        Self { market: Some(market), kind }
+    }
 }
 
 /// What a public stream shows.
@@ -100,7 +106,7 @@ pub fn parse(
     market: impl Fn(&str) -> Option<InstrumentId>,
 ) -> Option<StreamKey> {
     let is_futures = product == Product::Futures;
-    let all = |kind| Some(StreamKey { product, market: None, kind });
+    let all = |kind| Some(StreamKey { market: None, kind });
     match name {
         "!bookTicker" if is_futures => return all(StreamKind::BookTicker),
         "!markPrice@arr" if is_futures => return all(StreamKind::MarkPrice { every_ms: 3_000 }),
@@ -145,7 +151,7 @@ pub fn parse(
             plain(StreamKind::Kline(interval)).filter(|_| !is_futures || interval != Interval::SECOND)?
         }
     };
-    Some(StreamKey { product, market: Some(market), kind })
+    Some(StreamKey { market: Some(market), kind })
 }
 
 #[cfg(test)]
@@ -163,7 +169,10 @@ mod tests {
         assert_eq!(kind(Spot, "btcusdt@depth"), Some(StreamKind::Depth { every_ms: 1_000 }));
         assert_eq!(kind(Futures, "btcusdt@depth"), Some(StreamKind::Depth { every_ms: 250 }));
         assert_eq!(kind(Futures, "btcusdt@depth@500ms"), Some(StreamKind::Depth { every_ms: 500 }));
-        assert_eq!(kind(Spot, "btcusdt@depth20@100ms"), Some(StreamKind::Partial { levels: 20, every_ms: 100 }));
+        assert_eq!(
+            kind(Spot, "btcusdt@depth20@100ms"),
+            Some(StreamKind::Partial { levels: 20, every_ms: 100 })
+        );
         assert_eq!(kind(Spot, "btcusdt@trade"), Some(StreamKind::Trade));
         assert_eq!(kind(Futures, "btcusdt@markPrice@1s"), Some(StreamKind::MarkPrice { every_ms: 1_000 }));
         for (product, name) in [

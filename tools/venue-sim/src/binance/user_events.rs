@@ -9,7 +9,8 @@ use super::json::Json;
 use super::order_text::{algo_status, order_type, self_trade, side, status, time_in_force, working_type};
 use super::render::{Digits, money};
 use crate::exchange::{
-    AccountReason, AccountUpdate, Amount, AssetId, Execution, Expiry, Fill, OrderReport, Product, Size, Status,
+    AccountReason, AccountUpdate, Amount, AssetId, Execution, Expiry, Fill, OrderReport, Product, Size,
+    Status,
 };
 use crate::outbox::Topic;
 
@@ -92,10 +93,13 @@ pub fn execution_report(report: &OrderReport, cx: Context<'_>) -> UserEvent {
     json.flag("m", fill.is_some_and(|fill| fill.is_maker)).flag("M", fill.is_some());
     json.int("O", cx.ms(order.created)).shown("Z", digits.amount(order.filled_value));
     json.shown("Y", digits.amount(fill.map_or(Amount::ZERO, |fill| fill.value)));
-    json.shown("Q", digits.amount(match order.size {
-        Size::Quote(amount) => amount,
-        Size::Base(_) | Size::Position => Amount::ZERO,
-    }));
+    json.shown(
+        "Q",
+        digits.amount(match order.size {
+            Size::Quote(amount) => amount,
+            Size::Base(_) | Size::Position => Amount::ZERO,
+        }),
+    );
     if let Some(working) = order.working {
         json.int("W", cx.ms(working));
     }
@@ -156,7 +160,10 @@ pub fn spot_account(update: &AccountUpdate, cx: Context<'_>) -> Vec<UserEvent> {
         events.push(UserEvent { topic: Topic::User, json: json.done() });
     }
     let mut json = Json::object();
-    json.text("e", "outboundAccountPosition").int("E", cx.event_ms).int("u", cx.ms(update.time)).open_list("B");
+    json.text("e", "outboundAccountPosition")
+        .int("E", cx.event_ms)
+        .int("u", cx.ms(update.time))
+        .open_list("B");
     for balance in &update.balances {
         json.item_open().text("a", cx.asset(balance.asset)).shown("f", money(balance.balance.free));
         json.shown("l", money(balance.balance.locked)).close();
@@ -316,7 +323,11 @@ pub fn futures_account<'a>(
         let entry_price = here.digits.mean_price(position.cost.abs(), Qty(position.qty.0.abs()));
         json.item_open().text("s", here.symbol).shown("pa", here.digits.qty(position.qty));
         json.shown("ep", entry_price).shown("bep", entry_price).shown("cr", money(position.realised));
-        json.shown("up", money(entry.unrealised)).text("mt", "cross").text("iw", "0").text("ps", "BOTH").close();
+        json.shown("up", money(entry.unrealised))
+            .text("mt", "cross")
+            .text("iw", "0")
+            .text("ps", "BOTH")
+            .close();
     }
     json.close_list().close();
     UserEvent { topic: Topic::User, json: json.done() }

@@ -62,7 +62,11 @@ struct Pipe {
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.inbound.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.inbound.read(buffer) }
+        if self.inbound.is_empty() {
+            Err(io::ErrorKind::WouldBlock.into())
+        } else {
+            self.inbound.read(buffer)
+        }
     }
 }
 
@@ -209,7 +213,9 @@ impl Connection {
     pub fn send(&mut self, payload: Payload) {
         match payload {
             Payload::Text(text) => self.send_web_socket(Some(Message::Text(text))),
-            Payload::Ping => self.send_web_socket(Some(Message::Ping(tungstenite::Bytes::from_static(b"venue")))),
+            Payload::Ping => {
+                self.send_web_socket(Some(Message::Ping(tungstenite::Bytes::from_static(b"venue"))))
+            }
             Payload::Http(response) => self.send_plain(&response.bytes(self.ends_when_sent)),
             Payload::Raw(bytes) => self.send_plain(&bytes),
             Payload::Close(reason) => {

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 /// Longest head of a request, bytes.
-pub const HEAD_BYTES_MAX: usize = 16 << 10;
+const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Longest body of a request, bytes.
-pub const BODY_BYTES_MAX: usize = 64 << 10;
+const BODY_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 64;
 
 /// One request.
@@ -133,7 +133,11 @@ impl Response {
     pub fn bytes(&self, closes: bool) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         if self.status != 101 {
-            let _ = write!(text, "Content-Type: application/json;charset=UTF-8\r\nContent-Length: {}\r\n", self.body.len());
+            let _ = write!(
+                text,
+                "Content-Type: application/json;charset=UTF-8\r\nContent-Length: {}\r\n",
+                self.body.len()
+            );
             text.push_str(if closes { "Connection: close\r\n" } else { "Connection: keep-alive\r\n" });
         }
         for (name, value) in &self.headers {
@@ -181,7 +185,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const POST: &[u8] = b"POST /api/v3/order?a=1 HTTP/1.1\r\nHost: x\r\nx-mbx-apikey: K\r\nContent-Length: 3\r\n\r\nb=2";
+    const POST: &[u8] =
+        b"POST /api/v3/order?a=1 HTTP/1.1\r\nHost: x\r\nx-mbx-apikey: K\r\nContent-Length: 3\r\n\r\nb=2";
 
     #[test]
     fn a_request_is_read_when_its_last_byte_is_there_and_not_before() {
@@ -199,7 +204,10 @@ mod tests {
     fn what_never_becomes_a_request_is_refused_by_kind() {
         let parse = |text: &str| Request::parse(text.as_bytes()).unwrap_err();
         assert_eq!(parse("\x16\x03\x01 hello\r\n\r\n"), RequestError::Malformed);
-        assert_eq!(parse("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), RequestError::LengthRequired);
+        assert_eq!(
+            parse("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            RequestError::LengthRequired
+        );
         assert_eq!(parse("POST / HTTP/1.1\r\nContent-Length: 65537\r\n\r\n"), RequestError::TooLarge);
         assert_eq!(parse("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"), RequestError::Malformed);
         assert_eq!(parse("GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"), RequestError::Upgrade);
