@@ -17,6 +17,15 @@ pub struct Digits {
 }
 
 impl Digits {
+    /// Whole numbers: for a market that does not exist.
+    pub const NONE: Self = Self {
+        tick: engine::num::Step::ONE,
+        unit: engine::num::Step::ONE,
+        price: 0,
+        qty: 0,
+        product: Product::Spot,
+    };
+
     /// Of a market.
     #[must_use]
     pub const fn of(product: Product, instrument: &Instrument) -> Self {
