@@ -8,6 +8,12 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod binance;
+mod cli;
 pub mod exchange;
+pub mod faults;
+pub mod markets;
 pub mod outbox;
 pub mod server;
+pub mod venue;
+
+pub use cli::main;

@@ -36,7 +36,7 @@ pub enum Event {
     /// Funding was exchanged on a market (futures): after the updates of the accounts that it concerns.
     Funding(Funding),
     /// An order of the venue closed a position by force (futures).
-    Liquidation(Liquidation),
+    Liquidation(Box<Liquidation>),
 }
 
 /// A level's new absolute quantity.

@@ -101,7 +101,7 @@ impl Ladder {
         here.words[slot / 64] &= !(1 << (slot % 64));
         if key == self.best && page == self.best_page {
             match here.below(slot) {
-                Some(next) => self.best = (key & !(PAGE_LEVELS as i64 - 1)) + next as i64,
+                Some(next) => self.best = key_at(key >> PAGE_BITS, next),
                 None => {
                     self.drop_page(page);
                     self.best_of_tree();
@@ -122,7 +122,7 @@ impl Ladder {
                     let bit = bits.checked_ilog2()?;
                     bits ^= 1 << bit;
                     let slot = word * 64 + bit as usize;
-                    Some(((number << PAGE_BITS) + slot as i64, &page.levels[slot]))
+                    Some((key_at(*number, slot), &page.levels[slot]))
                 })
             })
         })
@@ -168,7 +168,7 @@ impl Ladder {
         let last = self.by_number.last_key_value();
         let best = last.and_then(|(number, page)| {
             let slot = self.pages[*page as usize].below(PAGE_LEVELS)?;
-            Some(((number << PAGE_BITS) + slot as i64, *page))
+            Some((key_at(*number, slot), *page))
         });
         (self.best, self.best_page) = best.unwrap_or((i64::MIN, NIL));
     }
@@ -192,6 +192,12 @@ impl Page {
 #[allow(clippy::cast_possible_truncation, reason = "the low bits are what is asked for")]
 const fn slot(key: i64) -> usize {
     key.cast_unsigned() as usize & (PAGE_LEVELS - 1)
+}
+
+#[inline]
+#[allow(clippy::cast_possible_wrap, reason = "a slot is below 256")]
+const fn key_at(number: i64, slot: usize) -> i64 {
+    (number << PAGE_BITS) + slot as i64
 }
 
 #[inline]

@@ -12,7 +12,7 @@ use super::order::{Expiry, Order, Size, Status};
 use super::orders::Orders;
 use super::tape::{Tape, remember};
 use engine::ids::{AccountId, InstrumentId};
-use engine::num::{Price, Qty, Side};
+use engine::num::{Level, Price, Qty, Side};
 use engine::time::Nanos;
 use std::collections::VecDeque;
 
@@ -33,6 +33,17 @@ struct Touched {
     account: AccountId,
     balances: Vec<(AssetId, Amount)>,
     positions: Vec<InstrumentId>,
+}
+
+/// Two orders that trade, by their slots.
+#[derive(Clone, Copy)]
+pub(super) struct Met {
+    pub(super) taker: u32,
+    pub(super) maker: u32,
+    /// Price and quantity.
+    pub(super) level: Level,
+    /// The taker is done with it, whatever its quantity says.
+    pub(super) is_last: bool,
 }
 
 impl Ledger {
@@ -141,17 +152,16 @@ impl Ledger {
         self.orders.end(slot, is_remembered);
     }
 
-    /// Two orders trade. `is_last`: the taker is done with it, whatever its quantity says.
+    /// Two orders trade.
     pub(super) fn trade(
         &mut self,
         now: Nanos,
         terms: &Terms,
         tape: &mut Tape,
-        [taker, maker]: [u32; 2],
-        level: engine::num::Level,
-        is_last: bool,
+        met: Met,
         events: &mut Vec<Event>,
     ) {
+        let Met { taker, maker, level, is_last } = met;
         let ids = [taker, maker].map(|slot| self.orders.get(slot).id);
         let aggressor = self.orders.get(taker).side;
         let trade = tape.trade(now, level.price, level.qty, aggressor, ids, events);

@@ -88,7 +88,8 @@ impl Exchange {
         self.ledger.pay(HOUSE, terms.quote, fee);
         if let Some(order) = self.ledger.orders.by_id(id) {
             let taken_over = Qty(rest.0.abs());
-            events.push(Event::Liquidation(Liquidation { account, order: *order, taken_over, fee }));
+            let liquidation = Liquidation { account, order: *order, taken_over, fee };
+            events.push(Event::Liquidation(Box::new(liquidation)));
         }
         self.finish(now, market, events);
     }

@@ -36,6 +36,8 @@ mod stops;
 mod tape;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use engine::ids::{AccountId, InstrumentId};

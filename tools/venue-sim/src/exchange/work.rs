@@ -2,7 +2,7 @@
 
 use super::amount::Amount;
 use super::event::{Event, Execution};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Met};
 use super::market::{Market, Terms};
 use super::matcher::{Meet, Resting};
 use super::order::{ClientId, Expiry, Kind, NewOrder, Order, OrderId, SelfTrade, Size, Status};
@@ -369,8 +369,8 @@ impl Taking<'_> {
             is_last = self.terms.lots_within(*budget, resting.price, self.lot).0 == 0;
         }
         let level = Level { price: resting.price, qty };
-        let slots = [self.slot, resting.tag];
-        self.ledger.trade(self.now, &self.terms, self.tape, slots, level, is_last, self.events);
+        let met = Met { taker: self.slot, maker: resting.tag, level, is_last };
+        self.ledger.trade(self.now, &self.terms, self.tape, met, self.events);
         Meet::Trade(qty)
     }
 

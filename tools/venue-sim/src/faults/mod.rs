@@ -323,7 +323,9 @@ impl Faults {
             FaultKind::Oversized => {
                 out.extend([act(Payload::Text("a".repeat(rule.bytes).into())), message]);
             }
-            FaultKind::ExpiredCertificate | FaultKind::WrongClock | FaultKind::Maintenance => out.push(message),
+            FaultKind::ExpiredCertificate | FaultKind::WrongClock | FaultKind::Maintenance => {
+                out.push(message)
+            }
         }
     }
 

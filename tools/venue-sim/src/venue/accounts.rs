@@ -64,6 +64,13 @@ impl AccountFile {
         Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
+    /// Assets that somebody holds on spot.
+    #[must_use]
+    pub fn spot_assets(&self) -> Vec<String> {
+        let names = self.account.iter().flat_map(|account| account.spot.keys());
+        names.cloned().collect()
+    }
+
     /// Opens the accounts on both desks, under one number each. Returns them by name.
     /// Err: the account and what is wrong with it.
     pub fn open(
@@ -82,8 +89,10 @@ impl AccountFile {
                 let terms = AccountTerms { reports: true, unlimited: false };
                 id = desk.exchange.open_account(terms).ok_or_else(|| fail("there are too many"))?;
                 for (asset, amount) in balances {
-                    let asset_id = desk.exchange.asset(asset).ok_or_else(|| fail(&format!("no market has {asset}")))?;
-                    let amount = Amount::from_decimal(*amount).map_err(|error| fail(&format!("{asset}: {error}")))?;
+                    let asset_id =
+                        desk.exchange.asset(asset).ok_or_else(|| fail(&format!("no market has {asset}")))?;
+                    let amount =
+                        Amount::from_decimal(*amount).map_err(|error| fail(&format!("{asset}: {error}")))?;
                     if amount < Amount::ZERO {
                         return Err(fail(&format!("{asset}: below zero")));
                     }
@@ -96,7 +105,9 @@ impl AccountFile {
             for key in entry.key {
                 let verifier = match (&key.secret, &key.public_key) {
                     (Some(secret), None) => Verifier::hmac(secret),
-                    (None, Some(public)) => Verifier::public_key(public).map_err(|error| fail(&error.to_string()))?,
+                    (None, Some(public)) => {
+                        Verifier::public_key(public).map_err(|error| fail(&error.to_string()))?
+                    }
                     _ => return Err(fail("a key has either `secret` or `public_key`")),
                 };
                 let api_key = ApiKey { account: id, verifier, may_trade: key.may_trade };
@@ -118,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_without_showing_a_secret() {
-        let text = "[[account]]\nname = 'a'\n[[account.key]]\napi_key = 'K'\nsecret = 'hidden'\nextra = 'hidden'\n";
+        let text =
+            "[[account]]\nname = 'a'\n[[account.key]]\napi_key = 'K'\nsecret = 'hidden'\nextra = 'hidden'\n";
         let error = AccountFile::parse(text).err().unwrap();
         assert!(error.contains("line 6") || error.contains("line 5"), "{error}");
         assert!(error.contains("extra") && !error.contains("hidden"), "{error}");

@@ -4,7 +4,7 @@ use engine::time::Nanos;
 
 /// Venue time as a function of the machine's monotonic time.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     real: Nanos,
     venue: Nanos,
     speed: u32,
@@ -13,19 +13,19 @@ pub struct Clock {
 impl Clock {
     /// Shows `venue` when the machine shows `real`, and runs with it.
     #[must_use]
-    pub const fn new(real: Nanos, venue: Nanos) -> Self {
+    pub(super) const fn new(real: Nanos, venue: Nanos) -> Self {
         Self { real, venue, speed: 1 }
     }
 
     /// The venue's time at the machine's time `real`.
     #[must_use]
-    pub const fn at(&self, real: Nanos) -> Nanos {
+    pub(super) const fn at(&self, real: Nanos) -> Nanos {
         self.venue.plus(Nanos(real.0.saturating_sub(self.real.0).saturating_mul(self.speed as u64)))
     }
 
     /// The machine's time at which the venue's will be `venue`. `Nanos::MAX`: never.
     #[must_use]
-    pub const fn real_at(&self, venue: Nanos) -> Nanos {
+    pub(super) const fn real_at(&self, venue: Nanos) -> Nanos {
         if venue.0 == u64::MAX || self.speed == 0 {
             return Nanos::MAX;
         }
@@ -33,12 +33,12 @@ impl Clock {
     }
 
     /// Runs `speed` times as fast from the machine's time `real` on; 0: stands still.
-    pub const fn set_speed(&mut self, real: Nanos, speed: u32) {
+    pub(super) const fn set_speed(&mut self, real: Nanos, speed: u32) {
         *self = Self { real, venue: self.at(real), speed };
     }
 
     /// Moves ahead by `length`.
-    pub const fn leap(&mut self, length: Nanos) {
+    pub(super) const fn leap(&mut self, length: Nanos) {
         self.venue = self.venue.plus(length);
     }
 }
