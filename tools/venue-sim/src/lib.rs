@@ -11,6 +11,7 @@ pub mod binance;
 mod cli;
 pub mod exchange;
 pub mod faults;
+pub mod flow;
 pub mod markets;
 pub mod outbox;
 pub mod server;

@@ -19,6 +19,7 @@ use super::user_events::{
 use crate::exchange::{
     CancelScope, Event, Events, Exchange, Execution, Mark, Order, OrderId, OrderReport, Product,
 };
+use crate::flow::generator::Generator;
 use crate::outbox::Outbox;
 
 /// One product of the venue.
@@ -31,6 +32,8 @@ pub struct Desk {
     pub limits: Limits,
     /// Public streams.
     pub publisher: Publisher,
+    /// Everybody else.
+    pub crowds: Vec<Generator>,
     /// What the exchange said and nobody was told yet.
     pub events: Events,
     /// Listen keys (futures).
@@ -84,6 +87,7 @@ impl Desk {
             product,
             limits: Limits::new(product, terms),
             publisher: Publisher::new(product),
+            crowds: Vec::new(),
             events: Vec::new(),
             listen_keys: ListenKeys::default(),
             countdowns: BTreeMap::new(),
@@ -98,6 +102,9 @@ impl Desk {
 
     /// Lets time pass up to `now`.
     pub fn advance(&mut self, now: Nanos) {
+        for crowd in self.crowds.iter_mut().filter(|crowd| crowd.next_due() <= now) {
+            crowd.run_until(&mut self.exchange, now, &mut self.events);
+        }
         self.exchange.advance(now, &mut self.events);
         let due: Vec<_> = self.countdowns.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
         for (account, market) in due {
@@ -111,7 +118,8 @@ impl Desk {
     #[must_use]
     pub fn next_due(&self) -> Nanos {
         let countdown = self.countdowns.values().min().copied().unwrap_or(Nanos::MAX);
-        self.exchange.next_due().min(countdown)
+        let crowd = self.crowds.iter().map(Generator::next_due).min().unwrap_or(Nanos::MAX);
+        self.exchange.next_due().min(countdown).min(crowd)
     }
 
     /// Tells everybody what has happened: public streams directly, accounts through what is returned.
@@ -205,6 +213,7 @@ impl Desk {
         Context {
             symbol: instrument.map_or("", |instrument| &instrument.symbol),
             digits: self.digits(market.unwrap_or(first)),
+            quote: instrument.map_or("", |instrument| &instrument.quote),
             assets: self.exchange.assets(),
             event_ms: shifted(now, shift_ms),
             shift_ms,

@@ -29,6 +29,8 @@ pub struct Context<'a> {
     pub symbol: &'a str,
     /// Its digits.
     pub digits: Digits,
+    /// Its quote asset.
+    pub quote: &'a str,
     /// Names of assets, by number.
     pub assets: &'a [String],
     /// The event time, ms.
@@ -222,9 +224,10 @@ fn order_trade_update(
     json.text("x", kind).text("X", status(order)).int("i", order.id.0);
     json.shown("l", digits.qty(fill.map_or(Qty(0), |fill| fill.qty))).shown("z", digits.qty(order.filled));
     json.shown("L", digits.price(fill.map_or(Price(0), |fill| fill.price)));
-    if let Some(fill) = fill {
-        json.text("N", cx.asset(fill.fee_asset)).shown("n", money(fill.fee));
-    }
+    match fill {
+        Some(fill) => json.text("N", cx.asset(fill.fee_asset)).shown("n", money(fill.fee)),
+        None => json.text("N", cx.quote).text("n", "0"),
+    };
     json.int("T", cx.ms(report.time)).int("t", fill.map_or(0, |fill| fill.trade));
     json.text("b", "0").text("a", "0").flag("m", fill.is_some_and(|fill| fill.is_maker));
     json.flag("R", order.reduce_only).text("wt", working_type(order)).text("ot", order_kind);

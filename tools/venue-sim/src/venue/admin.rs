@@ -100,6 +100,7 @@ impl Venue {
                 }
                 if let Some(ms) = params.number("leapMs")? {
                     self.clock.leap(Nanos::from_ms(ms));
+                    self.advance(self.real, out);
                 }
             }
             "fault" => {

@@ -23,8 +23,9 @@ use crate::binance::auth::Keys;
 use crate::binance::publisher::TICK_MS;
 use crate::binance::user_events::UserEvent;
 use crate::binance::{Desk, LimitTerms};
-use crate::exchange::{ConfigError, Exchange, Product};
+use crate::exchange::{AccountTerms, ConfigError, Exchange, Product};
 use crate::faults::{Faults, Script};
+use crate::flow::generator::{Crowd, Generator};
 use crate::markets;
 use crate::outbox::{ConnId, Outbox, Outgoing, Payload, Topic};
 use crate::server::{Request, Response};
@@ -149,6 +150,11 @@ impl Venue {
         }
         let mut keys = Keys::default();
         let accounts = accounts.open(config.opened, &mut desks, &mut keys)?;
+        if config.flow {
+            for desk in desks.iter_mut().flatten() {
+                gather_crowds(desk, config.opened, config.seed);
+            }
+        }
         let mut faults = Faults::new(config.seed);
         if let Some(path) = &config.faults {
             for rule in Script::read(path)?.fault {
@@ -167,6 +173,9 @@ impl Venue {
             next_tick: config.opened,
             announced: false,
         };
+        for desk in venue.desks.iter_mut().flatten() {
+            desk.advance(config.opened);
+        }
         venue.settle(&mut Outbox::default());
         Ok(venue)
     }
@@ -399,6 +408,20 @@ impl Venue {
     #[must_use]
     pub fn account(&self, name: &str) -> Option<AccountId> {
         self.accounts.get(name).copied()
+    }
+}
+
+/// One crowd a market, all on one account that may owe without limit.
+fn gather_crowds(desk: &mut Desk, now: Nanos, seed: u64) {
+    let terms = AccountTerms { reports: false, unlimited: true };
+    let Some(account) = desk.exchange.open_account(terms) else { return };
+    let product = desk.product;
+    for (index, market) in (0_u64..).zip(desk.exchange.markets()) {
+        let Some(price) = markets::first_price(product, &market.instrument.symbol) else { continue };
+        let seed = seed.wrapping_add(index * 2 + u64::from(product == Product::Futures));
+        let crowd = Crowd::of(product);
+        let id = market.instrument.id;
+        desk.crowds.extend(Generator::new(&desk.exchange, id, account, crowd, price, now, seed));
     }
 }
 
