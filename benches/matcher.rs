@@ -5,6 +5,7 @@
 //! shows that both do the same.
 
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+#![allow(clippy::cast_possible_truncation, reason = "counts of the mix, and indices below them")]
 
 use std::hint::black_box;
 use std::time::Instant;

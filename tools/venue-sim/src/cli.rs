@@ -1,6 +1,6 @@
 //! The command line: what to serve, and where.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,13 +13,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use engine::time::Nanos;
 
 use crate::binance::Json;
+use crate::flow::{capture, compare};
 use crate::server::{Certificates, Server};
 use crate::venue::{ADMIN_HELP, Venue, VenueConfig};
 
 /// A simulated venue that speaks Binance's protocol, spot and USD-M futures, over TLS, WebSocket and HTTP.
 #[derive(Parser)]
-#[command(name = "venue-sim", version, after_help = EXAMPLES, after_long_help = long_help())]
-pub(crate) struct Cli {
+#[command(name = "venue-sim", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES, after_long_help = long_help())]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where clients connect to; port 0: any free one.
     #[arg(long, default_value = "127.0.0.1:9443", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -64,11 +67,31 @@ pub(crate) struct Cli {
     json: bool,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Compares generated markets with recorded ones: spread, message mix, inter-arrival times, sizes, volatility.
+    ///
+    /// Each recording is put beside a market of the same symbol and product that the seeded crowd made for as long,
+    /// and beside the recording itself, played to an exchange. Exit code 1: a recording could not be read to its end.
+    Statistics {
+        /// Recorded markets: lines of `<ns> <json>`, plain or gzip, in Binance's stream format.
+        #[arg(long, num_args = 1.., required = true)]
+        captures: Vec<PathBuf>,
+        /// Which crowd.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One object a recording instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 const EXAMPLES: &str = "\
 Examples:
   venue-sim --symbols BTCUSDT
   venue-sim --listen 127.0.0.1:9443 --symbols BTCUSDT,ETHUSDT --futures BTCUSDT --json
   venue-sim --plain --symbols BTCUSDT --faults faults.toml --seed 7
+  venue-sim statistics --captures ../shared/captures/usdm/btcusdt_20240808.gz
 Then: curl --cacert ROOT 'https://127.0.0.1:9443/api/v3/depth?symbol=BTCUSDT&limit=5'";
 
 fn long_help() -> String {
@@ -86,7 +109,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match serve(&cli) {
+    let done = match &cli.command {
+        None => serve(&cli),
+        Some(Command::Statistics { captures, seed, json }) => statistics(captures, *seed, *json),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, text)) => {
             eprintln!("venue-sim: {text}");
@@ -135,6 +162,23 @@ fn serve(cli: &Cli) -> Result<(), (u8, String)> {
     let root = root.transpose()?;
     say_ready(cli, clients, operators, root.as_deref());
     server.run(&stop).map_err(failed)
+}
+
+fn statistics(captures: &[PathBuf], seed: u64, json: bool) -> Result<(), (u8, String)> {
+    for path in captures {
+        let capture = capture::read(path).map_err(|error| (1, error.to_string()))?;
+        let compared = compare::compare(&capture, seed);
+        let text = if json {
+            compared.json().to_string()
+        } else {
+            format!("{}\n{}", compared.title, compared.markets)
+        };
+        // A closed pipe ends quietly.
+        if writeln!(std::io::stdout(), "{text}").is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn say_ready(cli: &Cli, clients: SocketAddr, operators: SocketAddr, root: Option<&std::path::Path>) {

@@ -161,7 +161,7 @@ impl Run {
                     assert_eq!(trade.id, self.trade_id);
                 }
                 Event::Quote(quote) => {
-                    assert!(quote.bid.zip(quote.ask).is_none_or(|(b, a)| b.price < a.price))
+                    assert!(quote.bid.zip(quote.ask).is_none_or(|(b, a)| b.price < a.price));
                 }
                 _ => {}
             }

@@ -226,7 +226,7 @@ fn it_equals_a_sorted_list_through_a_long_run_near_one_price() {
     for _ in 0..4_000 {
         let side = if random(2) == 0 { Side::Buy } else { Side::Sell };
         let price = 256 + random(9).cast_signed() * if side == Side::Buy { -1 } else { 1 };
-        let (qty, which) = (1 + random(20).cast_signed(), random(1 << 20) as usize);
+        let (qty, which) = (1 + random(20).cast_signed(), usize::try_from(random(1 << 20)).unwrap());
         pair.run(match random(10) {
             0..=4 => Operation::Add { side, price, qty },
             5..=7 => Operation::Remove { which },

@@ -19,7 +19,10 @@ fn every_vector_of_the_fixture_file_is_accepted_and_any_other_signature_is_not()
         let text = vector["string_to_sign"].as_str().unwrap();
         let signature = vector["expected"]["signature"].as_str().unwrap();
         // As a request carries them: in the query, and in a form body.
-        for (query, body) in [(format!("{text}&signature={signature}"), ""), (String::new(), &*format!("{text}&signature={signature}"))] {
+        for (query, body) in [
+            (format!("{text}&signature={signature}"), ""),
+            (String::new(), &*format!("{text}&signature={signature}")),
+        ] {
             let (signed, sent) = signed_parts(&query, body).unwrap();
             assert!(key.accepts(&signed, &sent), "{id}");
             assert!(!key.accepts(&signed, &sent.replace(&sent[..4], "0000")), "{id}");
@@ -56,10 +59,7 @@ const WEB_SOCKET: &[(&str, &str)] = &[
         r#"{"newOrderRespType":"ACK","price":"52000.00","quantity":"0.01000000","recvWindow":100,"side":"SELL","symbol":"BTCUSDT","timeInForce":"GTC","timestamp":1645423376532,"type":"LIMIT"}"#,
         "cc15477742bd704c29492d96c7ead9414dfd8e0ec4a00f947bb5bb454ddbd08a",
     ),
-    (
-        r#"{"timestamp":1747385641636}"#,
-        "681110a6057ad58657af22f5640fab9dd17418834cdfccdc81be8b0f7b2cde3e",
-    ),
+    (r#"{"timestamp":1747385641636}"#, "681110a6057ad58657af22f5640fab9dd17418834cdfccdc81be8b0f7b2cde3e"),
     (
         r#"{"price":"43187.00","quantity":"0.1","recvWindow":5000,"side":"BUY","symbol":"BTCUSDT","timeInForce":"GTC","timestamp":1702555533821,"type":"LIMIT"}"#,
         "df68419003f4aeb9f65f34e963c5805ddad304df1a52d7be0575b4abde6cbddb",
@@ -108,7 +108,8 @@ fn the_futures_vectors_are_accepted() {
 
 #[test]
 fn the_ed25519_vectors_are_accepted_plain_and_percent_encoded() {
-    let key = Verifier::public_key("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
+    let key =
+        Verifier::public_key("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
     let vectors = [
         (
             format!("apiKey={ALICE}&timestamp=1649729878532"),

@@ -288,8 +288,7 @@ mod tests {
         let terms = LimitTerms { orders_per_10s: 2, orders_long: 3, ..LimitTerms::OFF };
         let mut limits = Limits::new(Product::Spot, terms);
         let (one, two) = (AccountId(1), AccountId(2));
-        let place =
-            |limits: &mut Limits, ms, account| limits.order(Nanos::from_ms(ms), account, 1).is_ok();
+        let place = |limits: &mut Limits, ms, account| limits.order(Nanos::from_ms(ms), account, 1).is_ok();
         assert!(place(&mut limits, 0, one) && place(&mut limits, 1, one) && !place(&mut limits, 2, one));
         assert!(place(&mut limits, 2, two));
         assert!(place(&mut limits, 10_000, one) && !place(&mut limits, 10_001, one));

@@ -2,7 +2,7 @@
 
 use super::amount::Amount;
 use super::event::Execution;
-use super::order::{Amend, Kind, Order, OrderId, OrderRef, Status};
+use super::order::{Amend, Kind, NewOrder, Order, OrderId, OrderRef, Status};
 use super::reject::Reject;
 use super::work::book_side;
 use super::{Events, Exchange};
@@ -97,15 +97,18 @@ impl Exchange {
         if amend.keeps_place && (price != old || amend.qty > order.qty) {
             return Err(Reject::AmendIncreases);
         }
+        let new = NewOrder {
+            reduce_only: order.reduce_only,
+            ..NewOrder::limit(order.market, order.side, price, amend.qty, Tif::Gtc)
+        };
         let limit = market.filters.amends_max;
-        if limit > 0 && order.amend_count >= limit {
+        if self.ledger.accounts[order.account.index()].terms.unlimited {
+            market.check_range(&new)?;
+        } else if limit > 0 && order.amend_count >= limit {
             return Err(Reject::TooManyAmends { limit });
+        } else {
+            market.check_filters(now, &new)?;
         }
-        market.check_price(price, false)?;
-        market.check_qty(amend.qty, false)?;
-        let kind = Kind::Limit { price, tif: Tif::Gtc };
-        market.check_value(now, kind, None, amend.qty, order.reduce_only)?;
-        market.check_band(now, order.side, price)?;
         if let Some(client_id) = amend.client_id.filter(|name| *name != order.client_id) {
             let named = self.ledger.orders.named(order.account, order.market, client_id);
             if named.is_some_and(|named| named.status.is_open()) {

@@ -104,7 +104,7 @@ impl Market {
     }
 
     /// `PRICE_FILTER`.
-    pub(super) fn check_price(&self, price: Price, is_trigger: bool) -> Result<(), Reject> {
+    fn check_price(&self, price: Price, is_trigger: bool) -> Result<(), Reject> {
         let (min, max) = (self.filters.price_min, self.filters.price_max);
         let rule = &self.instrument.price_rule;
         let (bound, limit) = if price.0 <= 0 {
@@ -124,7 +124,7 @@ impl Market {
     }
 
     /// `LOT_SIZE`, and for market orders `MARKET_LOT_SIZE`.
-    pub(super) fn check_qty(&self, qty: Qty, is_market: bool) -> Result<(), Reject> {
+    fn check_qty(&self, qty: Qty, is_market: bool) -> Result<(), Reject> {
         let (instrument, filters) = (&self.instrument, &self.filters);
         if let Some((bound, limit)) = missed(qty, instrument.qty_min, instrument.qty_max, instrument.lot) {
             return Err(Reject::Lot { bound, limit, value: qty });
@@ -138,7 +138,7 @@ impl Market {
     }
 
     /// `NOTIONAL` of a quantity: at the limit price, else at the trigger's, else at the reference price.
-    pub(super) fn check_value(
+    fn check_value(
         &self,
         now: Nanos,
         kind: Kind,
@@ -168,7 +168,7 @@ impl Market {
     }
 
     /// `PERCENT_PRICE_BY_SIDE` on spot; one-sided around the mark price on futures.
-    pub(super) fn check_band(&self, now: Nanos, side: Side, price: Price) -> Result<(), Reject> {
+    fn check_band(&self, now: Nanos, side: Side, price: Price) -> Result<(), Reject> {
         let (Some(band), Some(reference)) = (self.filters.percent_price, self.reference_price(now)) else {
             return Ok(());
         };

@@ -80,6 +80,8 @@ pub struct Exchange {
     ledger: Ledger,
     /// Orders that end at a time, nearest first.
     good_till: BTreeSet<(Nanos, OrderId)>,
+    /// Levels and touch are not written until they are released.
+    holds: bool,
 }
 
 impl Exchange {
@@ -103,8 +105,14 @@ impl Exchange {
             asset(name);
         }
         let ledger = Ledger::new(config.ended_orders_kept, config.trades_kept);
-        let mut exchange =
-            Self { product: config.product, assets, markets, ledger, good_till: BTreeSet::new() };
+        let mut exchange = Self {
+            product: config.product,
+            assets,
+            markets,
+            ledger,
+            good_till: BTreeSet::new(),
+            holds: false,
+        };
         let house = exchange.open_account(AccountTerms { reports: false, unlimited: true });
         debug_assert_eq!(house, Some(HOUSE));
         Ok(exchange)
@@ -196,6 +204,18 @@ impl Exchange {
         Ok(())
     }
 
+    /// From now on level changes and the touch are not written: what several requests of one moment do to the book
+    /// appears as one change. Trades, reports and account updates come as ever.
+    pub fn hold_levels(&mut self) {
+        self.holds = true;
+    }
+
+    /// Writes what has been held of a market, and holds no more.
+    pub fn release_levels(&mut self, now: Nanos, market: InstrumentId, events: &mut Events) {
+        self.holds = false;
+        self.flush_levels(now, market, events);
+    }
+
     /// Ends a request: wakes stops, ends reduce-only orders without a position, writes what became of levels, the
     /// touch, balances and positions.
     fn finish(&mut self, now: Nanos, market: InstrumentId, events: &mut Events) {
@@ -207,7 +227,7 @@ impl Exchange {
 
     /// Writes the levels that changed, and the touch if it is another.
     fn flush_levels(&mut self, time: Nanos, market: InstrumentId, events: &mut Events) {
-        let Some(here) = self.markets.get_mut(market.index()) else { return };
+        let Some(here) = self.markets.get_mut(market.index()).filter(|_| !self.holds) else { return };
         here.changed.sort_unstable();
         here.changed.dedup();
         for (side, price) in here.changed.drain(..) {

@@ -10,7 +10,7 @@ use super::order::{CancelScope, Order, OrderId, OrderRef};
 use super::reject::Reject;
 use engine::book::BookSide;
 use engine::ids::{AccountId, InstrumentId};
-use engine::num::Level;
+use engine::num::{Level, Side};
 
 /// The best levels of a book, with the last level change that they include.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,16 @@ impl Exchange {
         let market = self.market(market)?;
         let side = |side| market.matcher.levels(side).take(levels).collect();
         Some(Depth { last_update_id: market.update_id, bids: side(BookSide::Bid), asks: side(BookSide::Ask) })
+    }
+
+    /// Up to `limit` orders at the best price of a side, oldest first, and whose they are.
+    #[must_use]
+    pub fn best_orders(&self, market: InstrumentId, side: Side, limit: usize) -> Vec<(OrderId, AccountId)> {
+        let Some(market) = self.market(market) else { return Vec::new() };
+        let best = market.matcher.orders(side).next().map(|resting| resting.price);
+        let there = market.matcher.orders(side).take_while(|resting| Some(resting.price) == best);
+        let order = |tag| self.ledger.orders.get(tag);
+        there.take(limit).map(|resting| (order(resting.tag).id, order(resting.tag).account)).collect()
     }
 
     /// An account's order, open or still remembered. Err: there is none; the names disagree.

@@ -139,7 +139,13 @@ impl Driver {
     }
 
     /// Calls a method of the WebSocket API, signed for `who`; the answer is the first text that comes back.
-    pub(crate) fn call(&mut self, conn: ConnId, who: (&str, &str), method: &str, mut params: Value) -> String {
+    pub(crate) fn call(
+        &mut self,
+        conn: ConnId,
+        who: (&str, &str),
+        method: &str,
+        mut params: Value,
+    ) -> String {
         params["timestamp"] = self.now_ms().into();
         let params = signed_params(who.0, who.1, params);
         self.ask(conn, method, &params)
@@ -156,7 +162,13 @@ impl Driver {
     }
 
     /// A REST request; signed when `who` has a secret.
-    pub(crate) fn rest(&mut self, method: &str, path: &str, query: &str, who: Option<(&str, &str)>) -> Response {
+    pub(crate) fn rest(
+        &mut self,
+        method: &str,
+        path: &str,
+        query: &str,
+        who: Option<(&str, &str)>,
+    ) -> Response {
         let query = match who {
             None | Some((_, "")) => query.to_owned(),
             Some((_, secret)) => {
@@ -239,7 +251,8 @@ impl Shape {
                 let names = |members: &[&(String, Self)]| -> Vec<String> {
                     members.iter().map(|(name, _)| name.clone()).collect()
                 };
-                let wanted: Vec<_> = wanted.iter().filter(|(name, _)| !more.contains(&name.as_str())).collect();
+                let wanted: Vec<_> =
+                    wanted.iter().filter(|(name, _)| !more.contains(&name.as_str())).collect();
                 if names(&own) != names(&wanted) {
                     return Some(format!("keys {:?}, expected {:?}", names(&own), names(&wanted)));
                 }

@@ -1,0 +1,292 @@
+//! Recorded markets: lines of `<receive time, ns> <one JSON message>` in Binance's stream format, plain or gzip, as
+//! snapshots, level changes, best quotes and trades of one instrument.
+//!
+//! The venue reads what it replays by itself: it shares no decoder with the client that is tested against it.
+
+use crate::exchange::{Listing, Product};
+use crate::markets;
+use engine::num::{Level, NumError, Price, Qty, Side};
+use engine::time::Nanos;
+use flate2::bufread::MultiGzDecoder;
+use serde_json::Value;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// A file that cannot be read to its end, with the line (from 1) that says so.
+#[derive(Debug)]
+pub struct CaptureError {
+    path: PathBuf,
+    line: usize,
+    what: Fault,
+}
+
+/// What is wrong with a line.
+#[derive(Debug)]
+pub enum Fault {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// No receive time, or no JSON behind it.
+    NoMessage,
+    /// This field is missing or has another form.
+    Field(&'static str),
+    /// A number that is not one of the instrument's.
+    Number(NumError, String),
+    /// The market is none that this venue lists.
+    Market(String),
+    /// Another market than the lines before.
+    OtherMarket(String),
+    /// The file has no message of a market.
+    Empty,
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.path.display(), self.line)?;
+        match &self.what {
+            Fault::Io(error) => write!(f, "{error}"),
+            Fault::NoMessage => f.write_str("not a receive time and a JSON message"),
+            Fault::Field(name) => write!(f, "field `{name}` is missing or malformed"),
+            Fault::Number(error, text) => write!(f, "`{text}`: {error}"),
+            Fault::Market(symbol) => write!(f, "no market `{symbol}` is known, with its tick and lot"),
+            Fault::OtherMarket(symbol) => write!(f, "`{symbol}` in a file of another market"),
+            Fault::Empty => f.write_str("no message of a market"),
+        }
+    }
+}
+
+impl std::error::Error for CaptureError {}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// When it was received.
+    pub time: Nanos,
+    /// What it says.
+    pub what: Message,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The best levels of the whole book.
+    Snapshot {
+        /// The last change that it includes.
+        last_update_id: u64,
+        /// Best first.
+        bids: Vec<Level>,
+        /// Best first.
+        asks: Vec<Level>,
+    },
+    /// Levels with their new quantities; zero: gone.
+    Depth {
+        /// The last change that it includes.
+        last_update_id: u64,
+        /// Changed bids.
+        bids: Vec<Level>,
+        /// Changed asks.
+        asks: Vec<Level>,
+    },
+    /// The touch.
+    Quote {
+        /// The last change that it includes.
+        update_id: u64,
+        /// Best bid.
+        bid: Level,
+        /// Best ask.
+        ask: Level,
+    },
+    /// One trade.
+    Trade {
+        /// Price and quantity.
+        level: Level,
+        /// Who took.
+        aggressor: Side,
+    },
+}
+
+/// A recorded market.
+pub struct Capture {
+    /// The market, with its rules.
+    pub listing: Listing,
+    /// Spot or futures.
+    pub product: Product,
+    /// In the order of their receive times.
+    pub frames: Vec<Frame>,
+}
+
+/// Reads a file to its end. Messages of other kinds are left out.
+/// Err: the first line that is not what it should be.
+pub fn read(path: &Path) -> Result<Capture, CaptureError> {
+    let error = |line, what| CaptureError { path: path.to_owned(), line, what };
+    let file = File::open(path).map_err(|cause| error(0, Fault::Io(cause)))?;
+    let mut reader = BufReader::new(file);
+    let is_gzip = reader.fill_buf().map_err(|cause| error(0, Fault::Io(cause)))?.starts_with(&[0x1f, 0x8b]);
+    let reader: Box<dyn Read> =
+        if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    let mut lines = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
+    let mut last = 0;
+    for (index, line) in BufReader::new(reader).lines().enumerate() {
+        last = index + 1;
+        let line = line.map_err(|cause| error(last, Fault::Io(cause)))?;
+        lines.take(&line).map_err(|what| error(last, what))?;
+    }
+    let (product, listing) = lines.market.ok_or_else(|| error(last, Fault::Empty))?;
+    Ok(Capture { listing, product, frames: lines.frames })
+}
+
+/// Lines as they are read. Which market they are of the first depth message says, by its form.
+struct Lines {
+    market: Option<(Product, Listing)>,
+    frames: Vec<Frame>,
+    /// Messages before that one.
+    waiting: Vec<(Nanos, Value)>,
+}
+
+impl Lines {
+    /// Takes one line; exposed for outside bytes of any kind.
+    fn take(&mut self, line: &str) -> Result<(), Fault> {
+        let (time, json) = line.split_once(' ').ok_or(Fault::NoMessage)?;
+        let time = Nanos(time.parse().map_err(|_| Fault::NoMessage)?);
+        let message: Value = serde_json::from_str(json).map_err(|_| Fault::NoMessage)?;
+        let message = match message {
+            Value::Object(mut outer) if outer.contains_key("stream") => {
+                outer.remove("data").ok_or(Fault::Field("data"))?
+            }
+            plain => plain,
+        };
+        if self.market.is_none() {
+            self.market = market_of(&message)?;
+            if self.market.is_none() {
+                self.waiting.push((time, message));
+                return Ok(());
+            }
+            for (time, message) in std::mem::take(&mut self.waiting) {
+                self.push(time, &message)?;
+            }
+        }
+        self.push(time, &message)
+    }
+
+    fn push(&mut self, time: Nanos, message: &Value) -> Result<(), Fault> {
+        let Some((_, listing)) = &self.market else { return Ok(()) };
+        if let Some(symbol) = message.get("s").and_then(Value::as_str)
+            && symbol != listing.instrument.symbol
+        {
+            return Err(Fault::OtherMarket(symbol.to_owned()));
+        }
+        if let Some(what) = decode(message, listing)? {
+            self.frames.push(Frame { time, what });
+        }
+        Ok(())
+    }
+}
+
+/// Reads lines of a capture from memory, as [`read`] does from a file. Err: the number of the first bad line, from 1.
+pub fn parse(lines: &[u8]) -> Result<Capture, (usize, Fault)> {
+    let mut read = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
+    let mut last = 0;
+    for (index, line) in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+        last = index + 1;
+        let line = std::str::from_utf8(line).map_err(|_| (last, Fault::NoMessage))?;
+        read.take(line).map_err(|fault| (last, fault))?;
+    }
+    let (product, listing) = read.market.ok_or((last, Fault::Empty))?;
+    Ok(Capture { listing, product, frames: read.frames })
+}
+
+/// Depth messages of futures name the one before them (`pu`), those of spot do not. None: no depth message.
+fn market_of(message: &Value) -> Result<Option<(Product, Listing)>, Fault> {
+    if message.get("e").and_then(Value::as_str) != Some("depthUpdate") {
+        return Ok(None);
+    }
+    let symbol = message.get("s").and_then(Value::as_str).ok_or(Fault::Field("s"))?;
+    let product = if message.get("pu").is_some() { Product::Futures } else { Product::Spot };
+    let listing = markets::listing(product, symbol).ok_or_else(|| Fault::Market(symbol.to_owned()))?;
+    Ok(Some((product, listing)))
+}
+
+fn decode(message: &Value, listing: &Listing) -> Result<Option<Message>, Fault> {
+    let event = message.get("e").and_then(Value::as_str);
+    let last_update_id = |name| message.get(name).and_then(Value::as_u64).ok_or(Fault::Field(name));
+    Ok(match event {
+        Some("depthUpdate") => Some(Message::Depth {
+            last_update_id: last_update_id("u")?,
+            bids: levels(message, "b", listing)?,
+            asks: levels(message, "a", listing)?,
+        }),
+        Some("trade") => {
+            let is_sell = message.get("m").and_then(Value::as_bool).ok_or(Fault::Field("m"))?;
+            let level = level(message.get("p"), message.get("q"), listing)?;
+            // Trades outside the market (`X` other than MARKET) have no price.
+            let aggressor = if is_sell { Side::Sell } else { Side::Buy };
+            (level.price.0 > 0 && level.qty.0 > 0).then_some(Message::Trade { level, aggressor })
+        }
+        Some("bookTicker") | None if message.get("B").is_some() => Some(Message::Quote {
+            update_id: last_update_id("u")?,
+            bid: level(message.get("b"), message.get("B"), listing)?,
+            ask: level(message.get("a"), message.get("A"), listing)?,
+        }),
+        None if message.get("lastUpdateId").is_some() => Some(Message::Snapshot {
+            last_update_id: last_update_id("lastUpdateId")?,
+            bids: levels(message, "bids", listing)?,
+            asks: levels(message, "asks", listing)?,
+        }),
+        _ => None,
+    })
+}
+
+fn levels(message: &Value, name: &'static str, listing: &Listing) -> Result<Vec<Level>, Fault> {
+    let rows = message.get(name).and_then(Value::as_array).ok_or(Fault::Field(name))?;
+    rows.iter().map(|row| level(row.get(0), row.get(1), listing)).collect()
+}
+
+fn level(price: Option<&Value>, qty: Option<&Value>, listing: &Listing) -> Result<Level, Fault> {
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => Ok(text.clone()),
+        _ => Err(Fault::Field("price or quantity")),
+    };
+    let (price, qty) = (text(price)?, text(qty)?);
+    let instrument = &listing.instrument;
+    let price =
+        Price::parse(price.as_bytes(), instrument.price_rule.tick).map_err(|e| Fault::Number(e, price))?;
+    let qty = Qty::parse(qty.as_bytes(), instrument.qty_unit).map_err(|e| Fault::Number(e, qty))?;
+    Ok(Level { price, qty })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPTH: &str = r#"5 {"stream":"x","data":{"e":"depthUpdate","s":"BTCUSDT","U":1,"u":3,"pu":0,"b":[["60000.10","0.002"]],"a":[]}}"#;
+
+    fn fault(lines: &str) -> (usize, String) {
+        let (line, what) = parse(lines.as_bytes()).err().unwrap();
+        (line, CaptureError { path: "x".into(), line, what }.to_string())
+    }
+
+    #[test]
+    fn the_form_of_the_first_depth_message_says_which_market_it_is() {
+        let quote = r#"4 {"stream":"x","data":{"e":"bookTicker","u":1,"s":"BTCUSDT","b":"60000.10","B":"1","a":"60000.2","A":"2"}}"#;
+        let capture = parse(format!("{quote}\n{DEPTH}\n").as_bytes()).unwrap();
+        assert_eq!((capture.product, capture.frames.len()), (Product::Futures, 2));
+        let Message::Quote { bid, .. } = &capture.frames[0].what else { panic!("{:?}", capture.frames) };
+        assert_eq!(*bid, Level { price: Price(600_001), qty: Qty(1_000) });
+        let spot = DEPTH.replace(r#","pu":0"#, "");
+        assert_eq!(parse(spot.as_bytes()).unwrap().product, Product::Spot);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_and_value() {
+        assert_eq!(fault("").1, "x:0: no message of a market");
+        assert_eq!(fault("abc").1, "x:1: not a receive time and a JSON message");
+        assert_eq!(fault("5 {").1, "x:1: not a receive time and a JSON message");
+        assert_eq!(fault(&format!("{DEPTH}\n{}", DEPTH.replace("0.002", "0.0021"))).0, 2);
+        assert!(fault(&DEPTH.replace("0.002", "0.0021")).1.contains("`0.0021`: not a whole number"));
+        assert!(fault(&DEPTH.replace("BTCUSDT", "XYZ")).1.contains("no market `XYZ`"));
+        assert!(fault(&DEPTH.replace(r#""b":"#, r#""c":"#)).1.contains("field `b`"));
+        let other = DEPTH.replace("BTCUSDT", "ETHUSDT");
+        assert!(fault(&format!("{DEPTH}\n{other}")).1.starts_with("x:2: `ETHUSDT` in a file of another"));
+    }
+}
