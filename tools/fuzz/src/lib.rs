@@ -21,7 +21,7 @@ pub use random::Random;
 use std::path::PathBuf;
 use targets::{
     binance, capture, commands, config, counters, decisions, detect, events, hyperliquid, indicators,
-    instruments, journal, keys, lines, num, orders, stage, wire,
+    instruments, journal, keys, lines, num, orders, stage, venue, wire,
 };
 
 /// A function that can be run on any bytes.
@@ -201,6 +201,32 @@ pub const TARGETS: &[Target] = &[
         words: ORDERS,
     },
     Target {
+        name: "venue",
+        parses: &[
+            "venue-sim::binance::auth::Keys::check",
+            "venue-sim::binance::auth::Keys::find",
+            "venue-sim::binance::auth::Verifier::accepts",
+            "venue-sim::binance::auth::Verifier::public_key",
+            "venue-sim::binance::params::Params::decimal",
+            "venue-sim::binance::params::Params::flag",
+            "venue-sim::binance::params::Params::from_forms",
+            "venue-sim::binance::params::Params::from_json",
+            "venue-sim::binance::params::Params::number",
+            "venue-sim::binance::params::signed_parts",
+            "venue-sim::exchange::amount::Amount::parse",
+            "venue-sim::exchange::amount::Rate::parse",
+            "venue-sim::exchange::order::ClientId::new",
+            "venue-sim::faults::Rule::parse",
+            "venue-sim::faults::Script::parse",
+            "venue-sim::flow::capture::parse",
+            "venue-sim::server::http::Request::parse",
+            "venue-sim::venue::Venue::text",
+            "venue-sim::venue::accounts::AccountFile::parse",
+        ],
+        run: venue::target,
+        words: VENUE,
+    },
+    Target {
         name: "events",
         parses: &["sim::parity::parse_events", "sim::parity::load_events", "sim::parity::Settings::load"],
         run: events::target,
@@ -241,6 +267,25 @@ const ORDERS: &[&str] = &[
     ",",
     "\\",
     " ",
+];
+/// Words of what a simulated venue is asked.
+const VENUE: &[&str] = &[
+    "SUBSCRIBE",
+    "order.place",
+    "session.status",
+    "\"method\":",
+    "\"params\":",
+    "\"id\":1",
+    "btcusdt@depth@100ms",
+    "GET /api/v3/depth?symbol=BTCUSDT HTTP/1.1\r\n",
+    "Content-Length: 4\r\n",
+    "\r\n\r\n",
+    "symbol=BTCUSDT",
+    "&signature=",
+    "%2F",
+    "\"kind\":\"gap\"",
+    "[[account]]\n",
+    "name = 'a'\n",
 ];
 /// Words of event files.
 const EVENTS: &[&str] = &[
@@ -358,10 +403,44 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "sabrewing::replay::pace::Pace::from_str",
         "the operator's own command line; in a private module, tested there",
     ),
+    ("venue-sim::binance::auth::Keys::add", OWN_TEXT),
+    ("venue-sim::binance::auth::Keys::revoke", "compares; reads nothing out of the text"),
+    ("venue-sim::binance::auth::Verifier::hmac", "any bytes are a secret"),
+    ("venue-sim::binance::failure::Failure::filter", OWN_TEXT),
+    ("venue-sim::binance::failure::Failure::illegal_characters", NAME_IN_AN_ANSWER),
+    ("venue-sim::binance::failure::Failure::malformed", NAME_IN_AN_ANSWER),
+    ("venue-sim::binance::failure::Failure::missing", NAME_IN_AN_ANSWER),
+    ("venue-sim::binance::failure::Failure::not_required", NAME_IN_AN_ANSWER),
+    ("venue-sim::binance::failure::Failure::of", OWN_TEXT),
+    ("venue-sim::binance::failure::Failure::precision", NAME_IN_AN_ANSWER),
+    ("venue-sim::binance::failure::Failure::saying", NAME_IN_AN_ANSWER),
+    ("venue-sim::binance::params::Params::get", "compares; reads nothing out of the text"),
+    ("venue-sim::binance::params::Params::has", "compares; reads nothing out of the text"),
+    ("venue-sim::binance::params::Params::need", "compares; reads nothing out of the text"),
+    ("venue-sim::exchange::query::Exchange::asset", "compares; reads nothing out of the text"),
+    ("venue-sim::exchange::query::Exchange::find_market", "compares; reads nothing out of the text"),
+    ("venue-sim::faults::Script::read", "a file for `Script::parse`, which has a target"),
+    ("venue-sim::flow::capture::read", "a file, inflated, for what `capture::parse` reads; it has a target"),
+    ("venue-sim::flow::statistics::Statistics::new", OWN_TEXT),
+    ("venue-sim::flow::statistics::Statistics::of_capture", OWN_TEXT),
+    ("venue-sim::markets::config", "compares; reads nothing out of the text"),
+    ("venue-sim::markets::first_price", "compares; reads nothing out of the text"),
+    ("venue-sim::markets::listing", "compares; reads nothing out of the text"),
+    (
+        "venue-sim::server::certificates::Certificates::make",
+        "the operator's own names, refused by the library",
+    ),
+    ("venue-sim::server::connection::Pipe::read", "a buffer to write into"),
+    ("venue-sim::server::connection::Pipe::write", "carries any bytes to the socket"),
+    ("venue-sim::server::http::Response::json", OWN_TEXT),
+    ("venue-sim::server::http::Response::upgrade", "hashes any bytes"),
+    ("venue-sim::venue::Venue::account", "compares; reads nothing out of the text"),
+    ("venue-sim::venue::accounts::AccountFile::read", "a file for `AccountFile::parse`, which has a target"),
 ];
 
 const WRITES: &str = "writes into the buffer, and reads nothing there";
 
+const NAME_IN_AN_ANSWER: &str = "puts a name into an answer, escaped; the target `venue` reads all answers";
 const OWN_TEXT: &str = "takes texts of this program, not of the world";
 
 impl Target {

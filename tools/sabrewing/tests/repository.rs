@@ -53,9 +53,11 @@ const USES: &[(&str, &str, &str, &str)] = &[
     ("hdrhistogram", "sabrewing", "hdrhistogram::Histogram", "doctor: scheduling gaps"),
     ("memmap2", "engine", "memmap2::MmapRaw", "counters file"),
     ("memmap2", "engine", "memmap2::{MmapOptions, MmapRaw}", "journal segments"),
+    ("mio", "venue-sim", "use mio::", "the simulated venue's sockets"),
     ("quanta", "engine", "quanta::Clock", "latency stamps"),
     ("quanta", "sabrewing", "quanta::Clock", "doctor: scheduling gaps"),
     ("rtrb", "engine", "use rtrb::", "rings between stages"),
+    ("rustls", "venue-sim", "use rustls::", "the simulated venue's side of TLS"),
     ("simd-json", "feeds", "use simd_json::", "the general decoder"),
 ];
 
@@ -64,8 +66,6 @@ const AWAITED: &[(&str, &str)] = &[
     ("criterion", "Speed: micro-benches of what a trade waits for"),
     ("fixed", "It trades: fractional ticks"),
     ("io-uring", "On the wire: sockets"),
-    ("mio", "On the wire: sockets"),
-    ("rustls", "On the wire: TLS"),
 ];
 
 /// Crates on the way of a trade, by folder: stricter lints.

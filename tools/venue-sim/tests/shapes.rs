@@ -75,9 +75,11 @@ fn captured_lines_have_the_shapes_that_the_streams_are_compared_with() {
     let file = std::fs::File::open(folder.join("btcusdt_20240808.gz")).unwrap();
     let reader = std::io::BufReader::new(flate2::read::MultiGzDecoder::new(file));
     let lines: Vec<_> = std::io::BufRead::lines(reader).take(400).map(Result::unwrap).collect();
-    for (part, stream) in
-        [("@depth", "btcusdt@depth@100ms"), ("@trade", "btcusdt@trade"), ("@bookTicker", "btcusdt@bookTicker")]
-    {
+    for (part, stream) in [
+        ("@depth", "btcusdt@depth@100ms"),
+        ("@trade", "btcusdt@trade"),
+        ("@bookTicker", "btcusdt@bookTicker"),
+    ] {
         let line = lines.iter().find(|line| line.contains(part)).unwrap();
         let captured = Shape::of(line.split_once(' ').unwrap().1);
         let own = streamed("/ws", stream, |text| !text.contains("[]"));
@@ -105,7 +107,12 @@ fn public_answers_look_like_their_fixtures() {
         let response = driver.rest("GET", path, query, None);
         assert_eq!(response.status, 200, "{target}: {}", response.body);
         let own = Shape::of(&response.body);
-        same(&own, &fixture(&format!("spot/http_json/{file}.json")), &["rateLimits", "filters", "sors"], target);
+        same(
+            &own,
+            &fixture(&format!("spot/http_json/{file}.json")),
+            &["rateLimits", "filters", "sors"],
+            target,
+        );
     }
     let futures = driver.rest("GET", "/fapi/v1/depth", "symbol=BTCUSDT&limit=5", None);
     let captured = r#"{"lastUpdateId":1,"E":1,"T":1,"bids":[["1","2"]],"asks":[["1","2"]]}"#;
@@ -202,12 +209,18 @@ fn futures_orders_and_their_events_look_like_fixtures_and_examples() {
     let queried = driver.rest("GET", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=b1", Some(A));
     same(&Shape::of(&queried.body), &fixture("futures/http_json/order_response.json"), &[], "order");
 
-    let sold = driver.rest("POST", "/fapi/v1/order", "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.1", Some(B));
+    let sold =
+        driver.rest("POST", "/fapi/v1/order", "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.1", Some(B));
     assert_eq!(sold.status, 200, "{}", sold.body);
     let events = driver.texts(user);
     same(&Shape::of(&events[0]), &fixture("futures/user_data_json/trade_lite.json"), &[], "TRADE_LITE");
     same(&Shape::of(&events[1]), &fixture("futures/user_data_json/order_update_trade.json"), &later, "TRADE");
-    same(&Shape::of(&events[2]), &fixture("futures/user_data_json/account_update.json"), &[], "ACCOUNT_UPDATE");
+    same(
+        &Shape::of(&events[2]),
+        &fixture("futures/user_data_json/account_update.json"),
+        &[],
+        "ACCOUNT_UPDATE",
+    );
 
     let balance = driver.rest("GET", "/fapi/v3/balance", "", Some(A));
     same(&Shape::of(&balance.body), &fixture("futures/http_json/balance.json"), &[], "balance");

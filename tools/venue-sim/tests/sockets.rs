@@ -88,8 +88,9 @@ impl Running {
     fn admin(&self, method: &str, target: &str, text: &str) -> Value {
         let mut stream = TcpStream::connect(self.operators).unwrap();
         let length = text.len();
-        let request =
-            format!("{method} /admin/{target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{text}");
+        let request = format!(
+            "{method} /admin/{target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{text}"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         body(&mut stream)
     }
@@ -243,7 +244,9 @@ fn a_session_places_fills_and_cancels_on_spot_and_hears_of_it() {
     assert_eq!(seen[0]["result"]["status"], "FILLED", "{seen:?}");
     assert_eq!(seen[1]["event"]["x"], "NEW");
     assert!(seen[2..seen.len() - 1].iter().all(|event| event["event"]["x"] == "TRADE"), "{seen:?}");
-    let seen = place(json!({"side":"BUY","type":"LIMIT_MAKER","price":"50000","quantity":"0.01","newClientOrderId":"l"}));
+    let seen = place(
+        json!({"side":"BUY","type":"LIMIT_MAKER","price":"50000","quantity":"0.01","newClientOrderId":"l"}),
+    );
     assert_eq!(seen[1]["event"]["X"], "NEW");
     let orders = venue.admin("GET", "orders?product=spot&account=alice", "");
     assert_eq!(orders.as_array().unwrap().len(), 1);
@@ -286,7 +289,10 @@ fn a_futures_account_opens_and_closes_a_position_and_hears_of_it() {
         assert_eq!(kinds[..3], ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE"]);
     }
     assert_eq!(venue.admin("GET", "positions?account=alice", ""), json!([]));
-    assert_eq!(venue.admin("GET", "account?product=futures&account=alice", "")["positions"][0]["positionAmt"], "0.000");
+    assert_eq!(
+        venue.admin("GET", "account?product=futures&account=alice", "")["positions"][0]["positionAmt"],
+        "0.000"
+    );
 }
 
 #[test]
@@ -334,7 +340,9 @@ fn maintenance_is_announced_ends_connections_and_refuses_new_ones() {
     let mut socket = venue.web_socket("/ws/btcusdt@trade");
     venue.fault(r#"{"kind":"maintenance","ms":200}"#);
     assert_eq!(next(&mut socket)["e"], "serverShutdown");
-    assert!(matches!(socket.read(), Ok(Message::Close(Some(frame))) if frame.reason.as_str() == "maintenance"));
+    assert!(
+        matches!(socket.read(), Ok(Message::Close(Some(frame))) if frame.reason.as_str() == "maintenance")
+    );
     assert_eq!(venue.get("/api/v3/time")["code"], -1016);
     venue.admin("POST", "faults/clear", "");
     assert!(venue.get("/api/v3/time")["serverTime"].is_u64());

@@ -17,4 +17,5 @@ pub mod lines;
 pub mod num;
 pub mod orders;
 pub mod stage;
+pub mod venue;
 pub mod wire;

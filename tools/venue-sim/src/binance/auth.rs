@@ -16,7 +16,7 @@ use super::params::Params;
 /// How a key's signatures are checked. Nothing prints it.
 pub enum Verifier {
     /// The shared secret.
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     /// The public key, 32 bytes.
     Ed25519([u8; 32]),
     /// The public key, DER of PKCS#1 or of SubjectPublicKeyInfo's bit string.
@@ -27,7 +27,7 @@ impl Verifier {
     /// From a shared secret.
     #[must_use]
     pub fn hmac(secret: &str) -> Self {
-        Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+        Self::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
     }
 
     /// From a public key in PEM (`BEGIN PUBLIC KEY`), its base64 alone, or the 32 bytes of Ed25519 in hex.
@@ -45,11 +45,10 @@ impl Verifier {
         let rsa = der.windows(RSA_OID.len()).position(|window| window == RSA_OID);
         let Some(at) = rsa else { return Err(KeyError::Algorithm) };
         let bits = &der[at + RSA_OID.len()..];
-        let key = match bits {
-            [0x05, 0x00, 0x03, 0x82, _, _, 0x00, key @ ..] | [0x05, 0x00, 0x03, 0x81, _, 0x00, key @ ..] => {
-                key
-            }
-            _ => return Err(KeyError::NotAKey),
+        let ([0x05, 0x00, 0x03, 0x82, _, _, 0x00, key @ ..] | [0x05, 0x00, 0x03, 0x81, _, 0x00, key @ ..]) =
+            bits
+        else {
+            return Err(KeyError::NotAKey);
         };
         Ok(Self::Rsa(key.to_vec()))
     }

@@ -10,8 +10,7 @@ use crate::exchange::{CancelScope, Product};
 
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the venue's own name of what it does")]
-pub enum Call {
+pub(crate) enum Call {
     Ping,
     Time,
     ExchangeInfo,
@@ -58,7 +57,7 @@ pub enum Call {
 
 /// Who may make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
+pub(crate) enum Security {
     /// Anybody.
     None,
     /// Who names a key.
@@ -71,7 +70,7 @@ pub enum Security {
 
 /// What a call costs its address.
 #[derive(Clone, Copy, Debug)]
-pub enum Weight {
+pub(crate) enum Weight {
     /// Always so much.
     Fixed(u32),
     /// So much with a symbol, so much without.
@@ -85,23 +84,23 @@ pub enum Weight {
 }
 
 /// A call and the ways to it.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// What it does.
-    pub call: Call,
+    pub(crate) call: Call,
     /// Method and path on REST; empty: there is no way.
-    pub rest: (&'static str, &'static str),
+    pub(crate) rest: (&'static str, &'static str),
     /// Name on the WebSocket API; empty: there is no way.
-    pub ws: &'static str,
+    pub(crate) ws: &'static str,
     /// Who may.
-    pub security: Security,
+    pub(crate) security: Security,
     /// What it costs.
-    pub weight: Weight,
+    pub(crate) weight: Weight,
 }
 
 impl Endpoint {
     /// What the call costs with these parameters.
     #[must_use]
-    pub fn weight_of(&self, product: Product, params: &Params) -> u32 {
+    pub(crate) fn weight_of(&self, product: Product, params: &Params) -> u32 {
         let limit = |default: u64| params.number("limit").ok().flatten().unwrap_or(default);
         match (self.weight, product) {
             (Fixed(weight) | FreeIfDone(weight), _) => weight,
@@ -114,20 +113,20 @@ impl Endpoint {
             }
             (Weight::Depth, Product::Spot) => match limit(100) {
                 ..=100 => 5,
-                ..=500 => 25,
-                ..=1_000 => 50,
+                101..=500 => 25,
+                501..=1_000 => 50,
                 _ => 250,
             },
             (Weight::Depth, Product::Futures) => match limit(500) {
                 ..=50 => 2,
-                ..=100 => 5,
-                ..=500 => 10,
+                51..=100 => 5,
+                101..=500 => 10,
                 _ => 20,
             },
             (Weight::Klines, _) => match limit(500) {
                 ..=99 => 1,
-                ..=499 => 2,
-                ..=1_000 => 5,
+                100..=499 => 2,
+                500..=1_000 => 5,
                 _ => 10,
             },
         }
@@ -135,7 +134,7 @@ impl Endpoint {
 
     /// Whether the call places, changes or ends orders.
     #[must_use]
-    pub const fn is_order(&self) -> bool {
+    pub(crate) const fn is_order(&self) -> bool {
         matches!(
             self.call,
             Call::Place
@@ -150,7 +149,7 @@ impl Endpoint {
 }
 
 /// The call of a REST request. Err: the path exists for other methods.
-pub fn rest(product: Product, method: &str, path: &str) -> Result<Option<&'static Endpoint>, Failure> {
+pub(crate) fn rest(product: Product, method: &str, path: &str) -> Result<Option<&'static Endpoint>, Failure> {
     let mut of_path = table(product).iter().filter(|endpoint| endpoint.rest.1 == path).peekable();
     if of_path.peek().is_none() {
         return Ok(None);
@@ -161,7 +160,7 @@ pub fn rest(product: Product, method: &str, path: &str) -> Result<Option<&'stati
 
 /// The call of a WebSocket request.
 #[must_use]
-pub fn ws(product: Product, method: &str) -> Option<&'static Endpoint> {
+pub(crate) fn ws(product: Product, method: &str) -> Option<&'static Endpoint> {
     table(product).iter().find(|endpoint| !endpoint.ws.is_empty() && endpoint.ws == method)
 }
 
@@ -267,7 +266,7 @@ const FUTURES: &[Endpoint] = &[
 
 impl Desk {
     /// Makes a call and gives its result as JSON. Err: the venue's refusal; then nothing has changed.
-    pub fn call(&mut self, call: Call, asked: Asked<'_>) -> Result<String, Failure> {
+    pub(crate) fn call(&mut self, call: Call, asked: Asked<'_>) -> Result<String, Failure> {
         match (call, self.product) {
             (Call::Ping, _) => Ok("{}".to_owned()),
             (Call::Time, _) => Ok(Self::time(asked)),

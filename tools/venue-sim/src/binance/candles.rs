@@ -10,7 +10,7 @@ use crate::exchange::{Amount, Trade};
 
 /// A candle's length. Candles begin at multiples of it since 1970, weeks on Mondays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Interval(usize);
+pub(crate) struct Interval(usize);
 
 /// The venue's name and the length in seconds. Calendar months are not kept.
 const INTERVALS: [(&str, u64); 15] = [
@@ -37,17 +37,17 @@ const KEPT: usize = 1_500;
 
 impl Interval {
     /// One second.
-    pub const SECOND: Self = Self(0);
+    pub(crate) const SECOND: Self = Self(0);
 
     /// The interval of that name. None: no such interval.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         INTERVALS.iter().position(|(known, _)| *known == name).map(Self)
     }
 
     /// The venue's name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         INTERVALS[self.0].0
     }
 
@@ -63,23 +63,23 @@ impl Interval {
 
 /// One candle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candle {
+pub(crate) struct Candle {
     /// When it began.
-    pub start: Nanos,
+    pub(crate) start: Nanos,
     /// First, highest, lowest and last price.
-    pub prices: [Price; 4],
+    pub(crate) prices: [Price; 4],
     /// Traded quantity.
-    pub volume: Qty,
+    pub(crate) volume: Qty,
     /// Traded value.
-    pub value: Amount,
+    pub(crate) value: Amount,
     /// Of it bought by takers.
-    pub taker_volume: Qty,
+    pub(crate) taker_volume: Qty,
     /// Of it bought by takers.
-    pub taker_value: Amount,
+    pub(crate) taker_value: Amount,
     /// First and last trade id; none: no trade.
-    pub ids: Option<(u64, u64)>,
+    pub(crate) ids: Option<(u64, u64)>,
     /// Trades.
-    pub count: u64,
+    pub(crate) count: u64,
 }
 
 impl Candle {
@@ -117,7 +117,7 @@ impl Candle {
 }
 
 /// The candles of one market.
-pub struct Candles(Vec<VecDeque<Candle>>);
+pub(crate) struct Candles(Vec<VecDeque<Candle>>);
 
 impl Default for Candles {
     fn default() -> Self {
@@ -127,7 +127,7 @@ impl Default for Candles {
 
 impl Candles {
     /// Counts a trade of the value `value`.
-    pub fn trade(&mut self, trade: &Trade, value: Amount) {
+    pub(crate) fn trade(&mut self, trade: &Trade, value: Amount) {
         self.advance(trade.time);
         for (index, candles) in self.0.iter_mut().enumerate() {
             if candles.is_empty() {
@@ -140,7 +140,7 @@ impl Candles {
     }
 
     /// Begins the candles that have begun by `now`.
-    pub fn advance(&mut self, now: Nanos) {
+    pub(crate) fn advance(&mut self, now: Nanos) {
         for (index, candles) in self.0.iter_mut().enumerate() {
             let interval = Interval(index);
             let (start, length) = (interval.start(now), interval.length().0);
@@ -159,14 +159,14 @@ impl Candles {
     }
 
     /// The candles of an interval, oldest first, the last one still forming.
-    pub fn of(&self, interval: Interval) -> impl DoubleEndedIterator<Item = &Candle> {
+    pub(crate) fn of(&self, interval: Interval) -> impl DoubleEndedIterator<Item = &Candle> {
         self.0[interval.0].iter()
     }
 
     /// Rows of the REST answer: those that begin in `from..=to`, the last `limit` of them, or the first when `from`
     /// is given.
     #[must_use]
-    pub fn rows(
+    pub(crate) fn rows(
         &self,
         interval: Interval,
         from: Option<Nanos>,
@@ -193,7 +193,7 @@ impl Candles {
 }
 
 /// The object `k` of a kline event.
-pub fn event_member(
+pub(crate) fn event_member(
     json: &mut Json,
     symbol: &str,
     candle: &Candle,

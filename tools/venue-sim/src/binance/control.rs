@@ -8,7 +8,7 @@ use super::json::Json;
 
 /// What a client asks of its stream connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Control {
+pub(crate) enum Control {
     /// Listen to these.
     Subscribe(Vec<String>),
     /// Listen to these no more.
@@ -23,11 +23,11 @@ pub enum Control {
 
 /// A control message that is none: the finished answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlError(pub String);
+pub(crate) struct ControlError(pub(crate) String);
 
 /// Reads a control message. Also gives the request's `id` as JSON.
 /// Err: the answer that says what is wrong.
-pub fn parse(text: &str) -> Result<(String, Control), ControlError> {
+pub(crate) fn parse(text: &str) -> Result<(String, Control), ControlError> {
     let message: Value =
         serde_json::from_str(text).map_err(|error| refused(3, &format!("Invalid JSON: {error}"), None))?;
     let Value::Object(message) = message else {
@@ -73,7 +73,7 @@ pub fn parse(text: &str) -> Result<(String, Control), ControlError> {
 /// The `id` of a request as JSON: a whole number, a string of up to 36 characters, or null, which it also is when it
 /// is not there. None: anything else.
 #[must_use]
-pub fn id_of(message: &Map<String, Value>) -> Option<String> {
+pub(crate) fn id_of(message: &Map<String, Value>) -> Option<String> {
     match message.get("id") {
         None | Some(Value::Null) => Some("null".to_owned()),
         Some(id @ Value::Number(number)) if number.is_i64() || number.is_u64() => Some(id.to_string()),
@@ -84,7 +84,7 @@ pub fn id_of(message: &Map<String, Value>) -> Option<String> {
 
 /// `{"result":…,"id":…}`.
 #[must_use]
-pub fn answer(id: &str, result: &str) -> String {
+pub(crate) fn answer(id: &str, result: &str) -> String {
     let mut json = Json::object();
     json.raw("result", result).raw("id", id);
     json.done()

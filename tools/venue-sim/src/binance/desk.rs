@@ -23,21 +23,21 @@ use crate::flow::generator::Generator;
 use crate::outbox::Outbox;
 
 /// One product of the venue.
-pub struct Desk {
+pub(crate) struct Desk {
     /// Spot or futures.
-    pub product: Product,
+    pub(crate) product: Product,
     /// Orders, accounts, books.
-    pub exchange: Exchange,
+    pub(crate) exchange: Exchange,
     /// Rates.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// Public streams.
-    pub publisher: Publisher,
+    pub(crate) publisher: Publisher,
     /// Everybody else.
-    pub crowds: Vec<Generator>,
+    pub(crate) crowds: Vec<Generator>,
     /// What the exchange said and nobody was told yet.
-    pub events: Events,
+    pub(crate) events: Events,
     /// Listen keys (futures).
-    pub listen_keys: ListenKeys,
+    pub(crate) listen_keys: ListenKeys,
     /// When a dead man's orders of a market are canceled (futures).
     pub(super) countdowns: BTreeMap<(AccountId, InstrumentId), Nanos>,
     pub(super) candles: Vec<Candles>,
@@ -52,35 +52,35 @@ pub struct Desk {
 
 /// One request, as a call sees it.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// Its parameters.
-    pub params: &'a Params,
+    pub(crate) params: &'a Params,
     /// Whose; the venue's own where none is needed.
-    pub account: AccountId,
+    pub(crate) account: AccountId,
     /// Now.
-    pub now: Nanos,
+    pub(crate) now: Nanos,
     /// What the venue's clock is off by, ms.
-    pub shift_ms: i64,
+    pub(crate) shift_ms: i64,
 }
 
 impl Asked<'_> {
     /// The time that the venue shows, ms.
     #[must_use]
-    pub fn server_ms(&self) -> u64 {
+    pub(crate) fn server_ms(&self) -> u64 {
         shifted(self.now, self.shift_ms)
     }
 }
 
 /// `time` as a clock shows it that is off by `shift_ms`.
 #[must_use]
-pub fn shifted(time: Nanos, shift_ms: i64) -> u64 {
+pub(crate) fn shifted(time: Nanos, shift_ms: i64) -> u64 {
     time.as_ms().saturating_add_signed(shift_ms)
 }
 
 impl Desk {
     /// A desk in front of `exchange`.
     #[must_use]
-    pub fn new(exchange: Exchange, terms: LimitTerms) -> Self {
+    pub(crate) fn new(exchange: Exchange, terms: LimitTerms) -> Self {
         let product = exchange.product();
         let count = exchange.markets().len();
         Self {
@@ -101,7 +101,7 @@ impl Desk {
     }
 
     /// Lets time pass up to `now`.
-    pub fn advance(&mut self, now: Nanos) {
+    pub(crate) fn advance(&mut self, now: Nanos) {
         for crowd in self.crowds.iter_mut().filter(|crowd| crowd.next_due() <= now) {
             crowd.run_until(&mut self.exchange, now, &mut self.events);
         }
@@ -116,14 +116,19 @@ impl Desk {
 
     /// When something happens next by itself.
     #[must_use]
-    pub fn next_due(&self) -> Nanos {
+    pub(crate) fn next_due(&self) -> Nanos {
         let countdown = self.countdowns.values().min().copied().unwrap_or(Nanos::MAX);
         let crowd = self.crowds.iter().map(Generator::next_due).min().unwrap_or(Nanos::MAX);
         self.exchange.next_due().min(countdown).min(crowd)
     }
 
     /// Tells everybody what has happened: public streams directly, accounts through what is returned.
-    pub fn digest(&mut self, now: Nanos, shift_ms: i64, out: &mut Outbox) -> Vec<(AccountId, UserEvent)> {
+    pub(crate) fn digest(
+        &mut self,
+        now: Nanos,
+        shift_ms: i64,
+        out: &mut Outbox,
+    ) -> Vec<(AccountId, UserEvent)> {
         let events = std::mem::take(&mut self.events);
         let mut told = Vec::new();
         for event in &events {
@@ -185,7 +190,7 @@ impl Desk {
     }
 
     /// Sends the periodic streams that are due at `now`, a multiple of their tick.
-    pub fn tick(&mut self, now: Nanos, shift_ms: i64, out: &mut Outbox) {
+    pub(crate) fn tick(&mut self, now: Nanos, shift_ms: i64, out: &mut Outbox) {
         for candles in &mut self.candles {
             candles.advance(now);
         }
@@ -221,18 +226,18 @@ impl Desk {
     }
 
     /// The market that a request names. Err: `-1102` none, `-1121` unknown.
-    pub fn market_of(&self, params: &Params) -> Result<InstrumentId, Failure> {
+    pub(crate) fn market_of(&self, params: &Params) -> Result<InstrumentId, Failure> {
         super::orders::symbol(params, |symbol| self.exchange.find_market(symbol))
     }
 
     /// The market that a request may name. Err: `-1121` unknown.
-    pub fn market_if(&self, params: &Params) -> Result<Option<InstrumentId>, Failure> {
+    pub(crate) fn market_if(&self, params: &Params) -> Result<Option<InstrumentId>, Failure> {
         let Some(symbol) = params.get("symbol") else { return Ok(None) };
         self.exchange.find_market(symbol).map(Some).ok_or(INVALID_SYMBOL)
     }
 
     /// All markets, or the one that a request names. Err: `-1121` unknown.
-    pub fn markets_of(&self, params: &Params) -> Result<Vec<InstrumentId>, Failure> {
+    pub(crate) fn markets_of(&self, params: &Params) -> Result<Vec<InstrumentId>, Failure> {
         if let Some(list) = params.get("symbols") {
             let names: Vec<String> =
                 serde_json::from_str(list).map_err(|_| Failure::illegal_characters("symbols"))?;
@@ -247,46 +252,46 @@ impl Desk {
 
     /// A market's names and units.
     #[must_use]
-    pub fn instrument(&self, market: InstrumentId) -> Option<&Instrument> {
+    pub(crate) fn instrument(&self, market: InstrumentId) -> Option<&Instrument> {
         self.exchange.market(market).map(|market| &market.instrument)
     }
 
     /// How a market prints its numbers.
     #[must_use]
-    pub fn digits(&self, market: InstrumentId) -> Digits {
+    pub(crate) fn digits(&self, market: InstrumentId) -> Digits {
         self.instrument(market).map_or(Digits::NONE, |instrument| Digits::of(self.product, instrument))
     }
 
     /// A market as requests see it. Err: `-1121` unknown.
-    pub fn target(&self, market: InstrumentId) -> Result<Target<'_>, Failure> {
+    pub(crate) fn target(&self, market: InstrumentId) -> Result<Target<'_>, Failure> {
         let instrument = self.instrument(market).ok_or(INVALID_SYMBOL)?;
         Ok(Target { product: self.product, market, instrument })
     }
 
     /// An order as answers print it.
     #[must_use]
-    pub fn shown<'a>(&'a self, order: &'a Order) -> Shown<'a> {
+    pub(crate) fn shown<'a>(&'a self, order: &'a Order) -> Shown<'a> {
         let symbol = self.instrument(order.market).map_or("", |instrument| &instrument.symbol);
         Shown { order, symbol, digits: self.digits(order.market) }
     }
 
     /// What the exchange's refusal is called.
     #[must_use]
-    pub fn refused(&self, reject: &crate::exchange::Reject) -> Failure {
+    pub(crate) fn refused(&self, reject: &crate::exchange::Reject) -> Failure {
         Failure::rejected(self.product, reject)
     }
 }
 
 /// Listen keys: one an account, each good for an hour after it was last asked for.
 #[derive(Default)]
-pub struct ListenKeys(BTreeMap<AccountId, (String, Nanos)>);
+pub(crate) struct ListenKeys(BTreeMap<AccountId, (String, Nanos)>);
 
 /// How long a listen key lives.
 const LISTEN_KEY_LIFE: Nanos = Nanos::HOUR;
 
 impl ListenKeys {
     /// The account's key, made or prolonged.
-    pub fn start(&mut self, account: AccountId, now: Nanos) -> String {
+    pub(crate) fn start(&mut self, account: AccountId, now: Nanos) -> String {
         let until = now.plus(LISTEN_KEY_LIFE);
         let entry = self.0.entry(account).or_insert_with(|| (named(account, now), until));
         if entry.1 <= now {
@@ -297,26 +302,26 @@ impl ListenKeys {
     }
 
     /// Prolongs the account's key. None: it has none.
-    pub fn keep_alive(&mut self, account: AccountId, now: Nanos) -> Option<&str> {
+    pub(crate) fn keep_alive(&mut self, account: AccountId, now: Nanos) -> Option<&str> {
         let (key, until) = self.0.get_mut(&account).filter(|(_, until)| *until > now)?;
         *until = now.plus(LISTEN_KEY_LIFE);
         Some(key)
     }
 
     /// Ends the account's key.
-    pub fn close(&mut self, account: AccountId) {
+    pub(crate) fn close(&mut self, account: AccountId) {
         self.0.remove(&account);
     }
 
     /// Whose key it is, while it lives.
     #[must_use]
-    pub fn owner(&self, key: &str, now: Nanos) -> Option<AccountId> {
+    pub(crate) fn owner(&self, key: &str, now: Nanos) -> Option<AccountId> {
         let found = self.0.iter().find(|(_, (known, until))| known == key && *until > now);
         found.map(|(account, _)| *account)
     }
 
     /// Takes out the keys that have run out by `now`.
-    pub fn expired(&mut self, now: Nanos) -> Vec<(AccountId, String)> {
+    pub(crate) fn expired(&mut self, now: Nanos) -> Vec<(AccountId, String)> {
         let over = |entry: &(&AccountId, &(String, Nanos))| entry.1.1 <= now;
         let gone: Vec<_> =
             self.0.iter().filter(over).map(|(account, (key, _))| (*account, key.clone())).collect();

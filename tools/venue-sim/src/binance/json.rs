@@ -5,117 +5,117 @@ use std::fmt::{Display, Write};
 /// A JSON text under construction. Members of objects are written by the methods that take a name, items of lists
 /// by those that do not; commas look after themselves.
 #[derive(Clone, Debug, Default)]
-pub struct Json(String);
+pub(crate) struct Json(String);
 
 impl Json {
     /// An open object.
     #[must_use]
-    pub fn object() -> Self {
+    pub(crate) fn object() -> Self {
         Self(String::from("{"))
     }
 
     /// An open list.
     #[must_use]
-    pub fn list() -> Self {
+    pub(crate) fn list() -> Self {
         Self(String::from("["))
     }
 
     /// Closes the outermost object and gives the text away.
     #[must_use]
-    pub fn done(mut self) -> String {
+    pub(crate) fn done(mut self) -> String {
         self.0.push('}');
         self.0
     }
 
     /// Closes the outermost list and gives the text away.
     #[must_use]
-    pub fn done_list(mut self) -> String {
+    pub(crate) fn done_list(mut self) -> String {
         self.0.push(']');
         self.0
     }
 
     /// A string.
-    pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, name: &str, value: &str) -> &mut Self {
         self.key(name);
         self.quoted(value);
         self
     }
 
     /// A value printed between quotes: decimals. Its text must need no escapes.
-    pub fn shown(&mut self, name: &str, value: impl Display) -> &mut Self {
+    pub(crate) fn shown(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.key(name);
         self.print(format_args!("\"{value}\""))
     }
 
     /// A value printed as it is: integers.
-    pub fn int(&mut self, name: &str, value: impl Display) -> &mut Self {
+    pub(crate) fn int(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.key(name);
         self.print(format_args!("{value}"))
     }
 
     /// `true` or `false`.
-    pub fn flag(&mut self, name: &str, value: bool) -> &mut Self {
+    pub(crate) fn flag(&mut self, name: &str, value: bool) -> &mut Self {
         self.int(name, value)
     }
 
     /// `null`.
-    pub fn null(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn null(&mut self, name: &str) -> &mut Self {
         self.int(name, "null")
     }
 
     /// JSON that is finished already.
-    pub fn raw(&mut self, name: &str, json: &str) -> &mut Self {
+    pub(crate) fn raw(&mut self, name: &str, json: &str) -> &mut Self {
         self.int(name, json)
     }
 
     /// Opens an object; [`Self::close`] ends it.
-    pub fn open(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn open(&mut self, name: &str) -> &mut Self {
         self.int(name, '{')
     }
 
     /// Opens a list; [`Self::close_list`] ends it.
-    pub fn open_list(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn open_list(&mut self, name: &str) -> &mut Self {
         self.int(name, '[')
     }
 
     /// Ends an object.
-    pub fn close(&mut self) -> &mut Self {
+    pub(crate) fn close(&mut self) -> &mut Self {
         self.0.push('}');
         self
     }
 
     /// Ends a list.
-    pub fn close_list(&mut self) -> &mut Self {
+    pub(crate) fn close_list(&mut self) -> &mut Self {
         self.0.push(']');
         self
     }
 
     /// A string in a list.
-    pub fn item_text(&mut self, value: &str) -> &mut Self {
+    pub(crate) fn item_text(&mut self, value: &str) -> &mut Self {
         self.comma();
         self.quoted(value);
         self
     }
 
     /// A value between quotes in a list.
-    pub fn item_shown(&mut self, value: impl Display) -> &mut Self {
+    pub(crate) fn item_shown(&mut self, value: impl Display) -> &mut Self {
         self.comma();
         self.print(format_args!("\"{value}\""))
     }
 
     /// A value in a list, or finished JSON.
-    pub fn item(&mut self, value: impl Display) -> &mut Self {
+    pub(crate) fn item(&mut self, value: impl Display) -> &mut Self {
         self.comma();
         self.print(format_args!("{value}"))
     }
 
     /// Opens an object in a list.
-    pub fn item_open(&mut self) -> &mut Self {
+    pub(crate) fn item_open(&mut self) -> &mut Self {
         self.item('{')
     }
 
     /// Opens a list in a list.
-    pub fn item_open_list(&mut self) -> &mut Self {
+    pub(crate) fn item_open_list(&mut self) -> &mut Self {
         self.item('[')
     }
 

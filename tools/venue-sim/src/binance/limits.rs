@@ -13,21 +13,21 @@ use crate::exchange::Product;
 
 /// What a product allows. Zero turns a limit off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitTerms {
+pub(crate) struct LimitTerms {
     /// Request weight of an address a minute.
-    pub weight_per_minute: u32,
+    pub(crate) weight_per_minute: u32,
     /// Orders of an account in 10 s.
     pub orders_per_10s: u32,
     /// Orders of an account in the long window: a day on spot, a minute on futures.
-    pub orders_long: u32,
+    pub(crate) orders_long: u32,
     /// Requests of an address after a 429, in the same window, before it is banned.
-    pub refusals_before_ban: u32,
+    pub(crate) refusals_before_ban: u32,
 }
 
 impl LimitTerms {
     /// The venue's, of autumn 2026.
     #[must_use]
-    pub const fn of_venue(product: Product) -> Self {
+    pub(crate) const fn of_venue(product: Product) -> Self {
         match product {
             Product::Spot => Self {
                 weight_per_minute: 6_000,
@@ -45,7 +45,7 @@ impl LimitTerms {
     }
 
     /// None at all: for measurements.
-    pub const OFF: Self =
+    pub(crate) const OFF: Self =
         Self { weight_per_minute: 0, orders_per_10s: 0, orders_long: 0, refusals_before_ban: 0 };
 }
 
@@ -75,10 +75,10 @@ struct Address {
 }
 
 /// The counters of one product.
-pub struct Limits {
+pub(crate) struct Limits {
     product: Product,
     /// What it allows; may be changed while it runs.
-    pub terms: LimitTerms,
+    pub(crate) terms: LimitTerms,
     addresses: BTreeMap<IpAddr, Address>,
     accounts: BTreeMap<AccountId, [Window; 2]>,
 }
@@ -86,12 +86,12 @@ pub struct Limits {
 impl Limits {
     /// Nothing counted yet.
     #[must_use]
-    pub const fn new(product: Product, terms: LimitTerms) -> Self {
+    pub(crate) const fn new(product: Product, terms: LimitTerms) -> Self {
         Self { product, terms, addresses: BTreeMap::new(), accounts: BTreeMap::new() }
     }
 
     /// Counts `weight` of an address. Err: 429 beyond the limit, 418 while it is banned.
-    pub fn spend(&mut self, now: Nanos, ip: IpAddr, weight: u32) -> Result<(), Failure> {
+    pub(crate) fn spend(&mut self, now: Nanos, ip: IpAddr, weight: u32) -> Result<(), Failure> {
         let terms = self.terms;
         let address = self.addresses.entry(ip).or_default();
         if now < address.banned_until {
@@ -120,13 +120,13 @@ impl Limits {
     }
 
     /// Gives back the weight of a request that costs nothing because it succeeded.
-    pub fn give_back(&mut self, now: Nanos, ip: IpAddr, weight: u32) {
+    pub(crate) fn give_back(&mut self, now: Nanos, ip: IpAddr, weight: u32) {
         let used = self.addresses.entry(ip).or_default().weight.at(now, MINUTE);
         *used = used.saturating_sub(weight);
     }
 
     /// Counts `orders` of an account. Err: 429 with `-1015`; then none is counted.
-    pub fn order(&mut self, now: Nanos, account: AccountId, orders: u32) -> Result<(), Failure> {
+    pub(crate) fn order(&mut self, now: Nanos, account: AccountId, orders: u32) -> Result<(), Failure> {
         let long = self.long_window();
         let windows = self.accounts.entry(account).or_default();
         let terms = self.terms;
@@ -149,7 +149,7 @@ impl Limits {
     }
 
     /// The first fill of an order gives `orders` back (spot counts unfilled orders).
-    pub fn filled(&mut self, now: Nanos, account: AccountId, orders: u32) {
+    pub(crate) fn filled(&mut self, now: Nanos, account: AccountId, orders: u32) {
         let long = self.long_window();
         let windows = self.accounts.entry(account).or_default();
         for (window, length) in windows.iter_mut().zip([TEN_SECONDS, long]) {
@@ -159,7 +159,7 @@ impl Limits {
     }
 
     /// The headers that every answer carries.
-    pub fn headers(
+    pub(crate) fn headers(
         &mut self,
         now: Nanos,
         ip: IpAddr,
@@ -181,7 +181,7 @@ impl Limits {
     }
 
     /// The `rateLimits` list of a WebSocket answer: orders of `account` when given, then weight.
-    pub fn list(&mut self, now: Nanos, ip: IpAddr, account: Option<AccountId>) -> String {
+    pub(crate) fn list(&mut self, now: Nanos, ip: IpAddr, account: Option<AccountId>) -> String {
         let mut json = Json::list();
         if let Some(account) = account {
             self.orders_into(now, Some(account), &mut json);
@@ -192,7 +192,7 @@ impl Limits {
     }
 
     /// The order limits alone, with counts.
-    pub fn order_list(&mut self, now: Nanos, account: AccountId) -> String {
+    pub(crate) fn order_list(&mut self, now: Nanos, account: AccountId) -> String {
         let mut json = Json::list();
         self.orders_into(now, Some(account), &mut json);
         json.done_list()
@@ -200,7 +200,7 @@ impl Limits {
 
     /// The `rateLimits` list of `exchangeInfo`, without counts.
     #[must_use]
-    pub fn described(&mut self) -> String {
+    pub(crate) fn described(&mut self) -> String {
         let mut json = Json::list();
         limit_into(&mut json, "REQUEST_WEIGHT", "MINUTE", 1, self.terms.weight_per_minute, None);
         self.orders_into(Nanos(0), None, &mut json);

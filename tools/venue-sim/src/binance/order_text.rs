@@ -13,7 +13,7 @@ use crate::exchange::{Fill, Kind, Order, Product, SelfTrade, Size, Status, Trigg
 
 /// `BUY` or `SELL`.
 #[must_use]
-pub const fn side(side: Side) -> &'static str {
+pub(crate) const fn side(side: Side) -> &'static str {
     match side {
         Side::Buy => "BUY",
         Side::Sell => "SELL",
@@ -22,7 +22,7 @@ pub const fn side(side: Side) -> &'static str {
 
 /// `type` of an order.
 #[must_use]
-pub const fn order_type(product: Product, order: &Order) -> &'static str {
+pub(crate) const fn order_type(product: Product, order: &Order) -> &'static str {
     let is_limit = matches!(order.kind, Kind::Limit { .. });
     // On futures the order that a conditional one has become is a plain one.
     match (product, order.trigger) {
@@ -53,7 +53,7 @@ pub const fn order_type(product: Product, order: &Order) -> &'static str {
 
 /// `timeInForce` of an order.
 #[must_use]
-pub const fn time_in_force(product: Product, order: &Order) -> &'static str {
+pub(crate) const fn time_in_force(product: Product, order: &Order) -> &'static str {
     match (order.kind, product) {
         (Kind::Limit { tif: Tif::Ioc, .. }, _) => "IOC",
         (Kind::Limit { tif: Tif::Fok, .. }, _) => "FOK",
@@ -65,7 +65,7 @@ pub const fn time_in_force(product: Product, order: &Order) -> &'static str {
 
 /// `status` of an order.
 #[must_use]
-pub const fn status(order: &Order) -> &'static str {
+pub(crate) const fn status(order: &Order) -> &'static str {
     match order.status {
         Status::Waiting | Status::New => "NEW",
         Status::PartiallyFilled => "PARTIALLY_FILLED",
@@ -79,7 +79,7 @@ pub const fn status(order: &Order) -> &'static str {
 
 /// `selfTradePreventionMode` of an order.
 #[must_use]
-pub const fn self_trade(order: &Order) -> &'static str {
+pub(crate) const fn self_trade(order: &Order) -> &'static str {
     match order.self_trade {
         SelfTrade::Allow => "NONE",
         SelfTrade::ExpireTaker => "EXPIRE_TAKER",
@@ -90,7 +90,7 @@ pub const fn self_trade(order: &Order) -> &'static str {
 
 /// `workingType` of an order.
 #[must_use]
-pub fn working_type(order: &Order) -> &'static str {
+pub(crate) fn working_type(order: &Order) -> &'static str {
     match order.trigger.map(|trigger| trigger.source) {
         Some(TriggerSource::Mark) => "MARK_PRICE",
         _ => "CONTRACT_PRICE",
@@ -99,13 +99,13 @@ pub fn working_type(order: &Order) -> &'static str {
 
 /// An order and how its market prints it.
 #[derive(Clone, Copy)]
-pub struct Shown<'a> {
+pub(crate) struct Shown<'a> {
     /// The order.
-    pub order: &'a Order,
+    pub(crate) order: &'a Order,
     /// Its market's symbol.
-    pub symbol: &'a str,
+    pub(crate) symbol: &'a str,
     /// Its market's digits.
-    pub digits: Digits,
+    pub(crate) digits: Digits,
 }
 
 impl Shown<'_> {
@@ -126,7 +126,7 @@ impl Shown<'_> {
 
     /// The answer to a placement on spot. `fills` are shown with [`Detail::Full`]; `asset` names what a fee was
     /// paid in.
-    pub fn spot_placed<'f>(
+    pub(crate) fn spot_placed<'f>(
         &self,
         detail: Detail,
         time_ms: u64,
@@ -162,7 +162,7 @@ impl Shown<'_> {
 
     /// The answer to a cancel on spot. `request_id` is the name of the cancel.
     #[must_use]
-    pub fn spot_canceled(&self, request_id: &str, time_ms: u64) -> String {
+    pub(crate) fn spot_canceled(&self, request_id: &str, time_ms: u64) -> String {
         let order = self.order;
         let mut json = Json::object();
         json.text("symbol", self.symbol).text("origClientOrderId", order.client_id.as_str());
@@ -188,7 +188,7 @@ impl Shown<'_> {
 
     /// An order as spot answers a question for it.
     #[must_use]
-    pub fn spot_queried(&self) -> String {
+    pub(crate) fn spot_queried(&self) -> String {
         let order = self.order;
         let mut json = Json::object();
         json.text("symbol", self.symbol).int("orderId", order.id.0).int("orderListId", -1);
@@ -208,7 +208,7 @@ impl Shown<'_> {
 
     /// The answer to an amendment on spot. `before` is the client id that the order had.
     #[must_use]
-    pub fn spot_amended(&self, before: &str, execution_id: u64, time_ms: u64) -> String {
+    pub(crate) fn spot_amended(&self, before: &str, execution_id: u64, time_ms: u64) -> String {
         let order = self.order;
         let mut json = Json::object();
         json.int("transactTime", time_ms).int("executionId", execution_id).open("amendedOrder");
@@ -228,7 +228,7 @@ impl Shown<'_> {
 
     /// The answer to a placement, amendment or cancel on futures; `modify_id` is echoed.
     #[must_use]
-    pub fn futures_changed(&self, modify_id: Option<u64>) -> String {
+    pub(crate) fn futures_changed(&self, modify_id: Option<u64>) -> String {
         let order = self.order;
         let mut json = Json::object();
         json.int("orderId", order.id.0).text("symbol", self.symbol).text("status", status(order));
@@ -246,7 +246,7 @@ impl Shown<'_> {
 
     /// An order as futures answer a question for it.
     #[must_use]
-    pub fn futures_queried(&self) -> String {
+    pub(crate) fn futures_queried(&self) -> String {
         let order = self.order;
         let mut json = Json::object();
         json.int("orderId", order.id.0).text("symbol", self.symbol).text("status", status(order));
@@ -274,7 +274,7 @@ impl Shown<'_> {
 
     /// A conditional futures order.
     #[must_use]
-    pub fn algo(&self) -> String {
+    pub(crate) fn algo(&self) -> String {
         let order = self.order;
         let mut json = Json::object();
         json.int("algoId", order.id.0).text("clientAlgoId", order.client_id.as_str());
@@ -295,7 +295,7 @@ impl Shown<'_> {
 
 /// `algoStatus` of a conditional futures order.
 #[must_use]
-pub const fn algo_status(order: &Order) -> &'static str {
+pub(crate) const fn algo_status(order: &Order) -> &'static str {
     match order.status {
         Status::Waiting | Status::New | Status::PartiallyFilled => "NEW",
         Status::Triggered => "TRIGGERED",

@@ -17,7 +17,7 @@ use crate::exchange::{
 
 /// How much of an order its answer shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub(crate) enum Detail {
     /// That it was taken.
     Ack,
     /// What became of it.
@@ -28,18 +28,18 @@ pub enum Detail {
 
 /// A market as requests see it.
 #[derive(Clone, Copy)]
-pub struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// Spot or futures.
-    pub product: Product,
+    pub(crate) product: Product,
     /// Its number.
-    pub market: InstrumentId,
+    pub(crate) market: InstrumentId,
     /// Its units.
-    pub instrument: &'a Instrument,
+    pub(crate) instrument: &'a Instrument,
 }
 
 /// Reads a new order. `now` bounds `goodTillDate`.
 /// Err: the venue's refusal of the first parameter that is wrong.
-pub fn new_order(target: Target<'_>, params: &Params, now: Nanos) -> Result<NewOrder, Failure> {
+pub(crate) fn new_order(target: Target<'_>, params: &Params, now: Nanos) -> Result<NewOrder, Failure> {
     let side = match params.need("side")? {
         "BUY" => Side::Buy,
         "SELL" => Side::Sell,
@@ -213,7 +213,11 @@ fn self_trade(product: Product, params: &Params) -> Result<Option<SelfTrade>, Fa
 }
 
 /// Reads a price. Err: `-1100` no decimal; finer than a tick as the product says it.
-pub fn price(target: Target<'_>, params: &Params, name: &'static str) -> Result<Option<Price>, Failure> {
+pub(crate) fn price(
+    target: Target<'_>,
+    params: &Params,
+    name: &'static str,
+) -> Result<Option<Price>, Failure> {
     let tick = target.instrument.price_rule.tick;
     counted(params, name, tick, || match target.product {
         Product::Spot => Failure::filter("PRICE_FILTER"),
@@ -223,7 +227,7 @@ pub fn price(target: Target<'_>, params: &Params, name: &'static str) -> Result<
 }
 
 /// Reads a quantity. Err: `-1100` no decimal; finer than a unit as the product says it.
-pub fn qty(target: Target<'_>, params: &Params, name: &'static str) -> Result<Option<Qty>, Failure> {
+pub(crate) fn qty(target: Target<'_>, params: &Params, name: &'static str) -> Result<Option<Qty>, Failure> {
     counted(params, name, target.instrument.qty_unit, || Failure::precision(name)).map(|count| count.map(Qty))
 }
 
@@ -248,7 +252,11 @@ fn counted(
 
 /// Reads a client's name of something. Err: `-1100` on spot and `-4015` on futures when it has characters or a
 /// length that the product does not take.
-pub fn client_id(product: Product, params: &Params, name: &'static str) -> Result<Option<ClientId>, Failure> {
+pub(crate) fn client_id(
+    product: Product,
+    params: &Params,
+    name: &'static str,
+) -> Result<Option<ClientId>, Failure> {
     let Some(text) = params.get(name) else { return Ok(None) };
     let extra: &[u8] = if product == Product::Spot { b"-_" } else { b".:/_-" };
     let is_valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte));
@@ -267,7 +275,7 @@ pub fn client_id(product: Product, params: &Params, name: &'static str) -> Resul
 
 /// Which order a request means: `id_name`, `client_name` or both.
 /// Err: `-1102` neither; `-2013` a client id that no order can have.
-pub fn order_ref(
+pub(crate) fn order_ref(
     params: &Params,
     id_name: &'static str,
     client_name: &'static str,
@@ -290,7 +298,7 @@ pub fn order_ref(
 }
 
 /// How much the answer shows. Err: `-1100` no such kind of answer on this product.
-pub fn detail(product: Product, params: &Params) -> Result<Detail, Failure> {
+pub(crate) fn detail(product: Product, params: &Params) -> Result<Detail, Failure> {
     let has_fills = matches!(params.get("type"), Some("LIMIT" | "MARKET"));
     match (product, params.get("newOrderRespType")) {
         (Product::Spot, None) => Ok(if has_fills { Detail::Full } else { Detail::Ack }),
@@ -302,6 +310,6 @@ pub fn detail(product: Product, params: &Params) -> Result<Detail, Failure> {
 }
 
 /// The market of `symbol`. Err: `-1102` not sent, `-1121` no such market.
-pub fn symbol<T>(params: &Params, find: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
+pub(crate) fn symbol<T>(params: &Params, find: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
     find(params.need("symbol")?).ok_or(INVALID_SYMBOL)
 }

@@ -18,10 +18,10 @@ use crate::exchange::{AggTrade, Exchange, LevelChange, Liquidation, Mark, Produc
 use crate::outbox::{ConnId, Outbox, Topic};
 
 /// Periods of streams are multiples of this.
-pub const TICK_MS: u64 = 50;
+pub(crate) const TICK_MS: u64 = 50;
 
 /// The streams of one product that somebody listens to.
-pub struct Publisher {
+pub(crate) struct Publisher {
     product: Product,
     channels: BTreeMap<StreamKey, Channel>,
     /// Connections that want each event wrapped with its stream's name.
@@ -47,17 +47,17 @@ enum State {
 
 /// What every message needs beside its event.
 #[derive(Clone, Copy)]
-pub struct Here<'a> {
+pub(crate) struct Here<'a> {
     /// The exchange.
-    pub exchange: &'a Exchange,
+    pub(crate) exchange: &'a Exchange,
     /// Candles by market.
-    pub candles: &'a [Candles],
+    pub(crate) candles: &'a [Candles],
     /// Last mark prices by market.
-    pub marks: &'a [Option<Mark>],
+    pub(crate) marks: &'a [Option<Mark>],
     /// Now.
-    pub now: Nanos,
+    pub(crate) now: Nanos,
     /// What the venue's clock is off by, ms.
-    pub shift_ms: i64,
+    pub(crate) shift_ms: i64,
 }
 
 impl Here<'_> {
@@ -74,12 +74,12 @@ impl Here<'_> {
 impl Publisher {
     /// Nobody listens.
     #[must_use]
-    pub const fn new(product: Product) -> Self {
+    pub(crate) const fn new(product: Product) -> Self {
         Self { product, channels: BTreeMap::new(), combined: BTreeSet::new() }
     }
 
     /// Whether a connection's events are wrapped with the stream's name.
-    pub fn set_combined(&mut self, conn: ConnId, is_combined: bool) {
+    pub(crate) fn set_combined(&mut self, conn: ConnId, is_combined: bool) {
         if is_combined {
             self.combined.insert(conn);
         } else {
@@ -88,7 +88,7 @@ impl Publisher {
     }
 
     /// A connection listens from now on.
-    pub fn subscribe(&mut self, conn: ConnId, name: &str, key: StreamKey, exchange: &Exchange) {
+    pub(crate) fn subscribe(&mut self, conn: ConnId, name: &str, key: StreamKey, exchange: &Exchange) {
         let channel = self.channels.entry(key).or_insert_with(|| {
             let last = key
                 .market
@@ -108,7 +108,7 @@ impl Publisher {
     }
 
     /// A connection listens no more.
-    pub fn unsubscribe(&mut self, conn: ConnId, key: StreamKey) {
+    pub(crate) fn unsubscribe(&mut self, conn: ConnId, key: StreamKey) {
         if let Some(channel) = self.channels.get_mut(&key) {
             channel.listeners.retain(|(known, _)| *known != conn);
             if channel.listeners.is_empty() {
@@ -118,7 +118,7 @@ impl Publisher {
     }
 
     /// A connection is gone.
-    pub fn forget(&mut self, conn: ConnId) {
+    pub(crate) fn forget(&mut self, conn: ConnId) {
         for channel in self.channels.values_mut() {
             channel.listeners.retain(|(known, _)| *known != conn);
         }
@@ -126,14 +126,8 @@ impl Publisher {
         self.combined.remove(&conn);
     }
 
-    /// Whether anybody listens to anything.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.channels.is_empty()
-    }
-
     /// A level changed.
-    pub fn level(&mut self, change: &LevelChange) {
+    pub(crate) fn level(&mut self, change: &LevelChange) {
         let from = StreamKey::of(change.market, StreamKind::Depth { every_ms: 0 });
         let to = StreamKey::of(change.market, StreamKind::Depth { every_ms: u32::MAX });
         for channel in self.channels.range_mut(from..=to).map(|(_, channel)| channel) {
@@ -145,7 +139,7 @@ impl Publisher {
     }
 
     /// The touch is another.
-    pub fn quote(&self, quote: &Quote, here: Here<'_>, out: &mut Outbox) {
+    pub(crate) fn quote(&self, quote: &Quote, here: Here<'_>, out: &mut Outbox) {
         let Some(channel) = self.channels.get(&StreamKey::of(quote.market, StreamKind::BookTicker)) else {
             return;
         };
@@ -155,7 +149,7 @@ impl Publisher {
     }
 
     /// A trade.
-    pub fn trade(&self, trade: &Trade, here: Here<'_>, out: &mut Outbox) {
+    pub(crate) fn trade(&self, trade: &Trade, here: Here<'_>, out: &mut Outbox) {
         let Some(channel) = self.channels.get(&StreamKey::of(trade.market, StreamKind::Trade)) else {
             return;
         };
@@ -168,7 +162,7 @@ impl Publisher {
     }
 
     /// What one order took at one price.
-    pub fn agg_trade(&self, trade: &AggTrade, here: Here<'_>, out: &mut Outbox) {
+    pub(crate) fn agg_trade(&self, trade: &AggTrade, here: Here<'_>, out: &mut Outbox) {
         let Some(channel) = self.channels.get(&StreamKey::of(trade.market, StreamKind::AggTrade)) else {
             return;
         };
@@ -190,7 +184,7 @@ impl Publisher {
     }
 
     /// A position was closed by force.
-    pub fn liquidation(&self, liquidation: &Liquidation, here: Here<'_>, out: &mut Outbox) {
+    pub(crate) fn liquidation(&self, liquidation: &Liquidation, here: Here<'_>, out: &mut Outbox) {
         let order = &liquidation.order;
         let Some((symbol, digits)) = here.market(order.market) else { return };
         let mut json = Json::object();
@@ -211,7 +205,7 @@ impl Publisher {
     }
 
     /// Sends what is due at `now_ms`, a multiple of [`TICK_MS`].
-    pub fn tick(&mut self, now_ms: u64, here: Here<'_>, out: &mut Outbox) {
+    pub(crate) fn tick(&mut self, now_ms: u64, here: Here<'_>, out: &mut Outbox) {
         let product = self.product;
         let mut due = Vec::new();
         for (key, channel) in &mut self.channels {

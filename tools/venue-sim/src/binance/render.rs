@@ -8,7 +8,7 @@ use crate::exchange::{Amount, Product};
 
 /// Digits behind the point that one market's numbers are printed with.
 #[derive(Clone, Copy, Debug)]
-pub struct Digits {
+pub(crate) struct Digits {
     tick: engine::num::Step,
     unit: engine::num::Step,
     price: u8,
@@ -18,7 +18,7 @@ pub struct Digits {
 
 impl Digits {
     /// Whole numbers: for a market that does not exist.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         tick: engine::num::Step::ONE,
         unit: engine::num::Step::ONE,
         price: 0,
@@ -28,7 +28,7 @@ impl Digits {
 
     /// Of a market.
     #[must_use]
-    pub const fn of(product: Product, instrument: &Instrument) -> Self {
+    pub(crate) const fn of(product: Product, instrument: &Instrument) -> Self {
         let (tick, unit) = (instrument.price_rule.tick, instrument.qty_unit);
         let (price, qty) = match product {
             Product::Spot => (8, 8),
@@ -39,19 +39,19 @@ impl Digits {
 
     /// A price.
     #[must_use]
-    pub const fn price(&self, price: Price) -> Decimal {
+    pub(crate) const fn price(&self, price: Price) -> Decimal {
         Decimal { digits: self.price, ..self.tick.decimal(price.0 as i128) }
     }
 
     /// A quantity.
     #[must_use]
-    pub const fn qty(&self, qty: Qty) -> Decimal {
+    pub(crate) const fn qty(&self, qty: Qty) -> Decimal {
         Decimal { digits: self.qty, ..self.unit.decimal(qty.0 as i128) }
     }
 
     /// A value in the quote asset.
     #[must_use]
-    pub fn amount(&self, amount: Amount) -> Decimal {
+    pub(crate) fn amount(&self, amount: Amount) -> Decimal {
         let digits = match self.product {
             Product::Spot => 8,
             Product::Futures => self.price.max(2),
@@ -61,7 +61,7 @@ impl Digits {
 
     /// The mean price of `qty` for `value`, rounded down to eight digits, printed with the price's; zero without any.
     #[must_use]
-    pub fn mean_price(&self, value: Amount, qty: Qty) -> Decimal {
+    pub(crate) fn mean_price(&self, value: Amount, qty: Qty) -> Decimal {
         let size = self.unit.decimal(i128::from(qty.0));
         // value x 10^-18 / (size x 10^-e) in units of 10^-8: value x 10^(e - 10) / size
         let mantissa = if size.mantissa == 0 {
@@ -75,7 +75,7 @@ impl Digits {
     }
 
     /// A list of `[price, quantity]` under `name`.
-    pub fn levels(&self, json: &mut Json, name: &str, levels: &[Level]) {
+    pub(crate) fn levels(&self, json: &mut Json, name: &str, levels: &[Level]) {
         json.open_list(name);
         for level in levels {
             json.item_open_list().item_shown(self.price(level.price)).item_shown(self.qty(level.qty));
@@ -87,6 +87,6 @@ impl Digits {
 
 /// An amount of money outside a market: eight digits.
 #[must_use]
-pub fn money(amount: Amount) -> Decimal {
+pub(crate) fn money(amount: Amount) -> Decimal {
     amount.decimal(8).floor_to(8)
 }

@@ -8,27 +8,27 @@ use crate::exchange::Amount;
 
 /// The last 24 hours of one market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Day {
+pub(crate) struct Day {
     /// When they begin: at a minute.
-    pub start: Nanos,
+    pub(crate) start: Nanos,
     /// First, highest, lowest and last price.
-    pub prices: [Price; 4],
+    pub(crate) prices: [Price; 4],
     /// Traded quantity.
-    pub volume: Qty,
+    pub(crate) volume: Qty,
     /// Traded value.
-    pub value: Amount,
+    pub(crate) value: Amount,
     /// Id of the first trade; -1: none.
-    pub first_id: i64,
+    pub(crate) first_id: i64,
     /// Id of the last trade; -1: none.
-    pub last_id: i64,
+    pub(crate) last_id: i64,
     /// Trades.
-    pub count: u64,
+    pub(crate) count: u64,
 }
 
 impl Day {
     /// The day that ends `now`. None: no trade ever.
     #[must_use]
-    pub fn of(candles: &Candles, now: Nanos) -> Option<Self> {
+    pub(crate) fn of(candles: &Candles, now: Nanos) -> Option<Self> {
         let minute = Interval::parse("1m")?;
         let start = Nanos(now.0.saturating_sub(24 * Nanos::HOUR.0));
         let mut day: Option<Self> = None;
@@ -63,13 +63,13 @@ impl Day {
 
     /// Last price minus first.
     #[must_use]
-    pub const fn change(&self) -> Price {
+    pub(crate) const fn change(&self) -> Price {
         Price(self.prices[3].0 - self.prices[0].0)
     }
 
     /// The change in percent of the first price, three digits, rounded down.
     #[must_use]
-    pub fn change_percent(&self) -> Decimal {
+    pub(crate) fn change_percent(&self) -> Decimal {
         let first = i128::from(self.prices[0].0.max(1));
         let mantissa = (i128::from(self.change().0) * 100_000).div_euclid(first);
         Decimal { mantissa, exponent: 3, digits: 3 }

@@ -10,24 +10,24 @@ use crate::exchange::Product;
 
 /// A public stream of one market, or of all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StreamKey {
+pub(crate) struct StreamKey {
     /// None: all of the product.
-    pub market: Option<InstrumentId>,
+    pub(crate) market: Option<InstrumentId>,
     /// What it shows.
-    pub kind: StreamKind,
+    pub(crate) kind: StreamKind,
 }
 
 impl StreamKey {
     /// Of one market.
     #[must_use]
-    pub const fn of(market: InstrumentId, kind: StreamKind) -> Self {
+    pub(crate) const fn of(market: InstrumentId, kind: StreamKind) -> Self {
         Self { market: Some(market), kind }
     }
 }
 
 /// What a public stream shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StreamKind {
+pub(crate) enum StreamKind {
     /// Changed levels, every so many milliseconds.
     Depth {
         /// The period.
@@ -61,7 +61,7 @@ pub enum StreamKind {
 
 /// The path that a stream connection was opened on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// Spot: everything.
     Spot,
     /// Futures `/public`: depth and touch.
@@ -77,7 +77,7 @@ pub enum Route {
 impl Route {
     /// Spot or futures.
     #[must_use]
-    pub const fn product(self) -> Product {
+    pub(crate) const fn product(self) -> Product {
         match self {
             Self::Spot => Product::Spot,
             Self::Public | Self::Market | Self::Private | Self::Unrouted => Product::Futures,
@@ -86,7 +86,7 @@ impl Route {
 
     /// Whether streams of this kind come on this path.
     #[must_use]
-    pub const fn serves(self, kind: StreamKind) -> bool {
+    pub(crate) const fn serves(self, kind: StreamKind) -> bool {
         let is_public =
             matches!(kind, StreamKind::Depth { .. } | StreamKind::Partial { .. } | StreamKind::BookTicker);
         match self {
@@ -100,7 +100,7 @@ impl Route {
 
 /// The stream of that name. `market` finds a market by its symbol in upper case. None: no such stream, which the
 /// venue acknowledges all the same.
-pub fn parse(
+pub(crate) fn parse(
     product: Product,
     name: &str,
     market: impl Fn(&str) -> Option<InstrumentId>,

@@ -15,28 +15,28 @@ use crate::exchange::{
 use crate::outbox::Topic;
 
 /// One event of an account.
-pub struct UserEvent {
+pub(crate) struct UserEvent {
     /// What about.
-    pub topic: Topic,
+    pub(crate) topic: Topic,
     /// The event.
-    pub json: String,
+    pub(crate) json: String,
 }
 
 /// What the events of one report need to know beside it.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// Symbol of the report's market.
-    pub symbol: &'a str,
+    pub(crate) symbol: &'a str,
     /// Its digits.
-    pub digits: Digits,
+    pub(crate) digits: Digits,
     /// Its quote asset.
-    pub quote: &'a str,
+    pub(crate) quote: &'a str,
     /// Names of assets, by number.
-    pub assets: &'a [String],
+    pub(crate) assets: &'a [String],
     /// The event time, ms.
-    pub event_ms: u64,
+    pub(crate) event_ms: u64,
     /// Added to every other time, ms.
-    pub shift_ms: i64,
+    pub(crate) shift_ms: i64,
 }
 
 impl Context<'_> {
@@ -51,14 +51,11 @@ impl Context<'_> {
 
 /// `executionReport`.
 #[must_use]
-pub fn execution_report(report: &OrderReport, cx: Context<'_>) -> UserEvent {
+pub(crate) fn execution_report(report: &OrderReport, cx: Context<'_>) -> UserEvent {
     let (order, digits) = (&report.order, cx.digits);
     let fill = filled(&report.execution);
     let (own, other) = match &report.execution {
-        Execution::Canceled { request_id } => match request_id {
-            Some(request) => (request.as_str(), order.client_id.as_str()),
-            None => (order.client_id.as_str(), ""),
-        },
+        Execution::Canceled { request_id: Some(request) } => (request.as_str(), order.client_id.as_str()),
         Execution::Amended { client_id_before } => (order.client_id.as_str(), client_id_before.as_str()),
         _ => (order.client_id.as_str(), ""),
     };
@@ -139,7 +136,7 @@ const fn reject_reason(execution: &Execution) -> &'static str {
 
 /// `eR` and `expiryReason` on spot.
 #[must_use]
-pub const fn spot_expiry(expiry: Expiry) -> Option<&'static str> {
+pub(crate) const fn spot_expiry(expiry: Expiry) -> Option<&'static str> {
     match expiry {
         Expiry::IocRemainder => Some("UNFILLED_IOC_QUANTITY_EXPIRED"),
         Expiry::FokUnfilled => Some("UNFILLED_FOK_ORDER_EXPIRED"),
@@ -152,7 +149,7 @@ pub const fn spot_expiry(expiry: Expiry) -> Option<&'static str> {
 /// What an account update says on spot: `outboundAccountPosition`, and before it `balanceUpdate` for each deposit
 /// or withdrawal.
 #[must_use]
-pub fn spot_account(update: &AccountUpdate, cx: Context<'_>) -> Vec<UserEvent> {
+pub(crate) fn spot_account(update: &AccountUpdate, cx: Context<'_>) -> Vec<UserEvent> {
     let mut events = Vec::new();
     let is_transfer = matches!(update.reason, AccountReason::Deposit | AccountReason::Withdrawal);
     for balance in update.balances.iter().filter(|balance| is_transfer && balance.change != Amount::ZERO) {
@@ -178,7 +175,7 @@ pub fn spot_account(update: &AccountUpdate, cx: Context<'_>) -> Vec<UserEvent> {
 /// What a report says on futures: `TRADE_LITE` before `ORDER_TRADE_UPDATE` for a fill; `ALGO_UPDATE` for an order
 /// that waits for its trigger.
 #[must_use]
-pub fn futures_order(report: &OrderReport, cx: Context<'_>, modify_id: Option<u64>) -> Vec<UserEvent> {
+pub(crate) fn futures_order(report: &OrderReport, cx: Context<'_>, modify_id: Option<u64>) -> Vec<UserEvent> {
     if report.order.trigger.is_some() {
         return vec![algo_update(report, cx)];
     }
@@ -285,15 +282,15 @@ fn algo_update(report: &OrderReport, cx: Context<'_>) -> UserEvent {
 }
 
 /// A market that positions are shown on.
-pub struct PositionMarket<'a> {
+pub(crate) struct PositionMarket<'a> {
     /// Its symbol.
-    pub symbol: &'a str,
+    pub(crate) symbol: &'a str,
     /// Its digits.
-    pub digits: Digits,
+    pub(crate) digits: Digits,
 }
 
 /// `ACCOUNT_UPDATE`.
-pub fn futures_account<'a>(
+pub(crate) fn futures_account<'a>(
     update: &AccountUpdate,
     cx: Context<'_>,
     market: impl Fn(engine::ids::InstrumentId) -> Option<PositionMarket<'a>>,

@@ -324,7 +324,7 @@ impl Faults {
                 out.extend([act(Payload::Text("a".repeat(rule.bytes).into())), message]);
             }
             FaultKind::ExpiredCertificate | FaultKind::WrongClock | FaultKind::Maintenance => {
-                out.push(message)
+                out.push(message);
             }
         }
     }

@@ -163,7 +163,7 @@ impl Connection {
     }
 
     /// The next thing that the client said. None: nothing whole.
-    pub fn next(&mut self) -> Option<Said> {
+    pub fn said(&mut self) -> Option<Said> {
         if self.ends_when_sent {
             return None;
         }
@@ -214,7 +214,7 @@ impl Connection {
         match payload {
             Payload::Text(text) => self.send_web_socket(Some(Message::Text(text))),
             Payload::Ping => {
-                self.send_web_socket(Some(Message::Ping(tungstenite::Bytes::from_static(b"venue"))))
+                self.send_web_socket(Some(Message::Ping(tungstenite::Bytes::from_static(b"venue"))));
             }
             Payload::Http(response) => self.send_plain(&response.bytes(self.ends_when_sent)),
             Payload::Raw(bytes) => self.send_plain(&bytes),

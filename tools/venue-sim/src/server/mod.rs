@@ -145,7 +145,7 @@ impl Server {
         }
         connection.fill();
         let (conn, peer) = (ConnId(token), connection.peer);
-        while let Some(said) = self.connections.get_mut(&token).and_then(Connection::next) {
+        while let Some(said) = self.connections.get_mut(&token).and_then(Connection::said) {
             match said {
                 Said::Http(request) if is_operator => {
                     let response = self.venue.admin(&request, &mut self.out);

@@ -66,14 +66,14 @@ impl AccountFile {
 
     /// Assets that somebody holds on spot.
     #[must_use]
-    pub fn spot_assets(&self) -> Vec<String> {
+    pub(super) fn spot_assets(&self) -> Vec<String> {
         let names = self.account.iter().flat_map(|account| account.spot.keys());
         names.cloned().collect()
     }
 
     /// Opens the accounts on both desks, under one number each. Returns them by name.
     /// Err: the account and what is wrong with it.
-    pub fn open(
+    pub(super) fn open(
         self,
         now: Nanos,
         desks: &mut [Option<Desk>; 2],

@@ -392,12 +392,6 @@ impl Venue {
         self.faults.has_expired_certificate(self.now)
     }
 
-    /// A product's desk. None: the venue does not have the product.
-    #[must_use]
-    pub const fn desk(&self, product: Product) -> Option<&Desk> {
-        self.desks[slot(product)].as_ref()
-    }
-
     /// The venue's time.
     #[must_use]
     pub const fn now(&self) -> Nanos {
