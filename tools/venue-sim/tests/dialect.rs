@@ -92,8 +92,7 @@ fn orders_beyond_the_rate_are_refused_and_weight_beyond_it_bans() {
     driver.pass_ms(10_000);
     let placed = driver.rest("POST", "/api/v3/order", order, Some(A));
     assert!(placed.headers.contains(&("X-MBX-ORDER-COUNT-10S", "1".to_owned())), "{placed:?}");
-    let answers: Vec<_> =
-        (0..8).map(|_| driver.rest("GET", "/api/v3/exchangeInfo", "", None)).collect();
+    let answers: Vec<_> = (0..8).map(|_| driver.rest("GET", "/api/v3/exchangeInfo", "", None)).collect();
     let status: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(status, [200, 200, 200, 200, 429, 418, 418, 418]);
     for answer in &answers[4..] {
@@ -149,7 +148,10 @@ fn a_revoked_key_ends_its_session() {
     assert_eq!(read(&driver.ask(api, "account.status", &timed))["status"], 200);
     driver.admin("POST", &format!("/admin/revoke?key={}", client::ALICE_SESSION), "");
     let told = read(&driver.texts(api)[0]);
-    assert_eq!((&told["id"], &told["status"], &told["error"]["code"]), (&Value::Null, &json!(401), &json!(-2015)));
+    assert_eq!(
+        (&told["id"], &told["status"], &told["error"]["code"]),
+        (&Value::Null, &json!(401), &json!(-2015))
+    );
     assert_eq!(read(&driver.ask(api, "account.status", &timed))["error"]["code"], -1102);
     let hmac = read(&driver.call(api, A, "session.logon", json!({})));
     assert_eq!(hmac["error"]["code"], -4056);
@@ -206,7 +208,10 @@ fn a_dead_mans_orders_are_canceled_and_a_listen_key_runs_out() {
     driver.rest("POST", "/fapi/v1/countdownCancelAll", "symbol=BTCUSDT&countdownTime=5000", Some(A));
     driver.pass_ms(4_900);
     let open = |driver: &mut Driver| {
-        read(&driver.rest("GET", "/fapi/v1/openOrders", "symbol=BTCUSDT", Some(A)).body).as_array().unwrap().len()
+        read(&driver.rest("GET", "/fapi/v1/openOrders", "symbol=BTCUSDT", Some(A)).body)
+            .as_array()
+            .unwrap()
+            .len()
     };
     assert_eq!(open(&mut driver), 1);
     driver.pass_ms(200);
@@ -221,7 +226,8 @@ fn one_seed_makes_one_venue_to_the_byte() {
     let run = || {
         let mut driver = Driver::new(true);
         driver.admin("POST", "/admin/fault", r#"{"kind":"drop","probability":0.3}"#);
-        let conn = driver.open("/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker").unwrap();
+        let conn =
+            driver.open("/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker").unwrap();
         driver.pass_ms(5_000);
         driver.texts(conn)
     };
