@@ -16,7 +16,7 @@ const CRATES: &[(&str, &str)] = &[
     ("sabrewing", "tools/sabrewing/src"),
     ("journal", "tools/journal/src"),
     ("sim", "tools/sim/src"),
-    ("venue-sim", "tools/venue-sim/src"),
+    ("venue_sim", "tools/venue-sim/src"),
 ];
 
 /// Types of parameters that foreign bytes come in.

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lines;
 pub mod num;
 pub mod orders;
+pub mod played;
 pub mod stage;
 pub mod venue;
 pub mod wire;

@@ -13,7 +13,6 @@ use venue_sim::binance::auth::Verifier;
 use venue_sim::binance::params::{Params, signed_parts};
 use venue_sim::exchange::{Amount, ClientId, Rate};
 use venue_sim::faults::{Rule, Script};
-use venue_sim::flow::capture;
 use venue_sim::outbox::{ConnId, Outbox, Payload};
 use venue_sim::server::Request;
 use venue_sim::venue::{AccountFile, Answer, Venue, VenueConfig};
@@ -35,22 +34,12 @@ pub fn target(data: &[u8]) -> Outcome {
         Rule::parse(&text).is_ok_and(|rule| (0.0..=1.0).contains(&rule.probability)),
         Script::parse(&text).is_ok(),
         AccountFile::parse(&text).is_ok(),
-        recorded(data),
         Rate::parse(&text).is_ok_and(|rate| Rate::parse(&rate.decimal().to_string()) == Ok(rate)),
         Verifier::public_key(&text).is_ok(),
         ClientId::new(&text).is_some_and(|id| id.as_str() == text),
         Amount::parse(&text).is_ok_and(|amount| Amount::parse(&amount.decimal(0).to_string()) == Ok(amount)),
     ];
     outcome((request.map(|request| request.is_some()).map_err(|error| error as u8), kinds, parsed))
-}
-
-/// Whether the lines are a recording, of which no line makes two messages.
-fn recorded(data: &[u8]) -> bool {
-    let lines = data.split(|byte| *byte == b'\n').count();
-    capture::parse(data).is_ok_and(|capture| {
-        assert!(capture.frames.len() <= lines);
-        true
-    })
 }
 
 /// Whether the text is a form. What is signed of it never holds the signature.

@@ -7,14 +7,14 @@ use crate::exchange::{Listing, Product};
 use crate::markets;
 use engine::num::{Level, NumError, Price, Qty, Side};
 use engine::time::Nanos;
-use flate2::bufread::MultiGzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// A file that cannot be read to its end, with the line (from 1) that says so.
+/// A file that cannot be read to its end, with the line (from 1; 0: the file as a whole) that says so.
 #[derive(Debug)]
 pub struct CaptureError {
     path: PathBuf,
@@ -43,7 +43,10 @@ pub enum Fault {
 
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.path.display(), self.line)?;
+        write!(f, "{}: ", self.path.display())?;
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
         match &self.what {
             Fault::Io(error) => write!(f, "{error}"),
             Fault::NoMessage => f.write_str("not a receive time and a JSON message"),
@@ -120,20 +123,28 @@ pub struct Capture {
 /// Err: the first line that is not what it should be.
 pub fn read(path: &Path) -> Result<Capture, CaptureError> {
     let error = |line, what| CaptureError { path: path.to_owned(), line, what };
-    let file = File::open(path).map_err(|cause| error(0, Fault::Io(cause)))?;
-    let mut reader = BufReader::new(file);
-    let is_gzip = reader.fill_buf().map_err(|cause| error(0, Fault::Io(cause)))?.starts_with(&[0x1f, 0x8b]);
-    let reader: Box<dyn Read> =
-        if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let mut lines = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
-    let mut last = 0;
-    for (index, line) in BufReader::new(reader).lines().enumerate() {
-        last = index + 1;
-        let line = line.map_err(|cause| error(last, Fault::Io(cause)))?;
-        lines.take(&line).map_err(|what| error(last, what))?;
+    let mut bytes = fs::read(path).map_err(|cause| error(0, Fault::Io(cause)))?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        let inflated = MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain);
+        inflated.map_err(|cause| error(0, Fault::Io(cause)))?;
+        bytes = plain;
     }
-    let (product, listing) = lines.market.ok_or_else(|| error(last, Fault::Empty))?;
-    Ok(Capture { listing, product, frames: lines.frames })
+    parse(&bytes).map_err(|(line, what)| error(line, what))
+}
+
+/// Reads the lines of a plain capture from memory. Err: the number of the first bad line, from 1, and why; the last
+/// line's when there was no message of a market.
+pub fn parse(bytes: &[u8]) -> Result<Capture, (usize, Fault)> {
+    let mut read = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
+    let mut last = 0;
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        last = index + 1;
+        let line = std::str::from_utf8(line).map_err(|_| (last, Fault::NoMessage))?;
+        read.take(line).map_err(|fault| (last, fault))?;
+    }
+    let (product, listing) = read.market.ok_or((last, Fault::Empty))?;
+    Ok(Capture { listing, product, frames: read.frames })
 }
 
 /// Lines as they are read. Which market they are of the first depth message says, by its form.
@@ -145,7 +156,6 @@ struct Lines {
 }
 
 impl Lines {
-    /// Takes one line; exposed for outside bytes of any kind.
     fn take(&mut self, line: &str) -> Result<(), Fault> {
         let (time, json) = line.split_once(' ').ok_or(Fault::NoMessage)?;
         let time = Nanos(time.parse().map_err(|_| Fault::NoMessage)?);
@@ -181,19 +191,6 @@ impl Lines {
         }
         Ok(())
     }
-}
-
-/// Reads lines of a capture from memory, as [`read`] does from a file. Err: the number of the first bad line, from 1.
-pub fn parse(lines: &[u8]) -> Result<Capture, (usize, Fault)> {
-    let mut read = Lines { market: None, frames: Vec::new(), waiting: Vec::new() };
-    let mut last = 0;
-    for (index, line) in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
-        last = index + 1;
-        let line = std::str::from_utf8(line).map_err(|_| (last, Fault::NoMessage))?;
-        read.take(line).map_err(|fault| (last, fault))?;
-    }
-    let (product, listing) = read.market.ok_or((last, Fault::Empty))?;
-    Ok(Capture { listing, product, frames: read.frames })
 }
 
 /// Depth messages of futures name the one before them (`pu`), those of spot do not. None: no depth message.
@@ -279,14 +276,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_line_and_value() {
-        assert_eq!(fault("").1, "x:0: no message of a market");
-        assert_eq!(fault("abc").1, "x:1: not a receive time and a JSON message");
-        assert_eq!(fault("5 {").1, "x:1: not a receive time and a JSON message");
+        assert_eq!(fault("").1, "x: no message of a market");
+        assert_eq!(fault("abc").1, "x: line 1: not a receive time and a JSON message");
+        assert_eq!(fault("5 {").1, "x: line 1: not a receive time and a JSON message");
         assert_eq!(fault(&format!("{DEPTH}\n{}", DEPTH.replace("0.002", "0.0021"))).0, 2);
         assert!(fault(&DEPTH.replace("0.002", "0.0021")).1.contains("`0.0021`: not a whole number"));
         assert!(fault(&DEPTH.replace("BTCUSDT", "XYZ")).1.contains("no market `XYZ`"));
         assert!(fault(&DEPTH.replace(r#""b":"#, r#""c":"#)).1.contains("field `b`"));
         let other = DEPTH.replace("BTCUSDT", "ETHUSDT");
-        assert!(fault(&format!("{DEPTH}\n{other}")).1.starts_with("x:2: `ETHUSDT` in a file of another"));
+        assert!(
+            fault(&format!("{DEPTH}\n{other}")).1.starts_with("x: line 2: `ETHUSDT` in a file of another")
+        );
     }
 }
