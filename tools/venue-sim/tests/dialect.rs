@@ -31,6 +31,7 @@ fn each_breach_of_a_spot_order_has_the_venues_code() {
         ("side=BUY&type=STOP&quantity=0.01&price=60000", -1116),
         ("side=BUY&type=LIMIT_MAKER&timeInForce=GTC&quantity=0.01&price=60000", -1106),
         ("side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=6e4", -1100),
+        ("side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=60000&icebergQty=0.1", -1106),
         ("side=BUY&type=LIMIT&timeInForce=GTC&quantity=5000&price=60000", -1013),
         ("side=SELL&type=LIMIT&timeInForce=GTC&quantity=9&price=60000", -2010),
         ("side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=60000&newClientOrderId=a%20b", -1100),

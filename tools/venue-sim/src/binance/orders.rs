@@ -45,6 +45,15 @@ pub(crate) fn new_order(target: Target<'_>, params: &Params, now: Nanos) -> Resu
         "SELL" => Side::Sell,
         _ => return Err(Failure::of(400, -1117, "Invalid side.")),
     };
+    if let Some(name) = NOT_OFFERED.into_iter().find(|name| params.get(name).is_some()) {
+        return Err(Failure::not_required(name));
+    }
+    if params.get("priceMatch").is_some_and(|mode| mode != "NONE") {
+        return Err(Failure::of(400, -5037, "Invalid price match."));
+    }
+    if params.flag("priceProtect")? == Some(true) {
+        return Err(Failure::not_required("priceProtect"));
+    }
     let shape = shape(target.product, params.need("type")?)?;
     let (kind, good_till) = kind(target, params, &shape, now)?;
     let trigger = trigger(target, params, &shape)?;
@@ -76,6 +85,18 @@ pub(crate) fn new_order(target: Target<'_>, params: &Params, now: Nanos) -> Resu
         good_till,
     })
 }
+
+/// Parameters of orders that this venue does not have: an order must not pass for less than it asks for.
+const NOT_OFFERED: [&str; 8] = [
+    "icebergQty",
+    "trailingDelta",
+    "pegPriceType",
+    "pegOffsetType",
+    "pegOffsetValue",
+    "activatePrice",
+    "activationPrice",
+    "callbackRate",
+];
 
 /// What a `type` stands for.
 struct Shape {
