@@ -60,10 +60,12 @@ const USES: &[(&str, &str, &str, &str)] = &[
     ("io-uring", "wire", "use io_uring::", "sockets: receives that stand in the kernel"),
     ("memmap2", "engine", "memmap2::MmapRaw", "counters file"),
     ("memmap2", "engine", "memmap2::{MmapOptions, MmapRaw}", "journal segments"),
+    ("mio", "venue-sim", "use mio::", "the simulated venue's sockets"),
     ("mio", "wire", "use mio::", "sockets: readiness from epoll"),
     ("quanta", "engine", "quanta::Clock", "latency stamps"),
     ("quanta", "sabrewing", "quanta::Clock", "doctor: scheduling gaps"),
     ("rtrb", "engine", "use rtrb::", "rings between stages"),
+    ("rustls", "venue-sim", "use rustls::", "the simulated venue's side of TLS"),
     ("rustls", "wire", "use rustls::", "TLS"),
     ("simd-json", "feeds", "use simd_json::", "the general decoder"),
 ];

@@ -21,5 +21,6 @@ pub mod orders;
 pub mod played;
 pub mod recovery;
 pub mod stage;
+pub mod venue;
 pub mod websocket;
 pub mod wire;
