@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 mod executions;
 mod indicators;
+pub mod live;
 pub mod pipeline;
 mod replay;
 mod run;
@@ -32,6 +33,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     Ctl(ctl::CtlArgs),
     Doctor(doctor::DoctorArgs),
+    Run(live::run::RunArgs),
+    Check(live::check::CheckArgs),
     Indicators(indicators::IndicatorsArgs),
 }
 
@@ -43,6 +46,8 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Run(args) => live::run::run(&args),
+        Command::Check(args) => live::check::run(&args),
         Command::Indicators(args) => indicators::run(&args),
     }
 }

@@ -65,6 +65,7 @@ const USES: &[(&str, &str, &str, &str)] = &[
     ("quanta", "engine", "quanta::Clock", "latency stamps"),
     ("quanta", "sabrewing", "quanta::Clock", "doctor: scheduling gaps"),
     ("rtrb", "engine", "use rtrb::", "rings between stages"),
+    ("rtrb", "feeds", "use rtrb::", "snapshots from the thread that fetches them"),
     ("rustls", "venue-sim", "use rustls::", "the simulated venue's side of TLS"),
     ("rustls", "wire", "use rustls::", "TLS"),
     ("simd-json", "feeds", "use simd_json::", "the general decoder"),

@@ -9,6 +9,7 @@ mod source;
 mod statistics;
 
 use crate::config::Config;
+use crate::pipeline::order_ids;
 use crate::replay::BooksTap;
 use crate::replay::pace::{Pace, Paced};
 use crate::replay::summary::Summary;
@@ -18,7 +19,6 @@ use crate::run::{
 use crate::run_files::{RunFacts, wall_now};
 use clap::{Args, ValueEnum};
 use engine::counters::{Entry, Snapshot};
-use engine::ids::InstrumentId;
 use engine::instrument::InstrumentTable;
 use engine::num::Qty;
 use engine::time::Nanos;
@@ -97,7 +97,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let table = instruments(usize::from(args.instruments)).map_err(usage)?;
     let status = |counters: &Snapshot, elapsed: Duration| status(&table, counters, elapsed);
     let to = if args.json { Show::Lines } else { Show::unless(false) };
-    let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();
+    let of_connection: Vec<_> = table.iter().map(|instrument| vec![instrument.id]).collect();
     let (clock, pace): (fn() -> Nanos, _) = match args.pace {
         PaceArg::Live => (wall_now, Pace::Recorded { speed_milli: 1_000 }),
         PaceArg::Max => (|| MAX_START, Pace::Max),
@@ -107,7 +107,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
         &table,
         (&placement, &of_connection),
         args.journal.as_deref(),
-        RunFacts { command: "demo", pace },
+        RunFacts { command: "demo", pace, ids: order_ids() },
         Progress { status: &status, every: Duration::from_secs(1), to },
     )?;
 
@@ -115,7 +115,13 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let markets = table.iter().zip(STARTS);
     let source = Paced::new(DemoSource::new(args.seed, markets, clock, args.duration, done), pace);
     // Nobody looks at the books of a demo but the stages.
-    let attached = Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
+    let attached = Attached {
+        repeated: None,
+        books: None::<BooksTap>,
+        signals: None,
+        mark_every: 0,
+        watched: Vec::new(),
+    };
     let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop)?;
 
     let statistics =
@@ -189,7 +195,7 @@ fn status(table: &InstrumentTable, counters: &Snapshot, elapsed: Duration) -> St
 }
 
 /// Reads `500ms`, `20s`, `5m`, `1h`. Err: another text; less than 1 ms; more than a day.
-fn duration(text: &str) -> Result<Nanos, String> {
+pub(crate) fn duration(text: &str) -> Result<Nanos, String> {
     let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let (number, unit) = text.split_at(text.len() - digits.len());
     let unit_ns = match unit {
@@ -229,7 +235,7 @@ mod tests {
         let table = instruments(STARTS.len()).unwrap();
         let names: Vec<String> = table.iter().map(engine::instrument::Instrument::full_name).collect();
         assert_eq!(names, ["binance-usdm:BTCUSDT", "binance-usdm:ETHUSDT"]);
-        assert_eq!(table.get(InstrumentId(1)).unwrap().source, "generated for the demo");
+        assert_eq!(table.get(engine::ids::InstrumentId(1)).unwrap().source, "generated for the demo");
     }
 
     #[test]
