@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Crates that wire the rooms together or try all of them; every crate that is not in a table knows `engine`
 /// only.
 const KNOW_ALL: &str = "
-    sabrewing sim backtest fuzz
+    sabrewing sim backtest fuzz record
 ";
 
 /// Packages that `engine` must build without, directly or through others: network, async, JSON.
