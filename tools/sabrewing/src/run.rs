@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
         let (anonymous_bytes, stalls) = supervisor.finish();
         if threads.iter().any(|thread| thread.is_lost) {
             let how = stop_text(&control).unwrap_or_default();
-            files.abandon(&how);
+            files.abandon(&format!("{STOPPED}{how}"));
             return Err(Refused(3, how));
         }
         // With its last turn a thread has committed its last record.
@@ -595,7 +595,7 @@ mod tests {
             while let Some(view) = runner.next().unwrap() {
                 last = Some((view.entry.kind, String::from_utf8_lossy(view.body).into_owned()));
             }
-            let why = format!("a stage panicked: thread {thread}: planted; nothing is open");
+            let why = format!("{STOPPED}a stage panicked: thread {thread}: planted; nothing is open");
             assert_eq!(last, Some((RecordKind::RunEnd as u16, why)));
         }
     }

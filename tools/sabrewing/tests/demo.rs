@@ -150,7 +150,7 @@ fn a_thread_that_stalls_ends_a_demo_with_exit_3_and_its_journal_says_why() {
             panic!("{placement}, {thread}: {said:?}")
         };
         assert!(found.starts_with(&lost), "{found}");
-        assert!(end.starts_with("a thread stalled: ") && end.ends_with(orders), "{end}");
+        assert!(end.starts_with("trading was stopped: a thread stalled: ") && end.ends_with(orders), "{end}");
     }
 }
 
