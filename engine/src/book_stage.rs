@@ -137,7 +137,7 @@ impl<T: BookTap> BookStage<T> {
             let mut register = |desc: Desc<'_>| counters.register("book", &desc.on_instrument(&name));
             let mut state =
                 register(Desc::reason("state", "Whether the book can be quoted on", &book_state::NAMES))?;
-            state.set(book_state::index(book_state::EMPTY));
+            state.set(book_state::index(book_state::EMPTY) as u64);
             slot.counters = Some(SlotCounters {
                 bid: register(Desc::gauge("bid", Unit::Ticks, "Best bid; 0: none"))?,
                 ask: register(Desc::gauge("ask", Unit::Ticks, "Best ask; 0: none"))?,
@@ -339,7 +339,7 @@ impl Slot {
             let shown = |level: Level| if level.qty.0 == 0 { 0 } else { level.price.0 };
             counters.bid.set_signed(shown(bid));
             counters.ask.set_signed(shown(ask));
-            counters.state.set(book_state::index(self.state));
+            counters.state.set(book_state::index(self.state) as u64);
         }
         let [bid_slots, ask_slots] = std::mem::take(&mut self.changed);
         let changed = BookChanged {

@@ -62,19 +62,19 @@ pub mod book_state {
     /// The place in [`NAMES`] of a state.
     #[inline]
     #[must_use]
-    pub const fn index(state: u32) -> u64 {
-        let first = state.trailing_zeros() as u64 + 1;
+    pub const fn index(state: u32) -> usize {
+        let first = state.trailing_zeros() as usize + 1;
         match state {
             0 => 0,
-            _ if first < NAMES.len() as u64 => first,
-            _ => NAMES.len() as u64 - 1,
+            _ if first < NAMES.len() => first,
+            _ => NAMES.len() - 1,
         }
     }
 
     /// The name of the lowest bit set, for people; `valid` for 0.
     #[must_use]
     pub const fn name(state: u32) -> &'static str {
-        NAMES[index(state) as usize]
+        NAMES[index(state)]
     }
 }
 

@@ -36,6 +36,14 @@ enum Command {
     Run(live::run::RunArgs),
     Check(live::check::CheckArgs),
     Indicators(indicators::IndicatorsArgs),
+    /// Serves the simulated venue; `sabrewing venue-sim --help` says how.
+    #[cfg(feature = "venue-sim")]
+    #[command(disable_help_flag = true)]
+    VenueSim {
+        /// Its own arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        args: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Runs the command that the process was started with.
@@ -49,5 +57,7 @@ pub fn run() -> ExitCode {
         Command::Run(args) => live::run::run(&args),
         Command::Check(args) => live::check::run(&args),
         Command::Indicators(args) => indicators::run(&args),
+        #[cfg(feature = "venue-sim")]
+        Command::VenueSim { args } => venue_sim::main(std::iter::once("venue-sim".into()).chain(args)),
     }
 }

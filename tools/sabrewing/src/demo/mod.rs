@@ -1,5 +1,6 @@
-//! `sabrewing demo`: all five stages on markets made from a seed, for a machine without data or network. The
-//! markets speak as Binance USD-M does, so that nothing behind the source knows the difference.
+//! `sabrewing demo`: all five stages for a machine without data or network, against the simulated venue, or on markets
+//! made from a seed inside the process. The markets speak as Binance USD-M does, so that nothing behind the source knows
+//! the difference.
 
 mod frames;
 mod market;
@@ -7,6 +8,8 @@ mod random;
 mod resting;
 mod source;
 mod statistics;
+#[cfg(feature = "venue-sim")]
+mod venue;
 
 use crate::config::Config;
 use crate::pipeline::order_ids;
@@ -33,15 +36,16 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use strategies::signal::Subscriptions;
 
-/// Runs all five stages on a market made from a seed: no data, no account, no network.
+/// Runs all five stages against a simulated venue on this machine: no data, no account, no network.
 ///
-/// The paper exchange answers the orders. The page at the end says what was generated, what was traded, and what
-/// each hop took.
+/// The venue is a process of its own, which speaks Binance's protocol over TLS on the loopback; its market is made from
+/// the seed. The paper exchange answers the orders. With --pace the market is made inside the engine instead, without
+/// sockets. The page at the end says what was traded, and what each hop took.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   sabrewing demo
-  sabrewing demo --for 2m --instruments 2 --placement two
+  sabrewing demo --for 2m --instruments 2 --placement two --journal run1
   sabrewing demo --for 1h --pace max --seed 7 --journal run1 --json
 
 Exit codes: 0 it ran to its end, or to Ctrl-C; 2 usage or configuration; 3 trading was stopped for safety.")]
@@ -67,9 +71,10 @@ pub(crate) struct DemoArgs {
     /// One JSON object on stdout instead of a page of text; a line a second on stderr.
     #[arg(long)]
     json: bool,
-    /// live: by the clock; max: as fast as frames are taken, from a fixed start, alike every time.
-    #[arg(long, value_enum, default_value = "live")]
-    pace: PaceArg,
+    /// A market made inside the engine. live: by the clock; max: as fast as frames are taken, from a fixed start, alike
+    /// every time.
+    #[arg(long, value_enum)]
+    pace: Option<PaceArg>,
 }
 
 /// `--pace`.
@@ -81,7 +86,12 @@ enum PaceArg {
 
 /// Runs the command.
 pub(crate) fn run(args: &DemoArgs) -> ExitCode {
-    match demo(args) {
+    let ran = match args.pace {
+        #[cfg(feature = "venue-sim")]
+        None => venue::demo(args),
+        pace => demo(args, pace.unwrap_or(PaceArg::Live)),
+    };
+    match ran {
         Ok(code) => code,
         Err(Refused(code, what)) => {
             say(&format!("sabrewing demo: {what}"));
@@ -90,7 +100,7 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     }
 }
 
-fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
+fn demo(args: &DemoArgs, pace: PaceArg) -> Result<ExitCode, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
     let placement = args.placement.load()?;
     refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
@@ -98,7 +108,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let status = |counters: &Snapshot, elapsed: Duration| status(&table, counters, elapsed);
     let to = if args.json { Show::Lines } else { Show::unless(false) };
     let of_connection: Vec<_> = table.iter().map(|instrument| vec![instrument.id]).collect();
-    let (clock, pace): (fn() -> Nanos, _) = match args.pace {
+    let (clock, pace): (fn() -> Nanos, _) = match pace {
         PaceArg::Live => (wall_now, Pace::Recorded { speed_milli: 1_000 }),
         PaceArg::Max => (|| MAX_START, Pace::Max),
     };

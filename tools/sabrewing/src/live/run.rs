@@ -6,25 +6,27 @@ use crate::config::Config;
 use crate::replay::BooksTap;
 use crate::replay::pace::Pace;
 use crate::run::{
-    Attached, OnStall, PlacementText, Progress, Refused, Run, Show, input, json_line, refuse_unfit_host, say,
-    usage,
+    Attached, Ended, OnStall, PlacementText, Progress, Refused, Run, Show, input, json_line,
+    refuse_unfit_host, say, usage,
 };
 use crate::run_files::{RunFacts, wall_now};
 use clap::Args;
 use engine::counters::Snapshot;
 use engine::data_dir::DataDir;
 use engine::instrument::InstrumentTable;
+use engine::placement::Placement;
 use engine::time::Nanos;
 use feeds::live::fetch::VenueClock;
 use feeds::live::{LiveSource, LiveVenue, Notice, Venues};
 use gateway::client_order_id::ClientOrderIds;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 use strategies::signal::Subscriptions;
 use wire::net::{Backend, NetOptions};
+use wire::random::unpredictable_seed;
 
 /// Trades on live market data: paper orders, no account, no keys.
 ///
@@ -76,45 +78,83 @@ fn go(args: &RunArgs) -> Result<ExitCode, Refused> {
         Some(path) => instruments_of(&venues, path)?,
         None => venues.ask_instruments().map_err(input)?,
     };
-    let plan = venues.plan(&table).map_err(usage)?;
     let data = DataDir::open(&live.data_dir, live.engine).map_err(usage)?;
     let run_dir = data.begin_run().map_err(usage)?;
-    refuse_unfit_host(&config, &placement, Some(&run_dir.path))?;
-
-    let (remark, remarks) = sync_channel(256);
-    let (notice, notices) = sync_channel(256);
-    let (snapshots, fetchers) = venues.start_fetching(&plan, live.clock_every, &remark).map_err(usage)?;
-    let clocks = fetchers.clocks.clone();
-    let screen = Screen { table: &table, live, clocks, notices, remarks, is_page: !args.json };
-    let status = |counters: &Snapshot, elapsed: Duration| screen.status(counters, elapsed);
-    let to = if args.json { Show::Lines } else { Show::screen() };
-    let progress = Progress { status: &status, every: Duration::from_secs(1), to };
-    let carried: Vec<_> = plan.connections.iter().map(|connection| connection.instruments.clone()).collect();
-    let ids = ClientOrderIds::new(live.engine, run_dir.number);
-    let facts = RunFacts { command: "run", pace: Pace::Recorded { speed_milli: 1_000 }, ids };
-    let wired = (&placement, &carried[..]);
-    let mut run = Run::new(&config, &table, wired, Some(&run_dir.path), facts, progress)?;
-    run.end_after(args.duration);
-    run.cancel_at_end();
-
-    let net = NetOptions { backend: backend(live.sockets), busy_poll_us: live.busy_poll_us };
-    let options = venues.options(net, wall_now().0);
-    let source = LiveSource::new(&plan, &options, snapshots, notice).map_err(usage)?;
-    let (used, missing) = source.remarks();
-    say(&format!("{}: {} connections, sockets by {used}", run_dir.path.display(), plan.connections.len()));
-    missing.iter().for_each(|remark| say(remark));
-    let source = source.counting(run.counters()).map_err(usage)?;
-    let attached = Attached {
-        repeated: None,
-        books: None::<BooksTap>,
-        signals: None,
-        mark_every: 0,
-        watched: plan.subscriptions.clone(),
+    let trading = Trading {
+        command: "run",
+        config: &config,
+        live,
+        placement: &placement,
+        ids: ClientOrderIds::new(live.engine, run_dir.number),
+        run_dir: Some(&run_dir.path),
+        duration: args.duration,
+        json: args.json,
     };
-    let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop)?;
-    drop(fetchers);
+    let ended = trading.go(&venues, &table)?;
     let page = if args.json { json_line(&ended.summary)? } else { ended.summary.text() };
     Ok(ended.close("sabrewing run", "it was told to end", 0, Vec::new(), &page))
+}
+
+/// Live market data through all five stages, whoever asks for it.
+pub(crate) struct Trading<'a> {
+    /// The command that asks.
+    pub(crate) command: &'static str,
+    /// Limits, sizes, strategies.
+    pub(crate) config: &'a Config,
+    /// Its venues.
+    pub(crate) live: &'a LiveConfig,
+    /// Which stages share which thread.
+    pub(crate) placement: &'a Placement,
+    /// What orders are called.
+    pub(crate) ids: ClientOrderIds,
+    /// Where journal, counters and commands are kept; None: nowhere.
+    pub(crate) run_dir: Option<&'a Path>,
+    /// It ends after this time; None: when it is told to.
+    pub(crate) duration: Option<Nanos>,
+    /// A line a second instead of a screen.
+    pub(crate) json: bool,
+}
+
+impl Trading<'_> {
+    /// Trades on `table` until the time is over or it is told to end, and cancels what is open. Err: it could not begin.
+    pub(crate) fn go(self, venues: &Venues, table: &InstrumentTable) -> Result<Ended, Refused> {
+        let Self { command, config, live, placement, ids, run_dir, duration, json } = self;
+        let plan = venues.plan(table).map_err(usage)?;
+        refuse_unfit_host(config, placement, run_dir)?;
+        let (remark, remarks) = sync_channel(256);
+        let (notice, notices) = sync_channel(256);
+        let (snapshots, fetchers) = venues.start_fetching(&plan, live.clock_every, &remark).map_err(usage)?;
+        let clocks = fetchers.clocks.clone();
+        let screen = Screen { table, live, clocks, notices, remarks, is_page: !json };
+        let status = |counters: &Snapshot, elapsed: Duration| screen.status(counters, elapsed);
+        let to = if json { Show::Lines } else { Show::screen() };
+        let progress = Progress { status: &status, every: Duration::from_secs(1), to };
+        let carried: Vec<_> = plan.connections.iter().map(|one| one.instruments.clone()).collect();
+        let facts = RunFacts { command, pace: Pace::Recorded { speed_milli: 1_000 }, ids };
+        let mut run = Run::new(config, table, (placement, &carried), run_dir, facts, progress)?;
+        run.end_after(duration);
+        run.cancel_at_end();
+
+        let net = NetOptions { backend: backend(live.sockets), busy_poll_us: live.busy_poll_us };
+        let seed = unpredictable_seed().ok_or_else(|| usage("the system gives no random numbers"))?;
+        let options = venues.options(net, seed);
+        let source = LiveSource::new(&plan, &options, snapshots, notice).map_err(usage)?;
+        let (used, missing) = source.remarks();
+        let place = run_dir.map_or_else(|| "nothing is kept".to_owned(), |dir| dir.display().to_string());
+        say(&format!("{place}: {} connections, sockets by {used}", plan.connections.len()));
+        missing.iter().for_each(|remark| say(remark));
+        let source = source.counting(run.counters()).map_err(usage)?;
+        let attached = Attached {
+            repeated: None,
+            books: None::<BooksTap>,
+            signals: None,
+            mark_every: 0,
+            watched: plan.subscriptions.clone(),
+        };
+        let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop);
+        drop(fetchers);
+        ended
+    }
 }
 
 const fn backend(sockets: Sockets) -> Backend {
