@@ -401,6 +401,25 @@ fn runs_that_were_stopped_interrupted_or_cut_off_are_repeated_up_to_there() {
 }
 
 #[test]
+fn what_a_killed_process_could_no_longer_say_is_no_difference() {
+    let dir = Dir::new();
+    let (file, run, cut) = (short(&dir, 15_000), dir.at("run"), dir.at("cut"));
+    replay([&file, "--placement", "one", "--journal", &run]).expect(0, &[]);
+    rewrite(&run, &cut, Lane::Runner, |records| {
+        records.retain(|record| record.entry.kind != RecordKind::RunEnd as u16);
+    });
+    // The order of inputs is stated behind what they led to: the other lanes go on.
+    for kept in [7, 60, 61, 62, 63, 150] {
+        let lost = dir.at(&format!("kept {kept}"));
+        rewrite(&cut, &lost, Lane::Strategy, |records| records.truncate(kept));
+        let summary = verified(&lost);
+        assert_eq!(summary["verified"]["until"], "where the process was cut off");
+        assert_eq!(summary["verified"]["records"]["strategy"], kept, "{summary}");
+        assert!(summary["verified"]["behind"].as_u64() > Some(100), "{summary}");
+    }
+}
+
+#[test]
 fn what_cannot_be_replayed_or_makes_no_sense_is_refused() {
     let dir = Dir::new();
     let (file, run) = (short(&dir, 200), dir.at("run"));

@@ -147,7 +147,7 @@ pub fn time_path(product: Product) -> &'static str {
 #[must_use]
 pub fn server_time(answer: &[u8]) -> Option<Nanos> {
     let answer: serde_json::Value = serde_json::from_slice(answer).ok()?;
-    answer.get("serverTime")?.as_u64().map(Nanos::from_ms)
+    answer.get("serverTime")?.as_u64()?.checked_mul(1_000_000).map(Nanos)
 }
 
 /// The REST request for the rules of `symbols`. Futures answer with all of theirs.

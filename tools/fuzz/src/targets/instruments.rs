@@ -13,11 +13,17 @@ use engine::num::{NumError, Price, Qty};
 use feeds::instruments::{Description, parse};
 use feeds::instruments_recorded::parse_recorded;
 use feeds::venues::VENUES;
+use feeds::venues::binance::Product;
+use feeds::venues::binance::instruments::{parse_exchange_info, parse_exchange_info_of};
 use std::fmt::Write;
 
 /// Runs one input.
 pub fn target(data: &[u8]) -> Outcome {
-    match parse(data) {
+    let read = parse(data);
+    for product in [Product::Spot, Product::UsdM, Product::CoinM] {
+        chosen(data, product);
+    }
+    match read {
         Ok(instruments) => {
             instruments.iter().for_each(check);
             // Who is halted cannot be written in a list, and the digits of a whole tick are not kept there.
@@ -35,6 +41,16 @@ pub fn target(data: &[u8]) -> Outcome {
             assert!(!text.trim().is_empty(), "an error says something");
             outcome(words_of(&error.what))
         }
+    }
+}
+
+/// What a venue says of some symbols is what it says of them among all.
+fn chosen(data: &[u8], product: Product) {
+    let Ok(all) = parse_exchange_info(data, product) else { return };
+    for one in all.iter().step_by(3) {
+        let of_it: Vec<_> = all.iter().filter(|other| other.symbol == one.symbol).collect();
+        let read = parse_exchange_info_of(data, product, std::slice::from_ref(&one.symbol));
+        assert_eq!(read.as_ref().map(|read| read.iter().collect()), Ok(of_it), "{}", one.symbol);
     }
 }
 

@@ -21,6 +21,7 @@ pub mod orders;
 pub mod played;
 pub mod recovery;
 pub mod stage;
+pub mod streams;
 pub mod venue;
 pub mod websocket;
 pub mod wire;

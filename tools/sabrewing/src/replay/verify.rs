@@ -44,6 +44,9 @@ pub(crate) struct Difference {
     pub(crate) actual: String,
     #[serde(skip)]
     at: Nanos,
+    /// The repetition has a record there that only the end of its inputs led to.
+    #[serde(skip)]
+    is_of_end: bool,
 }
 
 impl std::fmt::Display for Difference {
@@ -95,10 +98,19 @@ impl Check {
             return true;
         }
         let (lane, at, is_in_order) = (side.lane, copied.entry.recv_ns, self.end == RunEnd::InOrder);
-        let differs = |record: Cause, kind, expected, actual| {
-            Some(Difference { record: record.to_string(), kind: name_of(kind), expected, actual, at })
-        };
         let Copied { record, entry, body } = *copied;
+        // Every input causes what it leads to; the last touches stand at the end of all inputs.
+        let is_of_end = entry.kind == RecordKind::Touch as u16 && entry.cause == Cause::NONE;
+        let differs = |record: Cause, kind, expected, actual| {
+            Some(Difference {
+                record: record.to_string(),
+                kind: name_of(kind),
+                expected,
+                actual,
+                at,
+                is_of_end,
+            })
+        };
         let actual = || words(lane, &entry, body);
         let difference = match side.next() {
             Err(problem) => differs(record, entry.kind, problem, actual()),
@@ -133,6 +145,7 @@ impl Check {
                     expected: words(lane, &view.entry, view.body),
                     actual: "not there".into(),
                     at: view.entry.recv_ns,
+                    is_of_end: false,
                 });
             }
             while let Ok(Some(view)) = side.records.next() {
@@ -172,10 +185,16 @@ impl Verified {
     pub(crate) fn new(run: &Recorded, checked: Checked, parted: Option<Parted>) -> Self {
         let Checked { same, behind, mut differences, missing } = checked;
         let is_in_order = run.end == RunEnd::InOrder;
-        // A run that was cut off may have taken more than it could say; that it says nothing more is no difference.
-        let parted = parted.filter(|parted| {
-            is_in_order || parted.record.is_some() && !matches!(parted.why, Why::MarketEnded(_))
-        });
+        // A run that was cut off may have taken more than it could say: that it says nothing more is no difference,
+        // nor is what the two did behind that.
+        let is_over = |parted: &Parted| {
+            !is_in_order && (parted.record.is_none() || matches!(parted.why, Why::MarketEnded(_)))
+        };
+        let over_at = parted.as_ref().filter(|parted| is_over(parted)).map(|parted| parted.at);
+        differences.retain(|difference| over_at.is_none_or(|over_at| difference.at < over_at));
+        let parted = parted.filter(|parted| !is_over(parted));
+        // That the inputs of a repetition end earlier is told where they do.
+        differences.retain(|difference| !difference.is_of_end || is_in_order && parted.is_none());
         // What is told of the order of inputs says more than the counts that come of it.
         let followed = parted.and_then(|parted| parted.record).map(|record| record.to_string());
         differences.retain(|difference| Some(&difference.record) != followed.as_ref());
@@ -186,6 +205,7 @@ impl Verified {
             expected: "this order of inputs".into(),
             actual: format!("another: {}", parted.why),
             at: parted.at,
+            is_of_end: false,
         }));
         if differences.is_empty() && is_in_order {
             differences = missing;
@@ -265,6 +285,7 @@ fn check_frames(run: &Recorded) -> Result<(), Difference> {
                 expected: format!("a frame of checksum {:08x} there, as {record} says", head.before_crc32c),
                 actual: format!("one of {crc32c:08x}"),
                 at,
+                is_of_end: false,
             });
         }
         before = Some((record, at, records.crc32c()));
@@ -282,6 +303,7 @@ fn check_commands(run: &Recorded) -> Result<(), Difference> {
         expected,
         actual,
         at: view.entry.recv_ns,
+        is_of_end: false,
     };
     let mut given = run.commands.iter().filter(|(seq, text)| is_for_stage(run, &names, *seq, text));
     let (mut records, mut is_announced) = (run.records(Lane::Strategy), false);
@@ -322,6 +344,7 @@ fn check_commands(run: &Recorded) -> Result<(), Difference> {
             expected: format!("\"{text}\""),
             actual: "never taken by the strategy stage".into(),
             at: Nanos(0),
+            is_of_end: false,
         }),
         _ => Ok(()),
     }
