@@ -5,6 +5,7 @@
 use crate::mutate::mutate;
 use crate::random::Random;
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -93,7 +94,20 @@ pub fn search(
 
 /// Runs one input. Err: the message of the property that it broke.
 pub fn attempt(run: &dyn Fn(&[u8]) -> Outcome, input: &[u8]) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| run(input))).map_err(|panic| message_of(panic.as_ref()))
+    ATTEMPTING.set(true);
+    let ran = catch_unwind(AssertUnwindSafe(|| run(input)));
+    ATTEMPTING.set(false);
+    ran.map_err(|panic| message_of(panic.as_ref()))
+}
+
+/// Whether this thread runs an input: a panic there is a broken property, elsewhere the search's own.
+#[must_use]
+pub fn is_attempting() -> bool {
+    ATTEMPTING.get()
+}
+
+thread_local! {
+    static ATTEMPTING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The smallest input found that still breaks a property, by leaving out ever smaller parts.

@@ -15,7 +15,7 @@ pub mod targets;
 mod truth;
 mod words;
 
-pub use driver::{Failure, Limit, Outcome, Report, attempt, search, shrink};
+pub use driver::{Failure, Limit, Outcome, Report, attempt, is_attempting, search, shrink};
 pub use exempt::EXEMPT;
 pub use markets::recorded;
 pub use mutate::mutate;

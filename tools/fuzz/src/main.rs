@@ -55,7 +55,11 @@ fn main() -> ExitCode {
         };
     }
     // A broken property is reported below, once and shrunk.
-    std::panic::set_hook(Box::new(|_| ()));
+    std::panic::set_hook(Box::new(|panic| {
+        if !fuzz::is_attempting() {
+            eprintln!("fuzz: {panic}");
+        }
+    }));
     let found = targets.into_iter().filter(|target| !is_clean(target, cli.time, cli.seed)).count();
     if found == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }

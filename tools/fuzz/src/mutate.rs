@@ -92,7 +92,7 @@ fn number_for(input: &mut Vec<u8>, number: Range<usize>, random: &mut Random) {
     let text = String::from_utf8_lossy(&input[number.clone()]).into_owned();
     let value: u128 = text.parse().unwrap_or(0);
     let new = match random.below(12) {
-        0 | 1 => (value + 1).to_string(),
+        0 | 1 => value.saturating_add(1).to_string(),
         2 | 3 => value.saturating_sub(1).to_string(),
         4 => "0".repeat(text.len()),
         5 => "9".repeat(text.len() + random.below(3)),
@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn any_input_can_be_changed_empty_ones_too() {
         let mut random = Random::new(3);
-        for start in [&b""[..], b"x", b"\n", b",", b"77", b"\xff\xff"] {
+        let largest = u128::MAX.to_string();
+        for start in [&b""[..], b"x", b"\n", b",", b"77", b"\xff\xff", largest.as_bytes()] {
             for _ in 0..2_000 {
                 let mut input = start.to_vec();
                 mutate(&mut input, b"", &[], &mut random);
