@@ -193,6 +193,15 @@ impl<'s> Scan<'_, 's> {
 
     #[inline(always)]
     fn ticker_body(&mut self, update_id: u64, out: &mut Decoded) -> Option<Event> {
+        let (mut venue_ns, mut transact_ns) = (Nanos(0), Nanos(0));
+        // Since 2026 USD-M has its times here.
+        let is_timed = self.futures && self.at.rest().starts_with(b",\"E\":");
+        if is_timed {
+            self.at.literal(b",\"E\":")?;
+            venue_ns = self.millis()?;
+            self.at.literal(b",\"T\":")?;
+            transact_ns = self.millis()?;
+        }
         self.at.literal(b",\"s\":\"")?;
         let index = self.instrument()?;
         self.pair()?;
@@ -204,12 +213,15 @@ impl<'s> Scan<'_, 's> {
         let ask_price = self.price(index)?;
         self.at.literal(b",\"A\":\"")?;
         let ask_qty = self.qty(index)?;
-        let (mut venue_ns, mut transact_ns) = (Nanos(0), Nanos(0));
-        if self.futures {
+        if self.futures && !is_timed {
             self.at.literal(b",\"T\":")?;
             transact_ns = self.millis()?;
             self.at.literal(b",\"E\":")?;
             venue_ns = self.millis()?;
+        }
+        if is_timed {
+            self.which_future()?;
+            self.pair()?;
         }
         self.end()?;
         out.instrument = self.formats.get(index)?.id;
@@ -297,7 +309,9 @@ impl<'s> Scan<'_, 's> {
         let trade_ns = self.millis()?;
         self.at.literal(b",\"m\":")?;
         let taker = u32::from(self.bool()?);
-        if !self.futures {
+        if self.futures {
+            self.which_future()?;
+        } else {
             self.at.literal(b",\"M\":")?;
             self.bool()?;
         }
@@ -326,10 +340,17 @@ impl<'s> Scan<'_, 's> {
         if self.futures && self.at.rest().starts_with(b",\"ps\":\"") {
             self.at.literal(b",\"ps\":\"")?;
             self.at.text()?;
-            if self.at.rest().starts_with(b",\"st\":") {
-                self.at.literal(b",\"st\":")?;
-                self.at.uint()?;
-            }
+            self.which_future()?;
+        }
+        Some(())
+    }
+
+    /// `st`, since 2026.
+    #[inline(always)]
+    fn which_future(&mut self) -> Option<()> {
+        if self.at.rest().starts_with(b",\"st\":") {
+            self.at.literal(b",\"st\":")?;
+            self.at.uint()?;
         }
         Some(())
     }
