@@ -414,7 +414,8 @@ fn what_a_killed_process_could_no_longer_say_is_no_difference() {
         rewrite(&cut, &lost, Lane::Strategy, |records| records.truncate(kept));
         let summary = verified(&lost);
         assert_eq!(summary["verified"]["until"], "where the process was cut off");
-        assert_eq!(summary["verified"]["records"]["strategy"], kept, "{summary}");
+        let same = summary["verified"]["records"]["strategy"].as_u64().unwrap();
+        assert!((kept as u64 - 1..=kept as u64).contains(&same), "{summary}");
         assert!(summary["verified"]["behind"].as_u64() > Some(100), "{summary}");
     }
 }
