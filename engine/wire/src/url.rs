@@ -48,6 +48,9 @@ impl Url {
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err(UrlError::Host);
+        }
         let usual = if is_secure { 443 } else { 80 };
         // An IPv6 address stands in brackets, with colons of its own.
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

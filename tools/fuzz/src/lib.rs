@@ -27,7 +27,10 @@ use targets::{
     indicators, instruments, journal, keys, lines, num, orders, played, recovery, stage, streams, venue,
     websocket, wire,
 };
-use words::*;
+use words::{
+    BINANCE, COMMANDS, CONFIG, EVENTS, HYPERLIQUID, INDICATORS, INSTRUMENTS, JOURNAL, KEYS, NUMBERS, ORDERS,
+    RECORDS, STREAMS, TIMES, URLS, VENUE,
+};
 
 /// A function that can be run on any bytes.
 #[derive(Clone, Copy)]

@@ -90,7 +90,7 @@ impl<T> Fused<T> {
                 return;
             }
             while !fuse.ordered.load(Ordering::Relaxed) {
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(1));
             }
         }
         match &fuse.then {
