@@ -31,7 +31,7 @@ pub struct JsonError {
 }
 
 /// What is wrong with a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JsonErrorKind {
     /// Not JSON.
     Syntax,
@@ -416,7 +416,11 @@ fn skip(frame: &[u8], at: usize, depth: u32) -> Result<usize, JsonError> {
 }
 
 const fn deeper(at: usize, depth: u32) -> Result<(), JsonError> {
-    if depth < DEPTH_MAX { Ok(()) } else { Err(JsonError { kind: JsonErrorKind::TooDeep, key: "", offset: at }) }
+    if depth < DEPTH_MAX {
+        Ok(())
+    } else {
+        Err(JsonError { kind: JsonErrorKind::TooDeep, key: "", offset: at })
+    }
 }
 
 /// Hands each member of the object at `at` to `member`: the key's text and place, and the value's place. Says where
