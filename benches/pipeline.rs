@@ -332,7 +332,7 @@ impl Bench {
         let setup = Setup {
             config: &self.config,
             table,
-            of_connection: &[InstrumentId(0)],
+            of_connection: &[vec![InstrumentId(0)]],
             subscriptions: &Subscriptions::new(),
             clock: &self.clock,
             control,

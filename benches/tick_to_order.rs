@@ -361,7 +361,7 @@ impl Bench {
             let setup = Setup {
                 config: &self.config,
                 table: &self.capture.table,
-                of_connection: &[InstrumentId(0)],
+                of_connection: &[vec![InstrumentId(0)]],
                 subscriptions: &Subscriptions::new(),
                 clock: &of_stages,
                 control: &control,

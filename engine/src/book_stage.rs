@@ -2,10 +2,11 @@
 //! whether the book can be trusted, and which slots of its top changed. It knows no venue.
 
 use crate::book::{Book, BookConfig, BookSide};
+use crate::counters::{Counter, Counters, CountersError, Desc, Unit};
 use crate::ids::InstrumentId;
 use crate::instrument::InstrumentTable;
 use crate::message::{
-    Body, BookChanged, Cell, Depth, Head, Kind, LEVELS_PER_CELL, Message, Ticker, book_state,
+    Body, BookChanged, Cell, Depth, Head, Kind, LEVELS_PER_CELL, Message, RENEWAL, Ticker, book_state,
 };
 use crate::num::Level;
 use crate::stage::{Sink, Stage};
@@ -91,6 +92,14 @@ struct Slot {
     top: [[Level; TOP_SLOTS]; 2],
     /// Slots of `top` that the message at hand changed.
     changed: [u32; 2],
+    counters: Option<SlotCounters>,
+}
+
+/// One instrument's touch and state in the counters file.
+struct SlotCounters {
+    bid: Counter,
+    ask: Counter,
+    state: Counter,
 }
 
 impl<T: BookTap> BookStage<T> {
@@ -111,9 +120,31 @@ impl<T: BookTap> BookStage<T> {
             ticker: Ticker::default(),
             top: [[Level::default(); TOP_SLOTS]; 2],
             changed: [0; 2],
+            counters: None,
         };
         let books = (0..instruments.len()).map(|_| slot()).collect();
         Self { books, tap, forwards_depth: false, report: BookReport::default(), done }
+    }
+
+    /// Publishes each instrument's touch and state. Err: the counters are full, or have them already.
+    pub fn counting(
+        mut self,
+        instruments: &InstrumentTable,
+        counters: &mut Counters,
+    ) -> Result<Self, CountersError> {
+        for (slot, instrument) in self.books.iter_mut().zip(instruments.iter()) {
+            let name = instrument.full_name();
+            let mut register = |desc: Desc<'_>| counters.register("book", &desc.on_instrument(&name));
+            let mut state =
+                register(Desc::reason("state", "Whether the book can be quoted on", &book_state::NAMES))?;
+            state.set(book_state::index(book_state::EMPTY) as u64);
+            slot.counters = Some(SlotCounters {
+                bid: register(Desc::gauge("bid", Unit::Ticks, "Best bid; 0: none"))?,
+                ask: register(Desc::gauge("ask", Unit::Ticks, "Best ask; 0: none"))?,
+                state,
+            });
+        }
+        Ok(self)
     }
 
     /// Passes the feed's own `Snapshot`, `Delta` and `Stale` on before what it says of the book: a paper exchange
@@ -217,8 +248,10 @@ impl Slot {
         let (bids, asks) = message.depth_levels(depth);
         self.book.load_snapshot(bids, asks);
         self.update_id = depth.last_id;
-        // Until an update follows it, a snapshot may be older than the market: not yet a book to quote on.
-        self.state = if depth.complete == 1 { 0 } else { book_state::EMPTY };
+        // Until an update follows it, a snapshot may be older than the market: not yet a book to quote on. One that
+        // renews a live book is where its stream is.
+        let is_proven = depth.complete == 1 || message.head.flags & RENEWAL != 0;
+        self.state = if is_proven { 0 } else { book_state::EMPTY };
         if depth.complete == 1 {
             report.updates += 1;
             report.levels += (bids.len() + asks.len()) as u64;
@@ -302,6 +335,12 @@ impl Slot {
         let from_ticker = self.ticker.update_id > self.update_id;
         let (bid, ask) =
             if from_ticker { (self.ticker.bid, self.ticker.ask) } else { (self.top[0][0], self.top[1][0]) };
+        if let Some(counters) = &mut self.counters {
+            let shown = |level: Level| if level.qty.0 == 0 { 0 } else { level.price.0 };
+            counters.bid.set_signed(shown(bid));
+            counters.ask.set_signed(shown(ask));
+            counters.state.set(book_state::index(self.state) as u64);
+        }
         let [bid_slots, ask_slots] = std::mem::take(&mut self.changed);
         let changed = BookChanged {
             bid,

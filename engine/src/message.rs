@@ -61,13 +61,16 @@ pub enum Kind {
 /// Set in [`Head::flags`] of the first message that a frame gave rise to: the one that its latency is taken from.
 pub const FIRST_OF_FRAME: u8 = 1;
 
+/// Set in [`Head::flags`] of a snapshot that renews a live book: the chain of updates goes on over it.
+pub const RENEWAL: u8 = 2;
+
 /// First cell of every message.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Head {
     /// What the message says: `Kind` as a number, read by [`Head::kind`].
     pub kind_code: u8,
-    /// [`FIRST_OF_FRAME`].
+    /// [`FIRST_OF_FRAME`], [`RENEWAL`].
     pub flags: u8,
     /// Body cells that follow.
     pub body_cells: u16,

@@ -186,6 +186,7 @@ impl StopReason {
 pub struct Control {
     stop: AtomicU8,
     interrupted: AtomicBool,
+    cancels_at_end: AtomicBool,
     orders_canceled: AtomicBool,
     detail: OnceLock<String>,
 }
@@ -238,6 +239,12 @@ impl Control {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// An orderly end cancels what is open too. Said before the threads start.
+    pub fn cancel_at_end(&self) {
+        // Relaxed: the threads are started after it.
+        self.cancels_at_end.store(true, Ordering::Relaxed);
     }
 
     /// The gateway says that nothing is open any more after a halt.
@@ -454,7 +461,7 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock, pulses: &
             pulse.beat(&report);
         }
     }
-    if control.stopped().is_some() {
+    if control.stopped().is_some() || control.cancels_at_end.load(Ordering::Relaxed) {
         // A stage that unwound is skipped by its node; the gateway behind it still cancels.
         let halted = catch_unwind(AssertUnwindSafe(|| chains.iter_mut().for_each(|chain| chain.halt())));
         if let Err(panic) = halted {

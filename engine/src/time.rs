@@ -159,9 +159,52 @@ impl StampClock {
     }
 }
 
+/// The time of inputs in a live process: the wall clock at its start, and from then on the CPU's counter. It never goes
+/// back, whatever happens to the machine's clock; the journal's anchors say how the two drift apart.
+#[derive(Clone, Debug)]
+pub struct WallClock {
+    counter: quanta::Clock,
+    start_ns: u64,
+    start_ticks: u64,
+}
+
+impl WallClock {
+    /// A clock that shows `wall` now.
+    #[must_use]
+    pub fn starting_at(wall: Nanos) -> Self {
+        let counter = quanta::Clock::new();
+        let start_ticks = counter.raw();
+        Self { counter, start_ns: wall.0, start_ticks }
+    }
+
+    /// Nanoseconds from an earlier reading of the counter until now.
+    #[inline]
+    #[must_use]
+    pub fn elapsed_ns(&self, since: Stamp) -> u64 {
+        self.counter.delta_as_nanos(since.0, self.counter.raw().max(since.0))
+    }
+
+    /// The time, and the counter's reading that it is made from.
+    #[inline]
+    #[must_use]
+    pub fn read(&self) -> (Nanos, Stamp) {
+        let ticks = self.counter.raw().max(self.start_ticks);
+        let elapsed_ns = self.counter.delta_as_nanos(self.start_ticks, ticks);
+        (Nanos(self.start_ns.saturating_add(elapsed_ns)), Stamp(ticks.max(1)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wall_clock_starts_where_it_is_told_and_goes_forward() {
+        let clock = WallClock::starting_at(Nanos(1_000_000_000_000));
+        let (first, second) = (clock.read(), clock.read());
+        assert!(first.0 >= Nanos(1_000_000_000_000) && second.0 >= first.0 && second.1.0 >= first.1.0);
+        assert!(second.0 < Nanos(1_001_000_000_000_000));
+    }
 
     #[test]
     fn times_print_as_utc() {

@@ -1,12 +1,15 @@
 //! The feed stage: frames in, numbered messages out. It journals each frame as it came, decodes it, keeps
 //! every depth stream in sequence, and turns silence into timer messages.
 
+use crate::arbiter::Arbiter;
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
+use crate::renewal::Merger;
 use crate::sync::{Sync, SyncCounts, SyncSink};
+use crate::watch::{Subscription, Watch};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
-use engine::ids::{ConnectionId, VenueId};
+use engine::ids::{ConnectionId, InstrumentId, VenueId};
 use engine::instrument::InstrumentTable;
-use engine::journal::schema::{FrameHead, RecordKind, StreamBreak};
+use engine::journal::schema::{ConnectionChange, FrameHead, RecordKind, StreamBreak};
 use engine::message::{Body, Cell, Depth, FIRST_OF_FRAME, Head, Kind, Message};
 use engine::runner::{Source, Step};
 use engine::stage::{Sink, Stamping};
@@ -21,6 +24,11 @@ pub trait FrameSource: Send {
     fn poll(&mut self) -> SourcePoll<'_>;
     /// Done with the frame that `poll` gave.
     fn consume(&mut self);
+    /// The instrument's book waits for a snapshot. Asked again while it does; a source that has no way to get
+    /// one does nothing.
+    fn want_snapshot(&mut self, _instrument: InstrumentId) {}
+    /// A stream of the connection is silent: it is to be opened anew.
+    fn reopen(&mut self, _connection: ConnectionId) {}
 }
 
 /// Whether a source has a frame.
@@ -33,6 +41,10 @@ pub enum SourcePoll<'a> {
     Timer(Nanos),
     /// None now.
     NotYet,
+    /// None now, and it is this time.
+    Time(Nanos),
+    /// A connection was opened (true) or lost (false) at this time.
+    Connection(ConnectionId, bool, Nanos),
     /// None any more.
     End,
 }
@@ -69,6 +81,9 @@ pub struct FeedConfig {
     pub timer_ns: Nanos,
     /// Memory for updates that wait for a snapshot, bytes per instrument.
     pub resync_buffer_bytes: usize,
+    /// A live book is renewed from a fresh snapshot after this long, so that the range it is known for follows the
+    /// price. Zero: never.
+    pub renew_ns: Nanos,
 }
 
 /// What the feed stage saw, sent when the stage ends.
@@ -90,6 +105,10 @@ pub struct FeedReport {
     pub timers: u64,
     /// Messages that a full ring refused.
     pub refused: u64,
+    /// Connections lost, and streams found silent.
+    pub lost: u64,
+    /// Messages that another connection had brought before.
+    pub copies: u64,
     /// Depth streams by instrument.
     pub sync: Vec<SyncCounts>,
 }
@@ -104,8 +123,12 @@ pub struct FeedStage<F, C: FeedCodec> {
     decoded: Box<Decoded>,
     streams: Vec<Stream>,
     config: FeedConfig,
+    watch: Watch,
+    merger: Merger,
     /// Time of the last message: timers count from it.
     last_ns: Nanos,
+    /// When silent streams were last looked for.
+    looked_ns: Nanos,
     log: StageLog,
     clock: StampClock,
     stopping: bool,
@@ -123,6 +146,11 @@ pub struct FeedStage<F, C: FeedCodec> {
 
 struct Stream {
     sync: Sync,
+    arbiter: Arbiter,
+    /// When the book was last asked to be renewed, or came to life.
+    renewed_ns: Nanos,
+    /// The connection whose end or silence leaves the book without its stream; the next step says so.
+    cut: Option<ConnectionId>,
     /// Number of the instrument's next message.
     seq: u32,
 }
@@ -139,7 +167,13 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
         clock: StampClock,
         done: SyncSender<FeedReport>,
     ) -> Self {
-        let stream = || Stream { sync: Sync::new(config.resync_buffer_bytes), seq: 0 };
+        let stream = || Stream {
+            sync: Sync::new(config.resync_buffer_bytes),
+            arbiter: Arbiter::default(),
+            renewed_ns: Nanos(0),
+            cut: None,
+            seq: 0,
+        };
         let report =
             FeedReport { first_errors: Vec::with_capacity(FIRST_ERRORS_MAX), ..FeedReport::default() };
         Self {
@@ -148,7 +182,10 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
             decoded: Box::default(),
             streams: (0..instruments.len()).map(|_| stream()).collect(),
             config,
+            watch: Watch::default(),
+            merger: Merger::new(config.renew_ns.0 > 0),
             last_ns: Nanos::default(),
+            looked_ns: Nanos::default(),
             log,
             clock,
             stopping: false,
@@ -173,6 +210,19 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
         &mut self.log
     }
 
+    /// Watches what was subscribed to: a silent stream's book is not trusted, and its connection is opened anew.
+    /// The first copy of each message counts: a pair of connections, or a session that moves to a new one, brings two.
+    #[must_use]
+    pub fn watching(mut self, subscriptions: Vec<Subscription>) -> Self {
+        for one in &subscriptions {
+            if let Some(stream) = self.streams.get_mut(one.instrument.index()) {
+                stream.arbiter = Arbiter::new(true);
+            }
+        }
+        self.watch = Watch::new(subscriptions);
+        self
+    }
+
     /// Publishes the stage's numbers. Err: the counters are full, or have them already.
     pub fn counting(mut self, counters: &mut Counters) -> Result<Self, CountersError> {
         self.counters = Some(FeedCounters::register(counters)?);
@@ -187,6 +237,8 @@ struct FeedCounters {
     general_decoder: Counter,
     clock_steps: Counter,
     timers: Counter,
+    lost: Counter,
+    copies: Counter,
 }
 
 impl FeedCounters {
@@ -198,6 +250,8 @@ impl FeedCounters {
             general_decoder: register("general_decoder", "Frames that no scanner knew")?,
             clock_steps: register("clock_steps", "Receive times that stepped back, or forward over an hour")?,
             timers: register("timers", "Timer messages sent")?,
+            lost: register("lost", "Connections lost, and streams found silent")?,
+            copies: register("copies", "Messages that another connection had brought before")?,
         })
     }
 
@@ -207,8 +261,13 @@ impl FeedCounters {
         self.general_decoder.set(report.general_decoder);
         self.clock_steps.set(report.clock_steps);
         self.timers.set(report.timers);
+        self.lost.set(report.lost);
+        self.copies.set(report.copies);
     }
 }
+
+/// Between two looks for silent streams and aged books.
+const LOOK_AFTER_NS: Nanos = Nanos(50_000_000);
 
 /// Frames between two publications of the counters.
 const PUBLISH_EVERY: u64 = 64;
@@ -219,6 +278,9 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             connections: &mut self.connections,
             decoded: &mut self.decoded,
             streams: &mut self.streams,
+            watch: &mut self.watch,
+            merger: &mut self.merger,
+            renew_ns: self.config.renew_ns,
             log: &mut self.log,
             report: &mut self.report,
             rest: &mut self.rest,
@@ -236,15 +298,37 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         if self.stopping {
             return end(out);
         }
+        if parts.cut_next(self.last_ns, out) {
+            return Step::Worked;
+        }
         let frame = match self.source.poll() {
             SourcePoll::Ready(frame) => frame,
             SourcePoll::Timer(at) => {
                 self.source.consume();
                 self.last_ns = at;
                 parts.time_passed(at, out);
+                parts.look_after(at, &mut self.looked_ns, &mut self.source);
                 return Step::Worked;
             }
             SourcePoll::NotYet => return Step::Idle,
+            SourcePoll::Time(now) => {
+                let next_ns = self.last_ns.plus(self.config.timer_ns);
+                if self.config.timer_ns.0 == 0 || now < next_ns {
+                    return Step::Idle;
+                }
+                // A thread that was held up has missed timers that nobody waits for any more.
+                self.last_ns =
+                    if self.last_ns.0 == 0 { now } else { next_ns.max(now.since(self.config.timer_ns)) };
+                parts.time_passed(self.last_ns, out);
+                parts.look_after(self.last_ns, &mut self.looked_ns, &mut self.source);
+                return Step::Worked;
+            }
+            SourcePoll::Connection(connection, is_open, now) => {
+                self.source.consume();
+                self.last_ns = self.last_ns.max(now);
+                parts.connection(connection, is_open, self.last_ns);
+                return Step::Worked;
+            }
             SourcePoll::End => {
                 self.stopping = true;
                 return end(out);
@@ -259,6 +343,7 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         if self.config.timer_ns.0 > 0 && self.last_ns.0 > 0 && timer_ns < frame.recv_ns {
             self.last_ns = timer_ns;
             parts.time_passed(timer_ns, out);
+            parts.look_after(timer_ns, &mut self.looked_ns, &mut self.source);
             return Step::Worked;
         }
         self.last_ns = frame.recv_ns;
@@ -268,8 +353,12 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         }
         // What was due earlier has waited since then: its latency begins there.
         let received = self.clock.before(self.clock.now(), frame.behind_ns);
-        parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
+        let unsynced = parts.take(&frame, received, &mut Stamping { out, clock: &self.clock, lap: 0 });
         self.source.consume();
+        if let Some(instrument) = unsynced {
+            self.source.want_snapshot(instrument);
+        }
+        parts.look_after(self.last_ns, &mut self.looked_ns, &mut self.source);
         if self.report.frames.is_multiple_of(PUBLISH_EVERY)
             && let Some(counters) = &mut self.counters
         {
@@ -297,6 +386,7 @@ impl<F, C: FeedCodec> Drop for FeedStage<F, C> {
             counters.set(&report);
         }
         report.sync = self.streams.iter().map(|stream| stream.sync.counts()).collect();
+        report.copies = self.streams.iter().map(|stream| stream.arbiter.copies()).sum();
         // The receiver is gone only when nobody wants the report.
         let _ = self.done.send(report);
     }
@@ -312,6 +402,9 @@ struct Parts<'a, C> {
     connections: &'a mut [Connection<C>],
     decoded: &'a mut Decoded,
     streams: &'a mut [Stream],
+    watch: &'a mut Watch,
+    merger: &'a mut Merger,
+    renew_ns: Nanos,
     log: &'a mut StageLog,
     report: &'a mut FeedReport,
     rest: &'a mut Option<Rest>,
@@ -336,9 +429,89 @@ impl<C: FeedCodec> Parts<'_, C> {
         self.report.refused += u64::from(!out.send(Message { head: &head, body: &[] }));
     }
 
-    /// Journals a frame, decodes it, and sends on what it says.
+    /// Time is `now`: finds silent streams, and books that are to be renewed.
     #[inline]
-    fn take<S: Sink>(&mut self, frame: &Frame<'_>, received: Stamp, out: &mut S) {
+    fn look_after(&mut self, now: Nanos, looked_ns: &mut Nanos, source: &mut impl FrameSource) {
+        let is_due = now.since(*looked_ns) >= LOOK_AFTER_NS;
+        if is_due && (self.renew_ns.0 > 0 || !self.watch.is_empty()) {
+            *looked_ns = now;
+            self.look_round(now, source);
+        }
+    }
+
+    fn look_round(&mut self, now: Nanos, source: &mut impl FrameSource) {
+        while let Some(silent) = self.watch.next_silent(now) {
+            self.report.lost += 1;
+            source.reopen(silent.connection);
+            self.leave(silent.connection, silent.instrument, silent.event);
+        }
+        if self.renew_ns.0 == 0 {
+            return;
+        }
+        for (instrument, stream) in (0..).map(InstrumentId).zip(&mut *self.streams) {
+            if stream.sync.is_live() && now.since(stream.renewed_ns) > self.renew_ns {
+                stream.renewed_ns = now;
+                stream.sync.renew();
+                source.want_snapshot(instrument);
+            }
+        }
+    }
+
+    /// A connection was opened or lost: an input of its own in the journal.
+    #[cold]
+    fn connection(&mut self, connection: ConnectionId, is_open: bool, now: Nanos) {
+        let head = Head { connection, recv_ns: now, ..Head::new(Kind::Stale) };
+        let body = ConnectionChange { connection: connection.0, is_open: u16::from(is_open), reserved: 0 };
+        self.log.record(RecordKind::Connection, &head, &body);
+        if is_open {
+            return self.watch.opened(connection, now);
+        }
+        self.report.lost += 1;
+        self.watch.lost(connection);
+        for instrument in
+            (0..self.streams.len()).filter_map(|index| u32::try_from(index).ok()).map(InstrumentId)
+        {
+            if self.watch.carries(connection, instrument, Event::Delta) {
+                self.leave(connection, instrument, Event::Delta);
+            }
+        }
+    }
+
+    /// A connection brings an instrument's event no more: its book is cut unless another one does.
+    fn leave(&mut self, connection: ConnectionId, instrument: InstrumentId, event: Event) {
+        if event == Event::Delta
+            && !self.watch.is_carried(instrument, event, connection)
+            && let Some(stream) = self.streams.get_mut(instrument.index())
+        {
+            stream.cut = Some(connection);
+        }
+    }
+
+    /// Says of one book that its stream is gone. False: of none.
+    #[inline]
+    fn cut_next<S: Sink>(&mut self, now: Nanos, out: &mut S) -> bool {
+        if self.watch.is_empty() {
+            return false;
+        }
+        for (instrument, stream) in (0..).map(InstrumentId).zip(&mut *self.streams) {
+            let Some(connection) = stream.cut.take() else { continue };
+            let Some(Connection { codec, venue }) = self.connections.get(connection.index()) else {
+                continue;
+            };
+            let head = Head { instrument, connection, venue: *venue, recv_ns: now, ..Head::new(Kind::Stale) };
+            let mut emitter = Emitter { out, codec, log: self.log, seq: &mut stream.seq, refused: 0 };
+            if stream.sync.cut(&head, &mut emitter) {
+                self.report.refused += emitter.refused;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Journals a frame, decodes it, and sends on what it says. Returns the instrument whose book waits for a
+    /// snapshot after it.
+    #[inline]
+    fn take<S: Sink>(&mut self, frame: &Frame<'_>, received: Stamp, out: &mut S) -> Option<InstrumentId> {
         self.report.frames += 1;
         self.report.clock_steps += u64::from(frame.clock_fault);
         let mut head = Head {
@@ -355,44 +528,62 @@ impl<C: FeedCodec> Parts<'_, C> {
             FrameHead { line: frame.line, connection: frame.connection.0, clockless, before_crc32c };
         let prefix: [u8; size_of::<FrameHead>()] = zerocopy::transmute!(frame_head);
         let bytes = frame.bytes.unwrap_or_default();
-        let Some(cause) = self.log.bytes(RecordKind::Frame, &head, prefix, bytes) else { return };
+        let cause = self.log.bytes(RecordKind::Frame, &head, prefix, bytes)?;
         *self.frame_crc32c = self.log.last_crc32c();
         head.cause = cause;
-        let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
+        let connection = self.connections.get_mut(head.connection.index())?;
         head.venue = connection.venue;
         let event = match frame.bytes.and_then(|bytes| connection.codec.decode(bytes, self.decoded)) {
             Ok(event) => event,
-            Err(error) => return self.refuse(&head, error),
+            Err(error) => {
+                self.refuse(&head, error);
+                return None;
+            }
         };
         self.report.events[event as usize] += 1;
         head.instrument = self.decoded.instrument;
-        let Some(stream) = self.streams.get_mut(head.instrument.index()) else { return };
+        self.watch.heard(head.connection, head.instrument, event, head.recv_ns);
+        let stream = self.streams.get_mut(head.instrument.index())?;
         let codec = &connection.codec;
         let mut emitter = Emitter { out, codec, log: self.log, seq: &mut stream.seq, refused: 0 };
+        let mut unsynced = None;
         match event {
             Event::Delta => {
                 let depth = *self.decoded.depth.depth();
                 stream.sync.on_delta(&head, &depth, self.decoded.depth.body(), &mut emitter);
+                unsynced = (!stream.sync.is_live()).then_some(head.instrument);
             }
             Event::Snapshot => {
                 let depth = *self.decoded.depth.depth();
-                stream.sync.on_snapshot(&head, &depth, self.decoded.depth.body(), &mut emitter);
+                stream.sync.on_snapshot(&head, &depth, self.decoded.depth.body(), self.merger, &mut emitter);
                 *self.rest = stream.sync.is_behind().then_some(Rest::Updates { head });
+                stream.renewed_ns = head.recv_ns;
             }
-            Event::Ticker => emitter.emit(Kind::Ticker, &head, self.decoded.ticker.cells()),
+            Event::Ticker => {
+                if stream.arbiter.ticker(&self.decoded.ticker) {
+                    emitter.emit(Kind::Ticker, &head, self.decoded.ticker.cells());
+                }
+            }
             Event::Trades => {
-                if let Some(trade) = self.decoded.trades.first() {
+                if let Some(trade) = self.decoded.trades.first()
+                    && stream.arbiter.trade(trade)
+                {
                     emitter.emit(Kind::Trade, &head, trade.cells());
                 }
                 let more = self.decoded.trades.len() > 1;
                 let head = Head { flags: head.flags & !FIRST_OF_FRAME, ..head };
                 *self.rest = more.then_some(Rest::Trades { head, next: 1 });
             }
-            Event::MarkPrice => emitter.emit(Kind::MarkPrice, &head, self.decoded.mark_price.cells()),
+            Event::MarkPrice => {
+                if stream.arbiter.mark_price(&self.decoded.mark_price) {
+                    emitter.emit(Kind::MarkPrice, &head, self.decoded.mark_price.cells());
+                }
+            }
             Event::Kline => emitter.emit(Kind::Kline, &head, self.decoded.kline.cells()),
             Event::Other => {}
         }
         self.report.refused += emitter.refused;
+        unsynced
     }
 
     /// Sends the next message of the last frame.
@@ -409,7 +600,9 @@ impl<C: FeedCodec> Parts<'_, C> {
                 *self.rest = stream.sync.is_behind().then_some(rest);
             }
             Rest::Trades { next, .. } => {
-                if let Some(trade) = self.decoded.trades.get(next) {
+                if let Some(trade) = self.decoded.trades.get(next)
+                    && stream.arbiter.trade(trade)
+                {
                     emitter.emit(Kind::Trade, &head, trade.cells());
                 }
                 let more = next + 1 < self.decoded.trades.len();

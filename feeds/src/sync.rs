@@ -11,9 +11,14 @@
 //!
 //! While waiting, updates are kept in a bounded buffer; the snapshot replays those that it does not hold yet.
 //! A snapshot that leaves a hole before the first kept update is a gap like any other: one break is one gap.
+//!
+//! A live book is renewed from a snapshot that is on its way: updates are applied and kept meanwhile, and those
+//! that the snapshot does not hold are merged into it (`renewal`), so that one message renews the book. A stream whose connection is lost, or that falls silent, is
+//! cut: stale like a gap, and counted apart.
 
 use crate::codec::{Chain, SyncState};
-use engine::message::{Cell, Depth, FIRST_OF_FRAME, Head, Kind};
+use crate::renewal::Merger;
+use engine::message::{Cell, Depth, FIRST_OF_FRAME, Head, Kind, RENEWAL};
 use zerocopy::FromZeros;
 
 /// What became of an instrument's depth messages. Every delta ends in exactly one of `applied`, `dropped_unsynced`,
@@ -24,8 +29,12 @@ pub struct SyncCounts {
     pub applied: u64,
     /// Transitions into stale by sequence.
     pub gaps: u64,
-    /// Completed returns to a valid book after a gap.
+    /// Transitions into stale because the stream's connection was lost or it fell silent.
+    pub cuts: u64,
+    /// Completed returns to a valid book after a gap or a cut.
     pub resyncs: u64,
+    /// Live books that were renewed from a later snapshot.
+    pub renewals: u64,
     /// Deltas that arrived without a book to apply them to and were never applied.
     pub dropped_unsynced: u64,
     /// Deltas that the book held already.
@@ -50,8 +59,10 @@ pub trait SyncSink {
 pub struct Sync {
     state: SyncState,
     live: bool,
-    /// A gap was reported and not yet healed.
+    /// A gap or a cut was reported and not yet healed.
     broken: bool,
+    /// The book is live, and updates are kept for a snapshot that is to renew it.
+    renewing: bool,
     /// Head of the snapshot in force.
     snapshot: Head,
     /// Time of the last whole book, for venues that send nothing else.
@@ -68,6 +79,7 @@ impl Sync {
             state: SyncState::default(),
             live: false,
             broken: false,
+            renewing: false,
             snapshot: Head::new(Kind::Snapshot),
             whole_book_ns: 0,
             waiting: Buffer::new(buffer_bytes / size_of::<Cell>()),
@@ -78,7 +90,8 @@ impl Sync {
     /// The counts so far; what still waits in the buffer counts as dropped.
     #[must_use]
     pub fn counts(&self) -> SyncCounts {
-        let dropped_unsynced = self.counts.dropped_unsynced + self.waiting.messages;
+        let waiting = if self.renewing { 0 } else { self.waiting.messages };
+        let dropped_unsynced = self.counts.dropped_unsynced + waiting;
         SyncCounts { dropped_unsynced, ..self.counts }
     }
 
@@ -92,17 +105,60 @@ impl Sync {
     #[inline]
     pub fn on_delta(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
         if self.live {
+            if self.renewing {
+                // What does not fit pushes the oldest out, and the snapshot will not reach back to the rest.
+                let _ = self.waiting.push(head, body);
+            }
             self.follow(head, depth, body, sink);
         } else {
             self.keep(head, body);
         }
     }
 
+    /// A snapshot is on its way that is to renew a live book: from now on updates are kept for it too.
+    pub fn renew(&mut self) {
+        if self.live && !self.renewing {
+            self.renewing = true;
+            self.waiting.clear();
+        }
+    }
+
+    /// The stream's connection was lost, or it fell silent: what the book holds is not the market any more.
+    /// Returns whether it was live.
+    pub fn cut(&mut self, head: &Head, sink: &mut impl SyncSink) -> bool {
+        if !self.live {
+            return false;
+        }
+        self.leave_live();
+        self.broken = true;
+        self.counts.cuts += 1;
+        sink.broke(head, self.state.last_id, &Depth::default());
+        sink.emit(Kind::Stale, head, &[]);
+        true
+    }
+
+    fn leave_live(&mut self) {
+        self.live = false;
+        if std::mem::take(&mut self.renewing) {
+            self.waiting.clear();
+        }
+    }
+
     /// A snapshot arrived. Kept updates are replayed on it by `catch_up`, one at a time.
-    pub fn on_snapshot(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
+    pub fn on_snapshot(
+        &mut self,
+        head: &Head,
+        depth: &Depth,
+        body: &[Cell],
+        merger: &mut Merger,
+        sink: &mut impl SyncSink,
+    ) {
         if depth.complete == 1 {
             self.on_whole_book(head, depth, body, sink);
             return;
+        }
+        if self.live && std::mem::take(&mut self.renewing) {
+            return self.on_renewal(head, depth, body, merger, sink);
         }
         if self.live && depth.last_id < self.state.last_id {
             self.counts.snapshots_ignored += 1;
@@ -116,12 +172,62 @@ impl Sync {
         sink.emit(Kind::Snapshot, head, body);
     }
 
+    /// The snapshot that a live book is to be renewed from: taken when the kept updates reach back to it.
+    fn on_renewal(
+        &mut self,
+        head: &Head,
+        depth: &Depth,
+        body: &[Cell],
+        merger: &mut Merger,
+        sink: &mut impl SyncSink,
+    ) {
+        let fresh = SyncState { snapshot_id: depth.last_id, last_id: depth.last_id, first_applied: false };
+        let head = Head { flags: head.flags | RENEWAL, ..*head };
+        if depth.last_id > self.state.last_id {
+            // It is ahead of the stream: it holds all that came, and the next update must reach back to it.
+            self.waiting.clear();
+            self.state = fresh;
+            self.counts.renewals += 1;
+            sink.emit(Kind::Snapshot, &head, body);
+            return;
+        }
+        // With the snapshot exactly where the stream is, none of the kept ones is later.
+        let mut reaches = depth.last_id == self.state.last_id;
+        if reaches {
+            self.waiting.clear();
+        }
+        let mut fits = merger.begin(depth, body);
+        while let Some((_, kept)) = self.waiting.pop() {
+            let Some(update) = depth_of(kept) else { continue };
+            if !reaches {
+                match sink.chain(&fresh, &update) {
+                    Chain::Stale => continue, // the snapshot holds it
+                    Chain::Apply => reaches = true,
+                    Chain::Gap => fits = false,
+                }
+            }
+            if !fits {
+                break;
+            }
+            merger.apply(&update, kept);
+        }
+        self.waiting.clear();
+        let merged = if fits && reaches { merger.finish() } else { None };
+        let Some((_, body)) = merged else {
+            self.counts.snapshots_ignored += 1;
+            return;
+        };
+        // The chain goes on: the merged snapshot is exactly where the stream is.
+        self.counts.renewals += 1;
+        sink.emit(Kind::Snapshot, &head, body);
+    }
+
     /// Whether kept updates wait to be replayed on a snapshot. Until there is none, `catch_up` comes before
     /// anything else that arrives.
     #[inline]
     #[must_use]
     pub const fn is_behind(&self) -> bool {
-        self.live && !self.waiting.is_empty()
+        self.live && !self.renewing && !self.waiting.is_empty()
     }
 
     /// Replays one kept update.
@@ -167,7 +273,7 @@ impl Sync {
             Chain::Stale if self.state.first_applied => self.counts.duplicates += 1,
             Chain::Stale => self.counts.dropped_unsynced += 1,
             Chain::Gap => {
-                self.live = false;
+                self.leave_live();
                 self.keep(head, body);
                 self.break_off(head, depth, sink);
             }
@@ -264,6 +370,10 @@ impl Buffer {
         Some((head, &self.cells[self.popped + 1..self.start]))
     }
 
+    const fn clear(&mut self) {
+        (self.start, self.end, self.messages) = (0, 0, 0);
+    }
+
     /// Puts the message popped last back; nothing was pushed since.
     fn unpop(&mut self) {
         self.start = self.popped;
@@ -316,7 +426,7 @@ mod tests {
 
     fn snapshot(sync: &mut Sync, log: &mut Log, line: u32, id: u64) {
         let depth = Depth { first_id: id, last_id: id, ..Depth::default() };
-        sync.on_snapshot(&head(line), &depth, depth.cells(), log);
+        sync.on_snapshot(&head(line), &depth, depth.cells(), &mut Merger::new(true), log);
         while sync.is_behind() {
             sync.catch_up(log);
         }
@@ -402,6 +512,57 @@ mod tests {
         assert_eq!(sync.counts(), SyncCounts { dropped_unsynced: 2, ..SyncCounts::default() });
         delta(&mut sync, &mut log, 4, 20, 90, 110);
         assert_eq!(sync.counts().applied, 1);
+    }
+
+    #[test]
+    fn a_live_book_is_renewed_by_one_message_of_a_snapshot_and_the_updates_after_it() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 15);
+        delta(&mut sync, &mut log, 2, 10, 11, 20);
+        sync.renew();
+        delta(&mut sync, &mut log, 3, 20, 21, 30);
+        delta(&mut sync, &mut log, 4, 30, 31, 40);
+        delta(&mut sync, &mut log, 5, 40, 41, 50);
+        log.lines.clear();
+        snapshot(&mut sync, &mut log, 6, 38);
+        delta(&mut sync, &mut log, 7, 50, 51, 60);
+        let expected = ["Snapshot 50 line 6 at 60", "Delta 60 line 7 at 70"];
+        assert_eq!(log.lines, expected, "one message, where the stream is");
+        assert_eq!(sync.counts(), SyncCounts { applied: 5, renewals: 1, ..SyncCounts::default() });
+    }
+
+    #[test]
+    fn a_renewal_that_does_not_reach_the_kept_updates_leaves_the_book_as_it_is() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 15);
+        delta(&mut sync, &mut log, 2, 10, 11, 20);
+        sync.renew();
+        delta(&mut sync, &mut log, 3, 20, 31, 40);
+        log.lines.clear();
+        snapshot(&mut sync, &mut log, 4, 25); // before the first update kept
+        sync.renew();
+        snapshot(&mut sync, &mut log, 5, 30); // older than the book, and nothing kept
+        sync.renew();
+        snapshot(&mut sync, &mut log, 6, 40); // exactly where it is
+        delta(&mut sync, &mut log, 7, 40, 51, 60);
+        assert_eq!(log.lines, ["Snapshot 40 line 6 at 60", "Delta 60 line 7 at 70"]);
+        let expected = SyncCounts { applied: 3, snapshots_ignored: 2, renewals: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+    }
+
+    #[test]
+    fn a_cut_is_stale_until_a_snapshot_and_is_no_gap() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 15);
+        delta(&mut sync, &mut log, 2, 10, 11, 20);
+        sync.renew();
+        delta(&mut sync, &mut log, 3, 20, 21, 30);
+        assert!(sync.cut(&head(4), &mut log) && !sync.cut(&head(4), &mut log));
+        delta(&mut sync, &mut log, 5, 70, 71, 80);
+        snapshot(&mut sync, &mut log, 6, 75);
+        let expected = SyncCounts { applied: 3, cuts: 1, resyncs: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+        assert_eq!(log.lines[3..5], ["broke 30 -> 0", "Stale 0 line 4 at 40"]);
     }
 
     #[test]

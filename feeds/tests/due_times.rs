@@ -77,7 +77,7 @@ fn the_time_that_a_frame_was_due_before_it_was_taken_is_part_of_its_latency() {
     table.add(instrument);
     let clock = StampClock::on();
     let source = Late { behind_ns: vec![200_000_000, 900_000_000], given: 0 };
-    let config = FeedConfig { timer_ns: Nanos(0), resync_buffer_bytes: 1 << 16 };
+    let config = FeedConfig { timer_ns: Nanos(0), resync_buffer_bytes: 1 << 16, renew_ns: Nanos(0) };
     let log = StageLog::new(Writer::off(Lane::Feed), Arc::new(Control::default()), 0);
     let connections = vec![Connection { codec, venue: VenueId(0) }];
     let (done, _report) = sync_channel(1);

@@ -40,6 +40,8 @@ pub enum RecordKind {
     StreamStale = 13,
     /// Feed: an instrument's stream continues from a snapshot. Body: [`StreamBreak`] with `expected` = the snapshot's id.
     StreamResync = 14,
+    /// Feed: a connection was opened or lost; `recv_ns` is the time. Body: [`ConnectionChange`].
+    Connection = 15,
     /// A stage with several inputs: it took `count` inputs in a row from `input`. Body: [`Took`].
     Took = 20,
     /// Strategy: the quotes it wants. Body: [`Quotes`](crate::message::Quotes), the cells in use.
@@ -82,7 +84,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -96,6 +98,7 @@ impl RecordKind {
         Self::Timer,
         Self::StreamStale,
         Self::StreamResync,
+        Self::Connection,
         Self::Took,
         Self::Target,
         Self::Command,
@@ -138,6 +141,7 @@ impl RecordKind {
             Self::Timer => "timer",
             Self::StreamStale => "stale",
             Self::StreamResync => "resync",
+            Self::Connection => "connection",
             Self::Took => "took",
             Self::Target => "target",
             Self::Command => "command",
@@ -194,6 +198,18 @@ pub struct StreamBreak {
     pub first_id: u64,
     /// Last update id of the message that came.
     pub last_id: u64,
+}
+
+/// Body of `Connection`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ConnectionChange {
+    /// The connection, by its place in the run's list.
+    pub connection: u16,
+    /// 1: opened; 0: lost.
+    pub is_open: u16,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Body of `Took`.

@@ -46,20 +46,35 @@ pub mod book_state {
     /// Book and best-quote ticker disagreed at the same update id.
     pub const DISAGREES: u32 = 64;
 
+    /// What the lowest bit set says, for people, from `valid` for none; [`index`] finds a state's.
+    pub const NAMES: [&str; 9] = [
+        "valid",
+        "no snapshot",
+        "stale",
+        "crossed",
+        "one-sided",
+        "beyond snapshot",
+        "truncated near the touch",
+        "book and ticker disagree",
+        "unknown",
+    ];
+
+    /// The place in [`NAMES`] of a state.
+    #[inline]
+    #[must_use]
+    pub const fn index(state: u32) -> usize {
+        let first = state.trailing_zeros() as usize + 1;
+        match state {
+            0 => 0,
+            _ if first < NAMES.len() => first,
+            _ => NAMES.len() - 1,
+        }
+    }
+
     /// The name of the lowest bit set, for people; `valid` for 0.
     #[must_use]
     pub const fn name(state: u32) -> &'static str {
-        match state & state.wrapping_neg() {
-            0 => "valid",
-            EMPTY => "no snapshot",
-            STALE => "stale",
-            CROSSED => "crossed",
-            ONE_SIDED => "one-sided",
-            BEYOND_SNAPSHOT => "beyond snapshot",
-            TRUNCATED => "truncated near the touch",
-            DISAGREES => "book and ticker disagree",
-            _ => "unknown",
-        }
+        NAMES[index(state)]
     }
 }
 

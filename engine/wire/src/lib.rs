@@ -21,4 +21,5 @@ pub mod session;
 pub mod sign;
 pub mod symbols;
 pub mod tls;
+pub mod url;
 pub mod ws;

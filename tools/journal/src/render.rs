@@ -6,8 +6,8 @@ use std::fmt::Write;
 use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    CarriedBody, ClockAnchor, FrameHead, GateRefusal, OpeningBody, OrderBody, OrderStamps, ParamChange,
-    RecordKind, Stamps, StreamBreak, Took, Touch,
+    CarriedBody, ClockAnchor, ConnectionChange, FrameHead, GateRefusal, OpeningBody, OrderBody, OrderStamps,
+    ParamChange, RecordKind, Stamps, StreamBreak, Took, Touch,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, book_state, i128_of};
@@ -123,6 +123,11 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             let ids = StreamBreak::read_from_bytes(bytes).ok()?;
             let had = if kind == RecordKind::StreamStale { "had" } else { "snapshot" };
             fields([(had, ids.expected.into()), ("first", ids.first_id.into()), ("last", ids.last_id.into())])
+        }
+        RecordKind::Connection => {
+            let change = ConnectionChange::read_from_bytes(bytes).ok()?;
+            let state = if change.is_open == 1 { "opened" } else { "lost" };
+            fields([("connection", change.connection.to_string().into()), ("state", state.into())])
         }
         RecordKind::Took => {
             let took = Took::read_from_bytes(bytes).ok()?;

@@ -1,6 +1,7 @@
 //! The configuration of a run: one TOML file, checked before anything starts, unknown keys refused.
 
 use crate::doctor::HostRequirements;
+use crate::live::config::{LiveConfig, LiveTable, VenueTable};
 use engine::book::BookConfig;
 use engine::fees::{FeeRates, FeesConfig};
 use engine::journal::Durability;
@@ -38,6 +39,10 @@ struct File {
     journal: JournalTable,
     /// What the host must be like; see `doctor`.
     host: Option<HostRequirements>,
+    /// A live run; see `run`.
+    live: Option<LiveTable>,
+    #[serde(default)]
+    venue: Vec<VenueTable>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -127,6 +132,8 @@ pub struct Config {
     pub durability: Durability,
     /// What the host must be like.
     pub host: Option<HostRequirements>,
+    /// What a live run connects to; None: the file is none of a live run.
+    pub live: Option<LiveConfig>,
 }
 
 /// What is wrong with a configuration, with its file.
@@ -198,6 +205,11 @@ impl Config {
                 return Err(at("journal", "durability.msync_ms must be in 1..=60000"));
             }
         };
+        let live = match &file.live {
+            Some(live) => Some(LiveConfig::check(live, &file.venue).map_err(&fail)?),
+            None if file.venue.is_empty() => None,
+            None => return Err(fail("[[venue]] is of a live run, and there is no [live]".into())),
+        };
         Ok(Self {
             limits,
             fees,
@@ -207,6 +219,7 @@ impl Config {
             feed: FeedConfig {
                 timer_ns: Nanos::from_ms(file.feed.timer_ms),
                 resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
+                renew_ns: live.as_ref().map_or(Nanos(0), |live| live.renew),
             },
             book,
             stall_after: Duration::from_millis(file.run.stall_ms),
@@ -215,6 +228,7 @@ impl Config {
             segment_bytes: mib("segment_mib", file.journal.segment_mib)?,
             durability,
             host: file.host,
+            live,
             name,
             text,
         })

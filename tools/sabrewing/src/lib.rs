@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 mod executions;
 mod indicators;
+pub mod live;
 pub mod pipeline;
 mod replay;
 mod run;
@@ -32,7 +33,17 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     Ctl(ctl::CtlArgs),
     Doctor(doctor::DoctorArgs),
+    Run(live::run::RunArgs),
+    Check(live::check::CheckArgs),
     Indicators(indicators::IndicatorsArgs),
+    /// Serves the simulated venue; `sabrewing venue-sim --help` says how.
+    #[cfg(feature = "venue-sim")]
+    #[command(disable_help_flag = true)]
+    VenueSim {
+        /// Its own arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        args: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Runs the command that the process was started with.
@@ -43,6 +54,10 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Run(args) => live::run::run(&args),
+        Command::Check(args) => live::check::run(&args),
         Command::Indicators(args) => indicators::run(&args),
+        #[cfg(feature = "venue-sim")]
+        Command::VenueSim { args } => venue_sim::main(std::iter::once("venue-sim".into()).chain(args)),
     }
 }

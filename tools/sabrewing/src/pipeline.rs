@@ -96,8 +96,8 @@ pub struct Setup<'a> {
     pub config: &'a Config,
     /// The instruments of the run.
     pub table: &'a InstrumentTable,
-    /// The instrument that each connection carries.
-    pub of_connection: &'a [InstrumentId],
+    /// The instruments that each connection carries, at least one.
+    pub of_connection: &'a [Vec<InstrumentId>],
     /// What the signal stage computes besides what strategies declare.
     pub subscriptions: &'a Subscriptions,
     /// What latency is measured with.
@@ -155,10 +155,11 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     recovered: Option<&Recovered>,
 ) -> Result<Assembled<F, T, X>, String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
-    let connection = |id: &InstrumentId| {
-        let instrument = table.get(*id)?;
-        let codec = AnyCodec::new(&instrument.venue, &[(*id, instrument)])?;
-        Some(Connection { codec, venue: instrument.venue_id })
+    let connection = |ids: &Vec<InstrumentId>| {
+        let carried: Vec<_> = ids.iter().filter_map(|id| Some((*id, table.get(*id)?))).collect();
+        let (_, first) = carried.first()?;
+        let codec = AnyCodec::new(&first.venue, &carried)?;
+        Some(Connection { codec, venue: first.venue_id })
     };
     let connections = of_connection.iter().map(connection).collect::<Option<Vec<_>>>();
     let connections = connections.ok_or("a venue without a decoder")?;
@@ -191,7 +192,7 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     if let Some(recovered) = recovered {
         manager.resume(recovered).map_err(|error| error.to_string())?;
     }
-    let books = BookStage::new(table, config.book, tap, book_tx);
+    let books = BookStage::new(table, config.book, tap, book_tx).counting(table, counters).map_err(full)?;
     let stages = Stages {
         feed: FeedStage::new(source, connections, table, config.feed, feed_log, clock.clone(), feed_tx)
             .counting(counters)

@@ -4,21 +4,23 @@
 use crate::commands::CommandDesk;
 use crate::config::{Config, PlacementChoice};
 use crate::decisions::{self, hex};
-use crate::pipeline::{Setup, assemble, build};
+use crate::pipeline::{Party, Setup, assemble_with, build, paper_venue};
 use crate::replay::summary::{self, ConfigSummary, StageReports, Summary};
 use crate::replay::verify::{Check, Checked, Steps};
 use crate::run_files::{RunFacts, RunFiles, wall_now};
 use crate::wiring::Wiring;
 use engine::book_stage::BookTap;
 use engine::commands::{CommandInput, KillLatch};
-use engine::counters::{Counter, Desc, Snapshot, Unit};
+use engine::counters::{Counter, Counters, Desc, Snapshot, Unit};
 use engine::ids::InstrumentId;
 use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
 use engine::runner::{self, Control, StopReason};
-use engine::time::StampClock;
+use engine::time::{Nanos, StampClock};
 use engine::watchdog::{Found, Loss};
 use feeds::stage::{FeedReport, FrameSource};
+use feeds::watch::Subscription;
+use gateway::client_order_id::ClientOrderIds;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -37,7 +39,7 @@ pub(crate) struct Run<'a> {
     config: &'a Config,
     table: &'a InstrumentTable,
     placement: &'a Placement,
-    of_connection: &'a [InstrumentId],
+    of_connection: &'a [Vec<InstrumentId>],
     journal: Option<&'a Path>,
     progress: Progress<'a>,
     clock: StampClock,
@@ -46,6 +48,9 @@ pub(crate) struct Run<'a> {
     files: RunFiles,
     desk: Option<CommandDesk>,
     commands: CommandInput,
+    ids: ClientOrderIds,
+    /// It ends in order after this time.
+    end_after: Option<Duration>,
 }
 
 /// What looks at the running stages.
@@ -58,6 +63,8 @@ pub(crate) struct Attached<T> {
     pub(crate) signals: Option<(InstrumentId, Box<dyn SignalTap>)>,
     /// The feed stage marks the end of every so many lines; 0: of none.
     pub(crate) mark_every: u32,
+    /// What was subscribed to; empty: the frames are a recording's.
+    pub(crate) watched: Vec<Subscription>,
 }
 
 /// A recorded run that is repeated.
@@ -97,13 +104,16 @@ impl<'a> Run<'a> {
     pub(crate) fn new(
         config: &'a Config,
         table: &'a InstrumentTable,
-        (placement, of_connection): (&'a Placement, &'a [InstrumentId]),
+        (placement, of_connection): (&'a Placement, &'a [Vec<InstrumentId>]),
         journal: Option<&'a Path>,
         facts: RunFacts,
         progress: Progress<'a>,
     ) -> Result<Self, Refused> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // The second one ends at once: the first is set already when it comes.
+            let at_once = signal_hook::flag::register_conditional_shutdown;
+            at_once(signal, 3, Arc::clone(&interrupted)).map_err(usage)?;
             signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(usage)?;
         }
         refuse_killed(journal)?;
@@ -127,7 +137,24 @@ impl<'a> Run<'a> {
             files,
             desk,
             commands,
+            ids: facts.ids,
+            end_after: None,
         })
+    }
+
+    /// Ends the run in order, as a signal would, after this time.
+    pub(crate) fn end_after(&mut self, length: Option<Nanos>) {
+        self.end_after = length.map(|length| Duration::from_nanos(length.0));
+    }
+
+    /// Cancels what is open at an orderly end too.
+    pub(crate) fn cancel_at_end(&self) {
+        self.control.cancel_at_end();
+    }
+
+    /// The run's counters, for a source that has some.
+    pub(crate) const fn counters(&mut self) -> &mut Counters {
+        self.files.counters_mut()
     }
 
     /// Runs the stages over `source` until it or the run ends. Err: they could not be put together or started; a
@@ -140,13 +167,15 @@ impl<'a> Run<'a> {
         on_stall: OnStall,
     ) -> Result<Ended, Refused> {
         let Self { config, table, placement, of_connection, journal, progress, .. } = self;
-        let Self { clock, control, interrupted, mut files, desk, commands, .. } = self;
+        let Self { clock, control, interrupted, mut files, desk, commands, ids, end_after, .. } = self;
         let (parted_tx, parted) = sync_channel(1);
         let setup = Setup { config, table, of_connection, subscriptions, clock: &clock, control: &control };
         let (threads, ended, listing) = {
             let (counters, writer) = files.split();
+            let party = Party { exchange: paper_venue(config, table).map_err(usage)?, ids };
             let (mut stages, ended) =
-                assemble(&setup, source, attached.books, counters, writer).map_err(usage)?;
+                assemble_with(&setup, source, attached.books, counters, writer, party, None)
+                    .map_err(usage)?;
             let mut check = None;
             match attached.repeated {
                 Some(Repeated { steps, check: with, gateway_heads }) => {
@@ -159,6 +188,9 @@ impl<'a> Run<'a> {
             let copies = stages.copies(check.is_some());
             let listing = decisions::list(copies, check, Arc::clone(&control)).map_err(usage)?;
             stages.feed.mark_every(attached.mark_every);
+            if !attached.watched.is_empty() {
+                stages.feed = stages.feed.watching(attached.watched);
+            }
             if let Some((instrument, tap)) = attached.signals {
                 stages.signal.tap(instrument, tap);
             }
@@ -168,7 +200,7 @@ impl<'a> Run<'a> {
         files.wait_prepared().map_err(usage)?;
         let stalls = files.counters_mut().register("runner", &STALLS).map_err(usage)?;
         let started = Instant::now(); // the first byte is read after this, when the feed stage asks for it
-        let watch = Watch { stalls, stops: on_stall == OnStall::Stop };
+        let watch = Watch { stalls, stops: on_stall == OnStall::Stop, end_after };
         let mut supervisor = Supervisor::new(&mut files, desk, &control, &interrupted, progress, watch);
         let threads =
             runner::run_watched(threads, &control, config.stall_after, |found| supervisor.tick(found))
@@ -176,7 +208,7 @@ impl<'a> Run<'a> {
         let (anonymous_bytes, stalls) = supervisor.finish();
         if threads.iter().any(|thread| thread.is_lost) {
             let how = stop_text(&control).unwrap_or_default();
-            files.abandon(&how);
+            files.abandon(&format!("{STOPPED}{how}"));
             return Err(Refused(3, how));
         }
         // With its last turn a thread has committed its last record.
@@ -281,12 +313,19 @@ pub(crate) enum Show {
     Terminal,
     /// A line each time, for whoever reads stderr.
     Lines,
+    /// A page each time, over the whole terminal.
+    Screen,
 }
 
 impl Show {
     /// On stderr where that is a terminal, and not where a program reads.
     pub(crate) fn unless(json: bool) -> Self {
         if std::io::stderr().is_terminal() && !json { Self::Terminal } else { Self::Nothing }
+    }
+
+    /// A page on a terminal, lines in a pipe.
+    pub(crate) fn screen() -> Self {
+        if std::io::stderr().is_terminal() { Self::Screen } else { Self::Lines }
     }
 }
 
@@ -381,11 +420,13 @@ fn stop_text(control: &Control) -> Option<String> {
 const STALLS: Desc<'_> =
     Desc::counter("stalls", Unit::Count, "Times that a thread made no turn for longer than stall_ms");
 
-/// What is done about threads.
+/// What is done about threads, and about time.
 struct Watch {
     stalls: Counter,
     /// Whether a stall stops trading.
     stops: bool,
+    /// The run ends in order after this time.
+    end_after: Option<Duration>,
 }
 
 /// What the main thread does while the stages run: signals, threads, clock anchors, progress, memory.
@@ -434,7 +475,8 @@ impl<'a> Supervisor<'a> {
         for found in found {
             self.missed(found);
         }
-        if self.interrupted.load(Ordering::Relaxed) {
+        let is_over = self.watch.end_after.is_some_and(|length| self.started.elapsed() >= length);
+        if is_over || self.interrupted.load(Ordering::Relaxed) {
             self.control.interrupt();
         }
         if let Some(desk) = &mut self.desk {
@@ -448,7 +490,7 @@ impl<'a> Supervisor<'a> {
         let due = match self.progress.to {
             Show::Nothing => false,
             Show::Terminal => self.started.elapsed().as_secs() >= 2,
-            Show::Lines => true,
+            Show::Lines | Show::Screen => true,
         };
         if due
             && self.last_progress.elapsed() >= self.progress.every
@@ -456,12 +498,19 @@ impl<'a> Supervisor<'a> {
         {
             self.last_progress = Instant::now();
             let status = (self.progress.status)(&counters, self.started.elapsed());
-            if self.progress.to == Show::Lines {
-                say(&status);
-            } else {
-                self.shown = true;
-                // The end of a longer line before it is wiped away.
-                let _ = write!(std::io::stderr(), "\r{status}\x1b[K");
+            match self.progress.to {
+                Show::Nothing => {}
+                Show::Lines => say(&status),
+                Show::Terminal => {
+                    self.shown = true;
+                    // The end of a longer line before it is wiped away.
+                    let _ = write!(std::io::stderr(), "\r{status}\x1b[K");
+                }
+                // Home; every line wiped to its end, and what is below.
+                Show::Screen => {
+                    let page = status.replace('\n', "\x1b[K\n");
+                    let _ = write!(std::io::stderr(), "\x1b[H{page}\x1b[J");
+                }
             }
         }
     }
@@ -527,10 +576,16 @@ mod tests {
             let progress = Progress { status: &status, every: Duration::from_secs(1), to: Show::Nothing };
             let say = |refused: Refused| refused.1;
             let placement = placement.parse::<PlacementText>().unwrap().load().map_err(say).unwrap();
-            let wired = (&placement, &[InstrumentId(0)][..]);
-            let facts = RunFacts { command: "test", pace: Pace::Max };
+            let wired = (&placement, &[vec![InstrumentId(0)]][..]);
+            let facts = RunFacts { command: "test", pace: Pace::Max, ids: ClientOrderIds::new(0, 0) };
             let run = Run::new(&config, &table, wired, Some(&run_dir), facts, progress).map_err(say).unwrap();
-            let attached = Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
+            let attached = Attached {
+                repeated: None,
+                books: None::<BooksTap>,
+                signals: None,
+                mark_every: 0,
+                watched: Vec::new(),
+            };
             let none = Subscriptions::new();
             let ended = run.go(Panicking(1000), &none, attached, OnStall::Count).map_err(say).unwrap();
             let code = ended.close("test", "done", 0, Vec::new(), "");
@@ -540,7 +595,7 @@ mod tests {
             while let Some(view) = runner.next().unwrap() {
                 last = Some((view.entry.kind, String::from_utf8_lossy(view.body).into_owned()));
             }
-            let why = format!("a stage panicked: thread {thread}: planted; nothing is open");
+            let why = format!("{STOPPED}a stage panicked: thread {thread}: planted; nothing is open");
             assert_eq!(last, Some((RecordKind::RunEnd as u16, why)));
         }
     }

@@ -1,7 +1,6 @@
 //! The files of a run: journal and counters in one directory, or neither.
 
 use crate::config::Config;
-use crate::pipeline::order_ids;
 use crate::replay::pace::Pace;
 use crate::wiring::Wiring;
 use engine::counters::{Counters, Run};
@@ -10,6 +9,7 @@ use engine::instrument::InstrumentTable;
 use engine::journal::schema::{ClockAnchor, RecordKind};
 use engine::journal::{AppendError, Entry, Journal, Options, Writer, instruments_text};
 use engine::time::{Nanos, StampClock};
+use gateway::client_order_id::ClientOrderIds;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use zerocopy::IntoBytes;
@@ -24,6 +24,8 @@ pub(crate) struct RunFacts {
     pub(crate) command: &'static str,
     /// How fast its frames come.
     pub(crate) pace: Pace,
+    /// What its orders are called.
+    pub(crate) ids: ClientOrderIds,
 }
 
 /// Journal and counters of one run.
@@ -65,6 +67,7 @@ impl RunFiles {
             feed_segment_bytes: config.feed_segment_bytes,
             segment_bytes: config.segment_bytes,
             durability: config.durability,
+            retention: config.live.as_ref().map(|live| live.keep),
             ..Options::new(run.id, config.sha256())
         };
         let mut journal = Journal::create(&dir.join("journal"), options).map_err(|e| e.to_string())?;
@@ -73,12 +76,12 @@ impl RunFiles {
             Counters::create(Some(&dir.join("counters")), &run, COUNTERS_MAX).map_err(|e| e.to_string())?;
         let mut files =
             Self { journal: Some(journal), runner, counters, clock: StampClock::on(), run_id: run.id };
-        let RunFacts { command, pace } = facts;
+        let RunFacts { command, pace, ids } = facts;
         let build = format!(
             "version = \"{}\"\ncommand = \"{command}\"\npace = \"{pace}\"\nlatency = \"{}\"\norder_id_prefix = \"{:?}\"\n",
             env!("CARGO_PKG_VERSION"),
             pace.measured().name(),
-            order_ids().prefix(),
+            ids.prefix(),
         );
         files.record(RecordKind::Config, config.text.as_bytes())?;
         files.record(RecordKind::Instruments, instruments_text(table).as_bytes())?;

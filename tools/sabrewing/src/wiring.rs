@@ -1,4 +1,4 @@
-//! How a run was put together, as its journal keeps it: which instrument each connection carries, and which stages
+//! How a run was put together, as its journal keeps it: which instruments each connection carries, and which stages
 //! share a thread.
 
 use engine::ids::InstrumentId;
@@ -11,16 +11,16 @@ use std::fmt::Write;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wiring {
     /// Ids of instruments, by connection.
-    connections: Vec<u32>,
+    connections: Vec<Vec<u32>>,
     /// The stages of each thread.
     threads: Vec<Vec<StageId>>,
 }
 
 impl Wiring {
     /// How this run is put together.
-    pub(crate) fn new(of_connection: &[InstrumentId], placement: &Placement) -> Self {
+    pub(crate) fn new(of_connection: &[Vec<InstrumentId>], placement: &Placement) -> Self {
         Self {
-            connections: of_connection.iter().map(|instrument| instrument.0).collect(),
+            connections: of_connection.iter().map(|ids| ids.iter().map(|id| id.0).collect()).collect(),
             threads: placement.threads.iter().map(|thread| thread.stages.clone()).collect(),
         }
     }
@@ -41,9 +41,10 @@ impl Wiring {
         text + "]\n"
     }
 
-    /// The instrument that each connection carries.
-    pub(crate) fn of_connection(&self) -> Vec<InstrumentId> {
-        self.connections.iter().copied().map(InstrumentId).collect()
+    /// The instruments that each connection carries.
+    pub(crate) fn of_connection(&self) -> Vec<Vec<InstrumentId>> {
+        let ids = |ids: &Vec<u32>| ids.iter().copied().map(InstrumentId).collect();
+        self.connections.iter().map(ids).collect()
     }
 
     /// Whether the gateway takes the strategy's messages from a ring.
@@ -62,7 +63,7 @@ mod tests {
     #[test]
     fn a_wiring_is_read_as_it_was_written() {
         let cores: Vec<usize> = (0..8).collect();
-        let of_connection = [InstrumentId(0), InstrumentId(0), InstrumentId(1)];
+        let of_connection = [vec![InstrumentId(0)], vec![InstrumentId(0), InstrumentId(1)]];
         let heads =
             [Placement::one(&cores), Placement::two(&cores), Placement::five(&cores)].map(|placement| {
                 let wiring = Wiring::new(&of_connection, &placement);
@@ -71,6 +72,6 @@ mod tests {
                 wiring.gateway_heads()
             });
         assert_eq!(heads, [false, false, true]);
-        assert!(Wiring::parse("connections = [0]\nthreads = [[\"fed\"]]").unwrap_err().contains("fed"));
+        assert!(Wiring::parse("connections = [[0]]\nthreads = [[\"fed\"]]").unwrap_err().contains("fed"));
     }
 }

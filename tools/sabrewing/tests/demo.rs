@@ -98,7 +98,7 @@ fn a_second_on_a_fresh_machine_places_orders_and_fills_them() {
 fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
     let dir = Dir::new();
     let started = std::time::Instant::now();
-    let mut child = command(&dir, &["--for", "1h", "--json"])
+    let mut child = command(&dir, &["--for", "1h", "--json", "--pace", "live"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -122,6 +122,49 @@ fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
     );
 }
 
+#[cfg(feature = "venue-sim")]
+#[test]
+fn a_demo_trades_at_the_simulated_venue_over_sockets_and_leaves_nothing_behind() {
+    let dir = Dir::new();
+    let ran = demo(&dir, &["--for", "4s", "--json", "--journal", "run1"]).expect(0, &[]);
+    let summary = ran.json();
+    assert!(summary["orders"]["placed"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!((&summary["decode_errors"], &summary["gaps"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&summary["open_orders"], &summary["books"]["binance-usdm:BTCUSDT"]["state"]),
+        (&json!(0), &json!("valid"))
+    );
+    for (kind, line) in [("opened", "link 0 live"), ("quoted", "BTCUSDT ")] {
+        assert!(ran.stderr.contains(line), "{kind}: {ran:?}");
+    }
+    // What it did can be repeated from its journal alone.
+    let replay = Command::new(env!("CARGO_BIN_EXE_sabrewing"))
+        .args(["replay", "run1", "--verify", "--json"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let verified = Ran::from(replay).expect(0, &[]).json();
+    assert_eq!(verified["verified"]["difference"], Value::Null, "{verified}");
+    assert_eq!(verified["decisions_sha256"], summary["decisions_sha256"]);
+}
+
+#[cfg(feature = "venue-sim")]
+#[test]
+fn a_signal_ends_a_demo_at_the_venue_in_order() {
+    let dir = Dir::new();
+    let mut child = command(&dir, &["--for", "1h", "--json", "--instruments", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    first_line(&mut child);
+    // SAFETY: the child has not been waited for, so the id is its own.
+    assert_eq!(unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGINT) }, 0);
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    let summary = ran.expect(0, &[]).json();
+    assert_eq!((&summary["open_orders"], &summary["stopped"]), (&json!(0), &Value::Null));
+}
+
 #[test]
 fn a_thread_that_stalls_ends_a_demo_with_exit_3_and_its_journal_says_why() {
     for (placement, thread, canceled) in [
@@ -132,8 +175,19 @@ fn a_thread_that_stalls_ends_a_demo_with_exit_3_and_its_journal_says_why() {
     ] {
         let dir = Dir::new();
         let config = dir.file("c.toml", with_stall_ms(500));
-        let args =
-            ["--for", "1h", "--json", "--placement", placement, "--config", &config, "--journal", "run"];
+        let args = [
+            "--for",
+            "1h",
+            "--json",
+            "--pace",
+            "live",
+            "--placement",
+            placement,
+            "--config",
+            &config,
+            "--journal",
+            "run",
+        ];
         let mut child = command(&dir, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         first_line(&mut child);
         Held::of(&child, thread).wait_for_its_end();
@@ -150,7 +204,7 @@ fn a_thread_that_stalls_ends_a_demo_with_exit_3_and_its_journal_says_why() {
             panic!("{placement}, {thread}: {said:?}")
         };
         assert!(found.starts_with(&lost), "{found}");
-        assert!(end.starts_with("a thread stalled: ") && end.ends_with(orders), "{end}");
+        assert!(end.starts_with("trading was stopped: a thread stalled: ") && end.ends_with(orders), "{end}");
     }
 }
 

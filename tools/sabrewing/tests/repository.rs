@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Crates that wire the rooms together or try all of them; every crate that is not in a table knows `engine`
 /// only.
 const KNOW_ALL: &str = "
-    sabrewing sim backtest fuzz
+    sabrewing sim backtest fuzz record
 ";
 
 /// Packages that `engine` must build without, directly or through others: network, async, JSON.
@@ -60,10 +60,13 @@ const USES: &[(&str, &str, &str, &str)] = &[
     ("io-uring", "wire", "use io_uring::", "sockets: receives that stand in the kernel"),
     ("memmap2", "engine", "memmap2::MmapRaw", "counters file"),
     ("memmap2", "engine", "memmap2::{MmapOptions, MmapRaw}", "journal segments"),
+    ("mio", "venue-sim", "use mio::", "the simulated venue's sockets"),
     ("mio", "wire", "use mio::", "sockets: readiness from epoll"),
     ("quanta", "engine", "quanta::Clock", "latency stamps"),
     ("quanta", "sabrewing", "quanta::Clock", "doctor: scheduling gaps"),
     ("rtrb", "engine", "use rtrb::", "rings between stages"),
+    ("rtrb", "feeds", "use rtrb::", "snapshots from the thread that fetches them"),
+    ("rustls", "venue-sim", "use rustls::", "the simulated venue's side of TLS"),
     ("rustls", "wire", "use rustls::", "TLS"),
     ("simd-json", "feeds", "use simd_json::", "the general decoder"),
 ];

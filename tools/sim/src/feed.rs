@@ -83,7 +83,10 @@ impl Market {
                     recv_ns: frame.recv_ns.0,
                     bytes: frame.bytes.unwrap_or_default().to_vec(),
                 },
-                SourcePoll::NotYet | SourcePoll::Timer(_) => continue,
+                SourcePoll::NotYet
+                | SourcePoll::Timer(_)
+                | SourcePoll::Time(_)
+                | SourcePoll::Connection(..) => continue,
                 SourcePoll::End => return None,
             };
             self.source.consume();

@@ -103,7 +103,7 @@ impl Circumstances {
             let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, COUNTERS_MAX)
                 .map_err(|e| e.to_string())?;
             let clock = StampClock::off();
-            let of_connection: Vec<InstrumentId> = self.table.iter().map(|one| one.id).collect();
+            let of_connection: Vec<_> = self.table.iter().map(|one| vec![one.id]).collect();
             let setup = Setup {
                 config: &self.config,
                 table: &self.table,

@@ -54,13 +54,32 @@ struct Filter {
 /// Reads the answer of the product's `exchangeInfo`.
 /// Err: not such an answer; a symbol without the filters, or with a value that is no number, by name.
 pub fn parse_exchange_info(text: &[u8], product: Product) -> Result<Vec<Instrument>, InstrumentError> {
+    parse_chosen(text, product, |_| true)
+}
+
+/// Reads what the answer says of `symbols`; the others, of which a venue lists hundreds, are passed over.
+/// Err: as [`parse_exchange_info`], of the chosen ones.
+pub fn parse_exchange_info_of(
+    text: &[u8],
+    product: Product,
+    symbols: &[String],
+) -> Result<Vec<Instrument>, InstrumentError> {
+    parse_chosen(text, product, |symbol| symbols.iter().any(|chosen| chosen == symbol))
+}
+
+fn parse_chosen(
+    text: &[u8],
+    product: Product,
+    is_chosen: impl Fn(&str) -> bool,
+) -> Result<Vec<Instrument>, InstrumentError> {
     let info: ExchangeInfo =
         serde_json::from_slice(text).map_err(|e| InstrumentError::new("exchangeInfo", e.to_string()))?;
     let source = match info.server_time {
         Some(ms) => format!("exchangeInfo of {}", Nanos::from_ms(ms)),
         None => "exchangeInfo".to_owned(),
     };
-    info.symbols.iter().map(|symbol| symbol.instrument(product, &source)).collect()
+    let chosen = info.symbols.iter().filter(|symbol| is_chosen(&symbol.symbol));
+    chosen.map(|symbol| symbol.instrument(product, &source)).collect()
 }
 
 /// Which product's answer it is: only COIN-M symbols have a contract size, only futures a contract type.
@@ -222,6 +241,8 @@ mod tests {
         let fixture = std::fs::read(format!("{}{path}", env!("CARGO_MANIFEST_DIR"))).expect("fixture");
         let error = parse(&fixture).unwrap_err().to_string();
         assert_eq!(error, "ETHBTC: no filter PRICE_FILTER with tickSize");
+        let others = parse_exchange_info_of(&fixture, Product::Spot, &["LTCBTC".to_owned()]).unwrap();
+        assert!(others.is_empty(), "what was not asked for cannot fail");
         for (missing, what) in [
             (0, "BTCUSDT: no filter PRICE_FILTER with tickSize"),
             (1, "BTCUSDT: no filter LOT_SIZE with stepSize"),

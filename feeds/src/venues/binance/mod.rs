@@ -8,6 +8,7 @@
 mod general;
 pub mod instruments;
 mod scan;
+pub mod streams;
 
 use crate::codec::{Chain, DecodeError, Decoded, Event, FeedCodec, SyncState};
 use crate::json::JsonReader;

@@ -22,5 +22,6 @@ pub mod orders;
 pub mod played;
 pub mod recovery;
 pub mod stage;
+pub mod venue;
 pub mod websocket;
 pub mod wire;

@@ -77,7 +77,7 @@ impl Run {
         let (done, reports) = sync_channel(1);
         let (book_done, book_reports) = sync_channel(1);
         let (ended, books) = sync_channel(market.table.len());
-        let config = FeedConfig { timer_ns: TIMER_NS, resync_buffer_bytes };
+        let config = FeedConfig { timer_ns: TIMER_NS, resync_buffer_bytes, renew_ns: Nanos(0) };
         let log = StageLog::new(Writer::off(Lane::Feed), Arc::new(Control::default()), 0);
         let connection = Connection { codec: LentCodec::of(market), venue: VenueId(0) };
         let source = Lines { lines, at: 0, clock: RecvClock::default(), held: None };

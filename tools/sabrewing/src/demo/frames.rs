@@ -211,7 +211,10 @@ mod tests {
         loop {
             let (recv_ns, frame) = match source.poll() {
                 SourcePoll::Ready(frame) => (frame.recv_ns, frame.bytes.unwrap().to_vec()),
-                SourcePoll::Timer(_) | SourcePoll::NotYet => continue,
+                SourcePoll::Timer(_)
+                | SourcePoll::Time(_)
+                | SourcePoll::Connection(..)
+                | SourcePoll::NotYet => continue,
                 SourcePoll::End => return count,
             };
             seen(recv_ns, &frame, &source);

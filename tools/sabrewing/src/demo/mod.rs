@@ -1,5 +1,6 @@
-//! `sabrewing demo`: all five stages on markets made from a seed, for a machine without data or network. The
-//! markets speak as Binance USD-M does, so that nothing behind the source knows the difference.
+//! `sabrewing demo`: all five stages for a machine without data or network, against the simulated venue, or on markets
+//! made from a seed inside the process. The markets speak as Binance USD-M does, so that nothing behind the source knows
+//! the difference.
 
 mod frames;
 mod market;
@@ -7,8 +8,11 @@ mod random;
 mod resting;
 mod source;
 mod statistics;
+#[cfg(feature = "venue-sim")]
+mod venue;
 
 use crate::config::Config;
+use crate::pipeline::order_ids;
 use crate::replay::BooksTap;
 use crate::replay::pace::{Pace, Paced};
 use crate::replay::summary::Summary;
@@ -18,7 +22,6 @@ use crate::run::{
 use crate::run_files::{RunFacts, wall_now};
 use clap::{Args, ValueEnum};
 use engine::counters::{Entry, Snapshot};
-use engine::ids::InstrumentId;
 use engine::instrument::InstrumentTable;
 use engine::num::Qty;
 use engine::time::Nanos;
@@ -33,15 +36,16 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use strategies::signal::Subscriptions;
 
-/// Runs all five stages on a market made from a seed: no data, no account, no network.
+/// Runs all five stages against a simulated venue on this machine: no data, no account, no network.
 ///
-/// The paper exchange answers the orders. The page at the end says what was generated, what was traded, and what
-/// each hop took.
+/// The venue is a process of its own, which speaks Binance's protocol over TLS on the loopback; its market is made from
+/// the seed. The paper exchange answers the orders. With --pace the market is made inside the engine instead, without
+/// sockets. The page at the end says what was traded, and what each hop took.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   sabrewing demo
-  sabrewing demo --for 2m --instruments 2 --placement two
+  sabrewing demo --for 2m --instruments 2 --placement two --journal run1
   sabrewing demo --for 1h --pace max --seed 7 --journal run1 --json
 
 Exit codes: 0 it ran to its end, or to Ctrl-C; 2 usage or configuration; 3 trading was stopped for safety.")]
@@ -67,9 +71,10 @@ pub(crate) struct DemoArgs {
     /// One JSON object on stdout instead of a page of text; a line a second on stderr.
     #[arg(long)]
     json: bool,
-    /// live: by the clock; max: as fast as frames are taken, from a fixed start, alike every time.
-    #[arg(long, value_enum, default_value = "live")]
-    pace: PaceArg,
+    /// A market made inside the engine. live: by the clock; max: as fast as frames are taken, from a fixed start, alike
+    /// every time.
+    #[arg(long, value_enum)]
+    pace: Option<PaceArg>,
 }
 
 /// `--pace`.
@@ -81,7 +86,12 @@ enum PaceArg {
 
 /// Runs the command.
 pub(crate) fn run(args: &DemoArgs) -> ExitCode {
-    match demo(args) {
+    let ran = match args.pace {
+        #[cfg(feature = "venue-sim")]
+        None => venue::demo(args),
+        pace => demo(args, pace.unwrap_or(PaceArg::Live)),
+    };
+    match ran {
         Ok(code) => code,
         Err(Refused(code, what)) => {
             say(&format!("sabrewing demo: {what}"));
@@ -90,15 +100,15 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     }
 }
 
-fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
+fn demo(args: &DemoArgs, pace: PaceArg) -> Result<ExitCode, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
     let placement = args.placement.load()?;
     refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
     let table = instruments(usize::from(args.instruments)).map_err(usage)?;
     let status = |counters: &Snapshot, elapsed: Duration| status(&table, counters, elapsed);
     let to = if args.json { Show::Lines } else { Show::unless(false) };
-    let of_connection: Vec<InstrumentId> = table.iter().map(|instrument| instrument.id).collect();
-    let (clock, pace): (fn() -> Nanos, _) = match args.pace {
+    let of_connection: Vec<_> = table.iter().map(|instrument| vec![instrument.id]).collect();
+    let (clock, pace): (fn() -> Nanos, _) = match pace {
         PaceArg::Live => (wall_now, Pace::Recorded { speed_milli: 1_000 }),
         PaceArg::Max => (|| MAX_START, Pace::Max),
     };
@@ -107,7 +117,7 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
         &table,
         (&placement, &of_connection),
         args.journal.as_deref(),
-        RunFacts { command: "demo", pace },
+        RunFacts { command: "demo", pace, ids: order_ids() },
         Progress { status: &status, every: Duration::from_secs(1), to },
     )?;
 
@@ -115,7 +125,13 @@ fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let markets = table.iter().zip(STARTS);
     let source = Paced::new(DemoSource::new(args.seed, markets, clock, args.duration, done), pace);
     // Nobody looks at the books of a demo but the stages.
-    let attached = Attached { repeated: None, books: None::<BooksTap>, signals: None, mark_every: 0 };
+    let attached = Attached {
+        repeated: None,
+        books: None::<BooksTap>,
+        signals: None,
+        mark_every: 0,
+        watched: Vec::new(),
+    };
     let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop)?;
 
     let statistics =
@@ -189,7 +205,7 @@ fn status(table: &InstrumentTable, counters: &Snapshot, elapsed: Duration) -> St
 }
 
 /// Reads `500ms`, `20s`, `5m`, `1h`. Err: another text; less than 1 ms; more than a day.
-fn duration(text: &str) -> Result<Nanos, String> {
+pub(crate) fn duration(text: &str) -> Result<Nanos, String> {
     let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let (number, unit) = text.split_at(text.len() - digits.len());
     let unit_ns = match unit {
@@ -229,7 +245,7 @@ mod tests {
         let table = instruments(STARTS.len()).unwrap();
         let names: Vec<String> = table.iter().map(engine::instrument::Instrument::full_name).collect();
         assert_eq!(names, ["binance-usdm:BTCUSDT", "binance-usdm:ETHUSDT"]);
-        assert_eq!(table.get(InstrumentId(1)).unwrap().source, "generated for the demo");
+        assert_eq!(table.get(engine::ids::InstrumentId(1)).unwrap().source, "generated for the demo");
     }
 
     #[test]

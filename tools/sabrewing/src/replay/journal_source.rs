@@ -3,7 +3,7 @@
 use super::recorded::Records;
 use engine::ids::ConnectionId;
 use engine::journal::View;
-use engine::journal::schema::{FrameHead, RecordKind};
+use engine::journal::schema::{ConnectionChange, FrameHead, RecordKind};
 use engine::time::Nanos;
 use feeds::codec::{DecodeError, DecodeErrorKind};
 use feeds::stage::{Frame, FrameSource, SourcePoll};
@@ -31,6 +31,8 @@ enum Next {
     Clockless(FrameHead, Nanos, u32, bool),
     /// Time passed.
     Timer(Nanos),
+    /// A connection was opened or lost.
+    Connection(ConnectionChange, Nanos),
     /// Nothing any more.
     End,
 }
@@ -52,6 +54,13 @@ impl JournalSource {
             let at = view.entry.recv_ns;
             match RecordKind::from_u16(view.entry.kind) {
                 Some(RecordKind::Timer) => return Ok(Next::Timer(at)),
+                Some(RecordKind::Connection) => {
+                    let change = ConnectionChange::read_from_bytes(view.body);
+                    let change = change.map_err(|_| {
+                        format!("record feed:{}: a connection of {} bytes", view.seq, view.body.len())
+                    })?;
+                    return Ok(Next::Connection(change, at));
+                }
                 Some(RecordKind::Frame) => {}
                 _ => continue,
             }
@@ -103,6 +112,9 @@ impl FrameSource for JournalSource {
                 frame(head, at, Err(DecodeError { kind: DecodeErrorKind::NoReceiveTime, key: "", offset }))
             }
             Next::Timer(at) => SourcePoll::Timer(at),
+            Next::Connection(change, at) => {
+                SourcePoll::Connection(ConnectionId(change.connection), change.is_open == 1, at)
+            }
             Next::Unread | Next::Read | Next::End => SourcePoll::End,
         }
     }

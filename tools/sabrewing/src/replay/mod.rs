@@ -13,6 +13,7 @@ mod taps;
 pub(crate) mod verify;
 
 use crate::config::Config;
+use crate::pipeline::order_ids;
 use crate::run::{
     Attached, OnStall, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line,
     refuse_unfit_host, say, usage,
@@ -175,10 +176,10 @@ fn replay_captures(args: &ReplayArgs) -> Result<ExitCode, Refused> {
         say(&format!("assumed {line}"));
     }
     let files = args.files.iter().map(|path| path.display().to_string()).collect();
-    let replayed = Replayed { config, table, of_connection: of_file, connections: files, repeated: None };
-    let ids = replayed.of_connection.clone();
+    let of_connection = of_file.iter().map(|id| vec![*id]).collect();
+    let replayed = Replayed { config, table, of_connection, connections: files, repeated: None };
     replayed.run(args, |failed: Failed| {
-        let streams = args.files.iter().zip(&ids);
+        let streams = args.files.iter().zip(&of_file);
         let captures: Vec<CaptureFile> =
             streams.map(|(path, id)| CaptureFile { path: path.clone(), stream: id.index() }).collect();
         let opened = MergedCaptures::open(&captures).map_err(input)?;
@@ -216,8 +217,8 @@ type Failed = SyncSender<String>;
 struct Replayed {
     config: Config,
     table: InstrumentTable,
-    /// The instrument of each connection, and what messages call the connection.
-    of_connection: Vec<InstrumentId>,
+    /// The instruments of each connection, and what messages call the connection.
+    of_connection: Vec<Vec<InstrumentId>>,
     connections: Vec<String>,
     /// The run that is repeated and compared.
     repeated: Option<Recorded>,
@@ -241,7 +242,7 @@ impl Replayed {
         let progress =
             Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
         let wired = (&placement, &of_connection[..]);
-        let facts = RunFacts { command: "replay", pace: args.pace };
+        let facts = RunFacts { command: "replay", pace: args.pace, ids: order_ids() };
         let run = Run::new(&config, &table, wired, args.journal.as_deref(), facts, progress)?;
         let (failed_tx, failed) = sync_channel(1);
         let source = Paced::new(open(failed_tx)?, args.pace);
@@ -253,7 +254,8 @@ impl Replayed {
             check: Check::new(run),
             gateway_heads: run.wiring.gateway_heads(),
         });
-        let attached = Attached { repeated: repeating, books, signals, mark_every };
+        let watched = crate::live::watched(&config, &table)?;
+        let attached = Attached { repeated: repeating, books, signals, mark_every, watched };
         let mut ended = run.go(source, &subscriptions, attached, OnStall::Count)?;
         let is_interrupted = ended.is_interrupted();
         let checked = ended.checked.take();

@@ -96,7 +96,9 @@ impl Recorded {
         let missing = |what: &str| fail(&format_args!("the journal has no {what}"));
         let table = table.ok_or_else(|| missing("instruments"))?;
         let wiring = wiring.ok_or_else(|| missing("wiring"))?;
-        if let Some(unknown) = wiring.of_connection().into_iter().find(|id| table.get(*id).is_none()) {
+        if let Some(unknown) =
+            wiring.of_connection().into_iter().flatten().find(|id| table.get(*id).is_none())
+        {
             return Err(fail(&format_args!("a connection carries instrument {unknown}, which is not there")));
         }
         let config = config.ok_or_else(|| missing("configuration"))?;
@@ -113,8 +115,8 @@ impl Recorded {
         names(&self.config.strategies, &self.table)
     }
 
-    /// The instrument that each connection carries.
-    pub(crate) fn of_connection(&self) -> Vec<InstrumentId> {
+    /// The instruments that each connection carries.
+    pub(crate) fn of_connection(&self) -> Vec<Vec<InstrumentId>> {
         self.wiring.of_connection()
     }
 }

@@ -64,7 +64,7 @@ impl Taps {
     /// Err: a file that cannot be made; a bucket's volume that does not fit the instrument.
     pub(crate) fn open(
         args: &ReplayArgs,
-        of_file: &[InstrumentId],
+        of_file: &[Vec<InstrumentId>],
         instrument: Option<&Instrument>,
         subscriptions: &mut Subscriptions,
     ) -> Result<Self, String> {
@@ -136,7 +136,7 @@ fn frames(args: &ReplayArgs) -> Result<Vec<(&str, TimeFrame, &Path)>, String> {
 }
 
 /// Which file of the instrument's stream each file is; none: of another instrument.
-fn file_numbers(of_file: &[InstrumentId], instrument: InstrumentId) -> Vec<Option<usize>> {
+fn file_numbers(of_file: &[Vec<InstrumentId>], instrument: InstrumentId) -> Vec<Option<usize>> {
     let mut next = 0..;
-    of_file.iter().map(|id| (*id == instrument).then(|| next.next()).flatten()).collect()
+    of_file.iter().map(|ids| ids.contains(&instrument).then(|| next.next()).flatten()).collect()
 }

@@ -220,7 +220,7 @@ pub(crate) fn prepare_churning(
     let setup = Setup {
         config: &config,
         table: &market.table,
-        of_connection: &[InstrumentId(0)],
+        of_connection: &[vec![InstrumentId(0)]],
         subscriptions: &subscriptions,
         clock: &clock,
         control: &control,

@@ -12,7 +12,7 @@ use engine::journal::{Journal, Writer};
 use engine::message::{Depth, Head, Message};
 use engine::num::Level;
 use engine::order::Order;
-use engine::placement::{Placement, StageId};
+use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::runner::Control;
 use engine::time::{Nanos, StampClock};
 use feeds::stage::{FrameSource, SourcePoll};
@@ -49,6 +49,10 @@ pub(crate) struct Fuse {
     /// Steps of the stage that are left.
     pub(crate) left: u32,
     pub(crate) then: Then,
+    /// An order was sent.
+    ordered: Arc<AtomicBool>,
+    /// The stage has a thread without the gateway: it can wait for the order.
+    waits: bool,
 }
 
 impl Fuse {
@@ -59,7 +63,7 @@ impl Fuse {
             StageId::Book => 600,
             StageId::Strategy | StageId::Gateway => 3_000,
         };
-        Self { stage, left, then }
+        Self { stage, left, then, ordered: Arc::default(), waits: false }
     }
 }
 
@@ -67,16 +71,28 @@ impl Fuse {
 struct Fused<T> {
     inner: T,
     fuse: Option<Fuse>,
+    ordered: Arc<AtomicBool>,
 }
 
 impl<T> Fused<T> {
     fn new(inner: T, fuse: &Fuse, stage: StageId) -> Self {
-        Self { inner, fuse: Some(fuse.clone()).filter(|fuse| fuse.stage == stage) }
+        let ordered = Arc::clone(&fuse.ordered);
+        Self { inner, fuse: Some(fuse.clone()).filter(|fuse| fuse.stage == stage), ordered }
     }
 
     fn burn(&mut self) {
         let Some(fuse) = &mut self.fuse else { return };
         fuse.left = fuse.left.saturating_sub(1);
+        if fuse.left == 0 && !fuse.ordered.load(Ordering::Relaxed) {
+            // The stages behind may be far behind on a busy machine, and there must be something to cancel.
+            if !fuse.waits {
+                fuse.left = 1;
+                return;
+            }
+            while !fuse.ordered.load(Ordering::Relaxed) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
         match &fuse.then {
             _ if fuse.left > 0 => {}
             Then::Panic => panic!("planted"),
@@ -137,7 +153,9 @@ impl Counterparty for Fused<PaperVenue> {
         self.inner.encode(request, id, now)
     }
     fn send(&mut self, now: Nanos) -> bool {
-        self.inner.send(now)
+        let is_sent = self.inner.send(now);
+        self.ordered.fetch_or(is_sent, Ordering::Relaxed);
+        is_sent
     }
     fn on_market(&mut self, message: Message<'_>) {
         self.burn();
@@ -170,7 +188,11 @@ const FUSED_MAKER: Kind = Kind { make, ..market_maker::KIND };
 
 fn make(instruments: &[Instrument]) -> Box<dyn Strategy> {
     let inner = (market_maker::KIND.make)(instruments);
-    FOR_STRATEGY.with_borrow_mut(|fuse| Box::new(Fused { inner, fuse: fuse.take() }) as _)
+    FOR_STRATEGY.with_borrow_mut(|fuse| {
+        let fuse = fuse.take();
+        let ordered = fuse.as_ref().map(|fuse| Arc::clone(&fuse.ordered)).unwrap_or_default();
+        Box::new(Fused { inner, fuse, ordered }) as _
+    })
 }
 
 /// The shipped pipeline over a market, with a fuse in one stage.
@@ -184,6 +206,9 @@ pub(crate) fn prepare_fused(
     for strategy in &mut config.strategies {
         strategy.kind = FUSED_MAKER;
     }
+    let beside_gateway =
+        |plan: &ThreadPlan| plan.stages.contains(&fuse.stage) && plan.stages.contains(&StageId::Gateway);
+    let fuse = &Fuse { waits: !placement.threads.iter().any(beside_gateway), ..fuse.clone() };
     FOR_STRATEGY.set(Some(fuse.clone()).filter(|fuse| fuse.stage == StageId::Strategy));
     let (control, clock) = (Arc::new(Control::default()), StampClock::off());
     let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 4096).unwrap();
@@ -191,7 +216,7 @@ pub(crate) fn prepare_fused(
     let setup = Setup {
         config: &config,
         table: &market.table,
-        of_connection: &[InstrumentId(0)],
+        of_connection: &[vec![InstrumentId(0)]],
         subscriptions: &subscriptions,
         clock: &clock,
         control: &control,

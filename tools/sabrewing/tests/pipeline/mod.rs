@@ -132,7 +132,7 @@ pub(crate) fn prepare_with<T: BookTap + 'static>(
     let setup = Setup {
         config,
         table: &market.table,
-        of_connection: &[InstrumentId(0)],
+        of_connection: &[vec![InstrumentId(0)]],
         subscriptions: &subscriptions,
         clock,
         control: &control,

@@ -1,0 +1,181 @@
+//! Watches subscriptions: a stream that says nothing past its deadline is no market to trade on. A venue that
+//! acknowledges a subscription on the wrong path and then sends nothing is found here too.
+//!
+//! Time comes with the inputs, so that a replay of the journal finds the same silence at the same input.
+
+use crate::codec::Event;
+use engine::ids::{ConnectionId, InstrumentId};
+use engine::time::Nanos;
+
+/// One stream that was subscribed to: on which connection, of which instrument, what it sends, and how long it may
+/// say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The connection that carries it.
+    pub connection: ConnectionId,
+    /// What it is about.
+    pub instrument: InstrumentId,
+    /// What its frames decode to.
+    pub event: Event,
+    /// The longest silence, ns; zero: it may say nothing for ever.
+    pub silence_ns: Nanos,
+}
+
+/// All subscriptions of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    watched: Vec<Watched>,
+    /// First of `watched` by connection: they are sorted.
+    of_connection: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    subscription: Subscription,
+    /// When it last spoke, or its connection was last opened; zero before the first input.
+    heard_ns: Nanos,
+    is_silent: bool,
+}
+
+impl Watch {
+    /// Watches `subscriptions`. None of them is silent before its deadline has passed once.
+    #[must_use]
+    pub fn new(mut subscriptions: Vec<Subscription>) -> Self {
+        subscriptions.sort_by_key(|one| (one.connection, one.instrument, one.event as u8));
+        let connections = subscriptions.last().map_or(0, |last| last.connection.index() + 1);
+        let first = |connection| subscriptions.partition_point(|one| one.connection.index() < connection);
+        let of_connection = (0..=connections).map(first).collect();
+        let watch = |subscription| Watched { subscription, heard_ns: Nanos(0), is_silent: false };
+        Self { watched: subscriptions.into_iter().map(watch).collect(), of_connection }
+    }
+
+    /// A frame of a connection decoded to an event.
+    #[inline]
+    pub fn heard(&mut self, connection: ConnectionId, instrument: InstrumentId, event: Event, now: Nanos) {
+        if self.watched.is_empty() {
+            return;
+        }
+        for watched in self.of(connection) {
+            if watched.subscription.instrument == instrument && watched.subscription.event == event {
+                watched.heard_ns = now;
+                watched.is_silent = false;
+            }
+        }
+    }
+
+    /// A connection was opened anew: its streams have their time again.
+    pub fn opened(&mut self, connection: ConnectionId, now: Nanos) {
+        for watched in self.of(connection) {
+            watched.heard_ns = now;
+            watched.is_silent = false;
+        }
+    }
+
+    /// Time is `now`: the first subscription that has just become silent. Call until there is none.
+    pub fn next_silent(&mut self, now: Nanos) -> Option<Subscription> {
+        for watched in &mut self.watched {
+            if watched.heard_ns == Nanos(0) {
+                watched.heard_ns = now; // the run's first input
+            }
+            let bound = watched.subscription.silence_ns;
+            if bound.0 > 0 && !watched.is_silent && now.since(watched.heard_ns) > bound {
+                watched.is_silent = true;
+                return Some(watched.subscription);
+            }
+        }
+        None
+    }
+
+    /// Whether some connection other than `but` carries the instrument's event and is not silent.
+    #[must_use]
+    pub fn is_carried(&self, instrument: InstrumentId, event: Event, but: ConnectionId) -> bool {
+        self.watched.iter().any(|watched| {
+            let one = &watched.subscription;
+            one.instrument == instrument && one.event == event && one.connection != but && !watched.is_silent
+        })
+    }
+
+    /// A connection was lost: until it is opened anew nothing is carried by it.
+    pub fn lost(&mut self, connection: ConnectionId) {
+        self.of(connection).iter_mut().for_each(|watched| watched.is_silent = true);
+    }
+
+    /// Whether a connection carries the instrument's event.
+    #[must_use]
+    pub fn carries(&self, connection: ConnectionId, instrument: InstrumentId, event: Event) -> bool {
+        self.watched.iter().any(|watched| {
+            let one = &watched.subscription;
+            one.connection == connection && one.instrument == instrument && one.event == event
+        })
+    }
+
+    /// Whether nothing is watched.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.watched.is_empty()
+    }
+
+    fn of(&mut self, connection: ConnectionId) -> &mut [Watched] {
+        let index = connection.index();
+        let (from, to) = (self.of_connection.get(index), self.of_connection.get(index + 1));
+        match (from, to) {
+            (Some(from), Some(to)) => self.watched.get_mut(*from..*to).unwrap_or_default(),
+            _ => &mut [],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BTC: InstrumentId = InstrumentId(0);
+    const ETH: InstrumentId = InstrumentId(1);
+
+    fn subscription(connection: u16, instrument: InstrumentId, event: Event, s: u64) -> Subscription {
+        let silence_ns = Nanos(s * Nanos::SECOND.0);
+        Subscription { connection: ConnectionId(connection), instrument, event, silence_ns }
+    }
+
+    fn at(s: u64) -> Nanos {
+        Nanos((100 + s) * Nanos::SECOND.0)
+    }
+
+    #[test]
+    fn a_stream_is_silent_once_past_its_deadline_and_again_after_it_spoke() {
+        let mut watch =
+            Watch::new(vec![subscription(0, BTC, Event::Delta, 3), subscription(0, BTC, Event::Trades, 0)]);
+        assert_eq!(watch.next_silent(at(0)), None, "time begins with the first input");
+        assert_eq!(watch.next_silent(at(3)), None);
+        let silent = subscription(0, BTC, Event::Delta, 3);
+        assert_eq!((watch.next_silent(at(4)), watch.next_silent(at(9))), (Some(silent), None));
+        watch.heard(ConnectionId(0), BTC, Event::Delta, at(10));
+        assert_eq!((watch.next_silent(at(13)), watch.next_silent(at(14))), (None, Some(silent)));
+        watch.opened(ConnectionId(0), at(20));
+        assert_eq!((watch.next_silent(at(23)), watch.next_silent(at(24))), (None, Some(silent)));
+    }
+
+    #[test]
+    fn another_events_frames_do_not_speak_for_a_stream() {
+        let mut watch =
+            Watch::new(vec![subscription(1, ETH, Event::Delta, 3), subscription(0, ETH, Event::Delta, 9)]);
+        watch.next_silent(at(0));
+        watch.heard(ConnectionId(1), ETH, Event::Ticker, at(2));
+        watch.heard(ConnectionId(1), BTC, Event::Delta, at(2));
+        watch.heard(ConnectionId(7), ETH, Event::Delta, at(2));
+        assert_eq!(watch.next_silent(at(4)).map(|one| one.connection), Some(ConnectionId(1)));
+    }
+
+    #[test]
+    fn a_partner_carries_on_while_it_speaks() {
+        let mut watch =
+            Watch::new(vec![subscription(0, BTC, Event::Delta, 3), subscription(1, BTC, Event::Delta, 3)]);
+        let (a, b) = (ConnectionId(0), ConnectionId(1));
+        assert!(watch.is_carried(BTC, Event::Delta, a) && !watch.is_carried(ETH, Event::Delta, a));
+        watch.lost(b);
+        assert!(!watch.is_carried(BTC, Event::Delta, a) && watch.is_carried(BTC, Event::Delta, b));
+        watch.opened(b, at(0));
+        assert!(watch.is_carried(BTC, Event::Delta, a));
+        assert!(watch.carries(a, BTC, Event::Delta) && !watch.carries(a, BTC, Event::Ticker));
+    }
+}

@@ -1,0 +1,243 @@
+//! What only a live source tells the feed stage: that time passed, that a connection was opened or lost, that two
+//! connections carry the same; and what the stage asks of it: snapshots, a connection opened anew.
+
+mod support;
+
+use engine::ids::{ConnectionId, InstrumentId, Lane, VenueId};
+use engine::instrument::InstrumentTable;
+use engine::journal::Writer;
+use engine::message::{Kind, Message};
+use engine::runner::{Control, Source, Step};
+use engine::stage::Sink;
+use engine::stage_log::StageLog;
+use engine::time::{Nanos, StampClock};
+use feeds::codec::Event;
+use feeds::stage::{Connection, FeedConfig, FeedReport, FeedStage, Frame, FrameSource, SourcePoll};
+use feeds::venues::AnyCodec;
+use feeds::watch::Subscription;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use support::instrument;
+
+const BTC: InstrumentId = InstrumentId(0);
+const A: ConnectionId = ConnectionId(0);
+const B: ConnectionId = ConnectionId(1);
+const REST: ConnectionId = ConnectionId(2);
+
+/// What a source says, with the second at which it does.
+enum Says {
+    Frame(ConnectionId, u64, String),
+    Time(u64),
+    Opened(ConnectionId, u64),
+    Lost(ConnectionId, u64),
+}
+
+/// A source that plays a script, and notes what the stage asks of it.
+struct Script {
+    script: std::vec::IntoIter<Says>,
+    held: Option<(ConnectionId, Nanos, String)>,
+    asked: std::sync::mpsc::Sender<String>,
+}
+
+fn at(s: u64) -> Nanos {
+    Nanos((1_700_000_000 + s) * Nanos::SECOND.0)
+}
+
+impl FrameSource for Script {
+    fn poll(&mut self) -> SourcePoll<'_> {
+        if self.held.is_none() {
+            match self.script.next() {
+                None => return SourcePoll::End,
+                Some(Says::Time(s)) => return SourcePoll::Time(at(s)),
+                Some(Says::Opened(connection, s)) => return SourcePoll::Connection(connection, true, at(s)),
+                Some(Says::Lost(connection, s)) => return SourcePoll::Connection(connection, false, at(s)),
+                Some(Says::Frame(connection, s, text)) => self.held = Some((connection, at(s), text)),
+            }
+        }
+        let Some((connection, recv_ns, text)) = &self.held else { return SourcePoll::End };
+        SourcePoll::Ready(Frame {
+            connection: *connection,
+            line: 1,
+            recv_ns: *recv_ns,
+            behind_ns: 0,
+            clock_fault: false,
+            bytes: Ok(text.as_bytes()),
+        })
+    }
+
+    fn consume(&mut self) {
+        self.held = None;
+    }
+
+    fn want_snapshot(&mut self, instrument: InstrumentId) {
+        self.asked.send(format!("snapshot {instrument}")).unwrap();
+    }
+
+    fn reopen(&mut self, connection: ConnectionId) {
+        self.asked.send(format!("reopen {connection}")).unwrap();
+    }
+}
+
+/// The kinds of messages sent on.
+#[derive(Default)]
+struct Sent(Vec<Kind>);
+
+impl Sink for Sent {
+    fn send(&mut self, message: Message<'_>) -> bool {
+        self.0.extend(message.head.kind());
+        true
+    }
+    fn has_room(&mut self) -> bool {
+        true
+    }
+    fn settle(&mut self) -> u32 {
+        0
+    }
+    fn advance(&mut self, _now: Nanos) -> u32 {
+        0
+    }
+    fn is_settled(&self) -> bool {
+        true
+    }
+    fn halt(&mut self) {}
+}
+
+fn delta(connection: ConnectionId, s: u64, prev_id: u64, first_id: u64, last_id: u64) -> Says {
+    let text = format!(
+        r#"{{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":{first_id},"u":{last_id},"pu":{prev_id},"b":[["60000.00","1.000"]],"a":[["60001.00","2.000"]]}}"#
+    );
+    Says::Frame(connection, s, text)
+}
+
+fn snapshot(s: u64, id: u64) -> Says {
+    let text = format!(
+        r#"{{"lastUpdateId":{id},"E":1,"T":1,"bids":[["60000.00","1.000"]],"asks":[["60001.00","2.000"]]}}"#
+    );
+    Says::Frame(REST, s, text)
+}
+
+fn ticker(connection: ConnectionId, s: u64, id: u64) -> Says {
+    let text = format!(
+        r#"{{"e":"bookTicker","u":{id},"s":"BTCUSDT","b":"60000.00","B":"1.000","a":"60001.00","A":"2.000","T":1,"E":1}}"#
+    );
+    Says::Frame(connection, s, text)
+}
+
+/// Runs the stage over a script: what it sent, what it asked for, what it counted.
+fn run(script: Vec<Says>, renew_s: u64) -> (Vec<Kind>, Vec<String>, FeedReport) {
+    let mut table = InstrumentTable::default();
+    table.add(instrument("binance-usdm", "BTCUSDT"));
+    let connection = || {
+        let carried = table.get(BTC).unwrap();
+        Connection { codec: AnyCodec::new("binance-usdm", &[(BTC, carried)]).unwrap(), venue: VenueId(0) }
+    };
+    let (asked, asks) = std::sync::mpsc::channel();
+    let source = Script { script: script.into_iter(), held: None, asked };
+    let config = FeedConfig {
+        timer_ns: Nanos::SECOND,
+        resync_buffer_bytes: 1 << 20,
+        renew_ns: Nanos(renew_s * Nanos::SECOND.0),
+    };
+    let log = StageLog::new(Writer::off(Lane::Feed), Arc::new(Control::default()), 0);
+    let (done, report): (_, Receiver<FeedReport>) = sync_channel(1);
+    let connections = vec![connection(), connection(), connection()];
+    let watched = |connection, event, s| Subscription {
+        connection,
+        instrument: BTC,
+        event,
+        silence_ns: Nanos(s * Nanos::SECOND.0),
+    };
+    let mut stage = FeedStage::new(source, connections, &table, config, log, StampClock::off(), done)
+        .watching(vec![
+            watched(A, Event::Delta, 5),
+            watched(A, Event::Ticker, 0),
+            watched(B, Event::Delta, 5),
+            watched(B, Event::Ticker, 0),
+        ]);
+    let mut sent = Sent::default();
+    while stage.step(&mut sent) != Step::Ended {}
+    drop(stage);
+    (sent.0, asks.iter().collect(), report.recv().unwrap())
+}
+
+fn count(sent: &[Kind], kind: Kind) -> usize {
+    sent.iter().filter(|sent| **sent == kind).count()
+}
+
+#[test]
+fn a_book_without_a_snapshot_asks_for_one_until_it_has_it() {
+    let script =
+        vec![delta(A, 1, 0, 1, 10), delta(A, 1, 10, 11, 20), snapshot(2, 15), delta(A, 3, 20, 21, 30)];
+    let (sent, asked, report) = run(script, 0);
+    assert_eq!(asked, ["snapshot 0", "snapshot 0"]);
+    assert_eq!((count(&sent, Kind::Snapshot), report.sync[0].applied), (1, 2));
+}
+
+#[test]
+fn time_without_frames_becomes_timers_and_a_thread_held_up_sends_one() {
+    let script = vec![delta(A, 1, 0, 1, 10), Says::Time(1), Says::Time(2), Says::Time(2), Says::Time(60)];
+    let (sent, _, _) = run(script, 0);
+    assert_eq!(count(&sent, Kind::Timer), 2);
+}
+
+#[test]
+fn a_lost_connection_cuts_the_book_that_no_other_carries() {
+    let script = vec![
+        delta(A, 1, 0, 1, 10),
+        snapshot(1, 5),
+        Says::Lost(B, 2),
+        Says::Time(2),
+        Says::Lost(A, 3),
+        Says::Time(3),
+        Says::Opened(A, 4),
+        delta(A, 4, 30, 31, 40),
+        snapshot(5, 35),
+    ];
+    let (sent, asked, report) = run(script, 0);
+    assert_eq!((report.sync[0].cuts, report.sync[0].gaps, report.sync[0].resyncs, report.lost), (1, 0, 1, 2));
+    let order: Vec<_> =
+        sent.iter().filter(|kind| matches!(kind, Kind::Snapshot | Kind::Stale | Kind::Delta)).collect();
+    assert_eq!(order, [&Kind::Snapshot, &Kind::Delta, &Kind::Stale, &Kind::Snapshot, &Kind::Delta]);
+    assert_eq!(asked.last().unwrap(), "snapshot 0");
+}
+
+#[test]
+fn a_silent_stream_is_opened_anew_and_its_partner_carries_on() {
+    let mut script = vec![delta(A, 0, 0, 1, 10), snapshot(0, 5)];
+    script.extend((1..8).flat_map(|s| [delta(A, s, s * 10, s * 10 + 1, s * 10 + 10), Says::Time(s)]));
+    let (sent, asked, report) = run(script, 0);
+    assert!(asked.contains(&"reopen 1".to_owned()) && !asked.contains(&"reopen 0".to_owned()), "{asked:?}");
+    assert_eq!((report.sync[0].cuts, count(&sent, Kind::Stale)), (0, 0));
+    let mut both_silent = vec![delta(A, 0, 0, 1, 10), snapshot(0, 5)];
+    both_silent.extend((1..10).map(Says::Time));
+    let (sent, asked, report) = run(both_silent, 0);
+    assert_eq!(asked[1..], ["reopen 0", "reopen 1"]);
+    assert_eq!((report.sync[0].cuts, count(&sent, Kind::Stale)), (1, 1));
+}
+
+#[test]
+fn of_two_connections_the_first_copy_of_everything_goes_on() {
+    let script = vec![
+        delta(A, 1, 0, 1, 10),
+        delta(B, 1, 0, 1, 10),
+        snapshot(1, 5),
+        ticker(B, 2, 11),
+        ticker(A, 2, 11),
+        delta(B, 3, 10, 12, 20),
+        delta(A, 3, 10, 12, 20),
+        ticker(A, 4, 22),
+    ];
+    let (sent, _, report) = run(script, 0);
+    assert_eq!((count(&sent, Kind::Ticker), report.copies), (2, 1));
+    assert_eq!((report.sync[0].applied, report.sync[0].gaps), (2, 0));
+}
+
+#[test]
+fn a_live_book_is_renewed_when_its_snapshot_has_aged() {
+    let mut script = vec![delta(A, 0, 0, 1, 10), snapshot(0, 5)];
+    script.extend((1..5).flat_map(|s| [Says::Time(s), delta(A, s, s * 10, s * 10 + 1, s * 10 + 10)]));
+    script.push(snapshot(5, 45));
+    let (sent, asked, report) = run(script, 2);
+    assert_eq!(asked, ["snapshot 0", "snapshot 0"], "once without a book, once for an aged one");
+    assert_eq!((report.sync[0].renewals, count(&sent, Kind::Snapshot)), (1, 2));
+}

@@ -1,0 +1,248 @@
+//! What only a live run is configured with: `[live]` and the `[[venue]]` tables.
+
+use engine::journal::Retention;
+use engine::time::Nanos;
+use feeds::codec::Event;
+use feeds::live::{Endpoints, LiveVenue, VenuePlan, Wanted, product_of};
+use feeds::venues::binance::streams;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[live]`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LiveTable {
+    mode: Mode,
+    /// Names the engine in every client order id; 1..=65,535, another one for each engine of an account.
+    engine: u16,
+    /// Where runs are kept, a directory each.
+    data_dir: PathBuf,
+    /// `one`, `two`, `five`, or a placement file.
+    placement: String,
+    /// How sockets are waited for.
+    sockets: Sockets,
+    /// How long the kernel asks the network card in a receive before it says that there is nothing, us; 0: not at all.
+    busy_poll_us: u32,
+    /// Between two measurements of the venue's clock, s; 1..=3,600.
+    clock_every_s: u64,
+    /// Oldest journal segments go when a run's journal is larger than this, GiB; 1..=10,000.
+    keep_gib: u64,
+    /// Segments older than this go, hours; 1..=87,600.
+    keep_hours: u64,
+}
+
+/// Whom orders go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// The paper exchange, fed by the venue's streams: no account, no keys.
+    Paper,
+    /// The venue.
+    Live,
+}
+
+impl Mode {
+    /// As in the file.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// How a busy thread asks its sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sockets {
+    /// Plain calls, over and over: the lowest latency.
+    BusyPoll,
+    /// `epoll` by `mio`.
+    Mio,
+    /// `io_uring`, or plain calls where the kernel has none.
+    IoUring,
+}
+
+/// One `[[venue]]`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VenueTable {
+    name: String,
+    symbols: Vec<String>,
+    /// Base of REST requests; the venue's own when absent.
+    rest: Option<String>,
+    /// Base of streams; the venue's own when absent.
+    stream: Option<String>,
+    /// PEM file with the root that signs a test venue's certificate; the public roots when absent.
+    root_certificate: Option<PathBuf>,
+    streams: Vec<StreamKey>,
+    /// Connections that carry each stream: 1, or 2 for an A/B pair.
+    copies: u8,
+    /// A live book is renewed from a fresh snapshot after so long, s; 5..=3,600.
+    snapshot_every_s: u64,
+    silence: SilenceTable,
+    /// Part of the venue's request weight a minute that snapshots may use; 1..=100,000.
+    request_weight_per_minute: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StreamKey {
+    Depth,
+    Ticker,
+    Trades,
+    MarkPrice,
+    Kline1m,
+}
+
+/// The longest that a stream may say nothing before its connection is opened anew, ms; 0: for ever.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SilenceTable {
+    depth_ms: u64,
+    ticker_ms: u64,
+    trades_ms: u64,
+    mark_price_ms: u64,
+}
+
+/// `[live]` and `[[venue]]`, checked.
+#[derive(Clone, Debug)]
+pub struct LiveConfig {
+    /// Whom orders go to.
+    pub(crate) mode: Mode,
+    /// Names the engine in every client order id.
+    pub(crate) engine: u16,
+    /// Where runs are kept.
+    pub(crate) data_dir: PathBuf,
+    /// Which stages share which thread.
+    pub(crate) placement: String,
+    /// How sockets are waited for.
+    pub(crate) sockets: Sockets,
+    /// How long the kernel asks the network card in a receive, us.
+    pub(crate) busy_poll_us: u32,
+    /// Between two measurements of a venue's clock.
+    pub(crate) clock_every: Nanos,
+    /// What of the journal is kept.
+    pub(crate) keep: Retention,
+    /// Shortest time between two snapshots of a live book.
+    pub(crate) renew: Nanos,
+    /// The venues.
+    pub(crate) venues: Vec<LiveVenue>,
+}
+
+impl LiveConfig {
+    /// Err: the first value that is out of range, with its table and key.
+    pub(crate) fn check(run: &LiveTable, venues: &[VenueTable]) -> Result<Self, String> {
+        let in_range = |key: &str, value: u64, low: u64, high: u64| {
+            if (low..=high).contains(&value) {
+                Ok(value)
+            } else {
+                Err(format!("[live] {key} must be in {low}..={high}"))
+            }
+        };
+        if run.engine == 0 {
+            return Err("[live] engine must be in 1..=65535".into());
+        }
+        if venues.is_empty() {
+            return Err("[[venue]] is missing: a live run needs at least one".into());
+        }
+        let checked = venues.iter().map(VenueTable::check).collect::<Result<Vec<_>, _>>()?;
+        for (index, venue) in checked.iter().enumerate() {
+            if checked[..index].iter().any(|other| other.plan.venue == venue.plan.venue) {
+                return Err(format!("[[venue]] name = \"{}\" is there twice", venue.plan.venue));
+            }
+        }
+        Ok(Self {
+            mode: run.mode,
+            engine: run.engine,
+            busy_poll_us: run.busy_poll_us,
+            data_dir: run.data_dir.clone(),
+            placement: run.placement.clone(),
+            sockets: run.sockets,
+            clock_every: Nanos(in_range("clock_every_s", run.clock_every_s, 1, 3_600)? * Nanos::SECOND.0),
+            keep: Retention {
+                bytes: in_range("keep_gib", run.keep_gib, 1, 10_000)? << 30,
+                age: Duration::from_secs(3_600 * in_range("keep_hours", run.keep_hours, 1, 87_600)?),
+            },
+            renew: venues
+                .iter()
+                .map(|venue| venue.snapshot_every_s)
+                .min()
+                .map_or(Nanos(0), |s| Nanos(s * Nanos::SECOND.0)),
+            venues: checked,
+        })
+    }
+}
+
+impl VenueTable {
+    fn check(&self) -> Result<LiveVenue, String> {
+        let at = |what: String| format!("[[venue]] name = \"{}\", {what}", self.name);
+        let product = product_of(&self.name)
+            .ok_or_else(|| at("name: there is binance-spot, binance-usdm, binance-coinm".into()))?;
+        if self.symbols.is_empty() {
+            return Err(at("symbols: names none".into()));
+        }
+        if let Some(twice) =
+            self.symbols.iter().enumerate().find(|(index, symbol)| self.symbols[..*index].contains(symbol))
+        {
+            return Err(at(format!("symbols: {} is there twice", twice.1)));
+        }
+        if !(1..=2).contains(&self.copies) {
+            return Err(at("copies must be 1 or 2".into()));
+        }
+        if !self.streams.contains(&StreamKey::Depth) {
+            return Err(at("streams: depth is missing, and without it there is no book".into()));
+        }
+        if !(5..=3_600).contains(&self.snapshot_every_s) {
+            return Err(at("snapshot_every_s must be in 5..=3600".into()));
+        }
+        if !(1..=100_000).contains(&self.request_weight_per_minute) {
+            return Err(at("request_weight_per_minute must be in 1..=100000".into()));
+        }
+        let silence = [
+            self.silence.depth_ms,
+            self.silence.ticker_ms,
+            self.silence.trades_ms,
+            self.silence.mark_price_ms,
+        ];
+        if silence.iter().any(|ms| *ms > 3_600_000) {
+            return Err(at("silence: at most 3600000 ms".into()));
+        }
+        let usual = streams::endpoints(product);
+        let url = |key: &str, given: &Option<String>, usual: String, schemes: [&str; 2]| match given {
+            None => Ok(usual),
+            Some(url) if schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) => {
+                Ok(url.trim_end_matches('/').to_owned())
+            }
+            Some(url) => {
+                Err(at(format!("{key}: {url:?} does not begin with {} or {}", schemes[0], schemes[1])))
+            }
+        };
+        let endpoints = Endpoints {
+            rest: url("rest", &self.rest, usual.rest, ["https://", "http://"])?,
+            stream: url("stream", &self.stream, usual.stream, ["wss://", "ws://"])?,
+        };
+        let events = self.streams.iter().map(|key| self.event(*key)).collect();
+        let wanted = Wanted { events, copies: self.copies };
+        Ok(LiveVenue {
+            plan: VenuePlan { venue: self.name.clone(), endpoints, wanted },
+            symbols: self.symbols.clone(),
+            root_certificate: self.root_certificate.clone(),
+            request_weight_per_minute: self.request_weight_per_minute,
+        })
+    }
+
+    /// What a stream brings, and how long it may say nothing.
+    fn event(&self, key: StreamKey) -> (Event, Nanos) {
+        let SilenceTable { depth_ms, ticker_ms, trades_ms, mark_price_ms } = self.silence;
+        let (event, ms) = match key {
+            StreamKey::Depth => (Event::Delta, depth_ms),
+            StreamKey::Ticker => (Event::Ticker, ticker_ms),
+            StreamKey::Trades => (Event::Trades, trades_ms),
+            StreamKey::MarkPrice => (Event::MarkPrice, mark_price_ms),
+            StreamKey::Kline1m => (Event::Kline, 0),
+        };
+        (event, Nanos::from_ms(ms))
+    }
+}

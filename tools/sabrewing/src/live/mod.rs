@@ -1,0 +1,39 @@
+//! Live runs: real market data over sockets, orders to the paper exchange or the venue.
+
+pub(crate) mod check;
+pub mod config;
+pub(crate) mod run;
+mod schema;
+mod screen;
+
+use crate::config::Config;
+use crate::run::{Refused, usage};
+use config::{LiveConfig, Mode};
+use engine::instrument::InstrumentTable;
+use feeds::live::{LivePlan, VenuePlan, Venues};
+use feeds::watch::Subscription;
+use std::path::Path;
+
+/// Err: orders would go to a venue.
+fn refuse_mode(live: &LiveConfig) -> Result<(), Refused> {
+    match live.mode {
+        Mode::Paper => Ok(()),
+        Mode::Live => Err(usage("[live] mode = \"live\": order entry is not there yet; paper is")),
+    }
+}
+
+/// The run's instruments, from a file. Err: unreadable; one of them is not in it.
+fn instruments_of(venues: &Venues, path: &Path) -> Result<InstrumentTable, Refused> {
+    let at = |what: String| usage(format!("{}: {what}", path.display()));
+    let text = std::fs::read(path).map_err(|error| at(error.to_string()))?;
+    let known = feeds::instruments::parse(&text).map_err(|error| at(error.to_string()))?;
+    venues.choose(&known).map_err(at)
+}
+
+/// What a configuration's run subscribes to: nothing where it is none of a live run. Err: its instruments and venues do
+/// not go together.
+pub(crate) fn watched(config: &Config, table: &InstrumentTable) -> Result<Vec<Subscription>, Refused> {
+    let Some(live) = &config.live else { return Ok(Vec::new()) };
+    let plans: Vec<VenuePlan> = live.venues.iter().map(|venue| venue.plan.clone()).collect();
+    LivePlan::new(table, &plans).map(|plan| plan.subscriptions).map_err(usage)
+}

@@ -1,0 +1,202 @@
+//! `sabrewing run`: live market data through all five stages, with a screen that says what goes on.
+
+use super::config::{LiveConfig, Sockets};
+use super::{instruments_of, refuse_mode, screen};
+use crate::config::Config;
+use crate::replay::BooksTap;
+use crate::replay::pace::Pace;
+use crate::run::{
+    Attached, Ended, OnStall, PlacementText, Progress, Refused, Run, Show, input, json_line,
+    refuse_unfit_host, say, usage,
+};
+use crate::run_files::{RunFacts, wall_now};
+use clap::Args;
+use engine::counters::Snapshot;
+use engine::data_dir::DataDir;
+use engine::instrument::InstrumentTable;
+use engine::placement::Placement;
+use engine::time::Nanos;
+use feeds::live::fetch::VenueClock;
+use feeds::live::{LiveSource, LiveVenue, Notice, Venues};
+use gateway::client_order_id::ClientOrderIds;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+use strategies::signal::Subscriptions;
+use wire::net::{Backend, NetOptions};
+use wire::random::unpredictable_seed;
+
+/// Trades on live market data: paper orders, no account, no keys.
+///
+/// The run has a directory of its own below `data_dir`: journal, counters, commands. Ctrl-C or SIGTERM stops quoting,
+/// cancels every order, and ends with exit code 0; a second one ends at once.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sabrewing run --config tools/sabrewing/configs/binance-paper.toml
+  sabrewing run --config mine.toml --for 10m --json > summary.json
+  sabrewing ctl --data-dir data status
+
+Exit codes: 0 it ran until it was told to end; 1 a venue could not be asked for its instruments; 2 usage or
+configuration; 3 trading was stopped for safety.")]
+pub(crate) struct RunArgs {
+    /// The configuration; see `sabrewing check --schema`.
+    #[arg(long)]
+    config: PathBuf,
+    /// Ends after this time: 30s, 10m, 12h; until it is told to when absent.
+    #[arg(long = "for", value_name = "DURATION", value_parser = crate::demo::duration)]
+    duration: Option<Nanos>,
+    /// Instruments of a file instead of the venue's own answer.
+    #[arg(long)]
+    instruments: Option<PathBuf>,
+    /// One JSON object on stdout at the end instead of a page; a line a second on stderr.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &RunArgs) -> ExitCode {
+    match go(args) {
+        Ok(code) => code,
+        Err(Refused(code, what)) => {
+            say(&format!("sabrewing run: {what}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn go(args: &RunArgs) -> Result<ExitCode, Refused> {
+    let config = Config::load(Some(&args.config)).map_err(usage)?;
+    let live = config.live.as_ref().ok_or_else(|| usage(format!("{}: [live] is missing", config.name)))?;
+    refuse_mode(live)?;
+    let Ok(placement) = live.placement.parse::<PlacementText>();
+    let placement = placement.load()?;
+    let venues = Venues::new(live.venues.clone(), wall_now()).map_err(usage)?;
+    let table = match &args.instruments {
+        Some(path) => instruments_of(&venues, path)?,
+        None => venues.ask_instruments().map_err(input)?,
+    };
+    let data = DataDir::open(&live.data_dir, live.engine).map_err(usage)?;
+    let run_dir = data.begin_run().map_err(usage)?;
+    let trading = Trading {
+        command: "run",
+        config: &config,
+        live,
+        placement: &placement,
+        ids: ClientOrderIds::new(live.engine, run_dir.number),
+        run_dir: Some(&run_dir.path),
+        duration: args.duration,
+        json: args.json,
+    };
+    let ended = trading.go(&venues, &table)?;
+    let page = if args.json { json_line(&ended.summary)? } else { ended.summary.text() };
+    Ok(ended.close("sabrewing run", "it was told to end", 0, Vec::new(), &page))
+}
+
+/// Live market data through all five stages, whoever asks for it.
+pub(crate) struct Trading<'a> {
+    /// The command that asks.
+    pub(crate) command: &'static str,
+    /// Limits, sizes, strategies.
+    pub(crate) config: &'a Config,
+    /// Its venues.
+    pub(crate) live: &'a LiveConfig,
+    /// Which stages share which thread.
+    pub(crate) placement: &'a Placement,
+    /// What orders are called.
+    pub(crate) ids: ClientOrderIds,
+    /// Where journal, counters and commands are kept; None: nowhere.
+    pub(crate) run_dir: Option<&'a Path>,
+    /// It ends after this time; None: when it is told to.
+    pub(crate) duration: Option<Nanos>,
+    /// A line a second instead of a screen.
+    pub(crate) json: bool,
+}
+
+impl Trading<'_> {
+    /// Trades on `table` until the time is over or it is told to end, and cancels what is open. Err: it could not begin.
+    pub(crate) fn go(self, venues: &Venues, table: &InstrumentTable) -> Result<Ended, Refused> {
+        let Self { command, config, live, placement, ids, run_dir, duration, json } = self;
+        let plan = venues.plan(table).map_err(usage)?;
+        refuse_unfit_host(config, placement, run_dir)?;
+        let (remark, remarks) = sync_channel(256);
+        let (notice, notices) = sync_channel(256);
+        let (snapshots, fetchers) = venues.start_fetching(&plan, live.clock_every, &remark).map_err(usage)?;
+        let clocks = fetchers.clocks.clone();
+        let screen = Screen { table, live, clocks, notices, remarks, is_page: !json };
+        let status = |counters: &Snapshot, elapsed: Duration| screen.status(counters, elapsed);
+        let to = if json { Show::Lines } else { Show::screen() };
+        let progress = Progress { status: &status, every: Duration::from_secs(1), to };
+        let carried: Vec<_> = plan.connections.iter().map(|one| one.instruments.clone()).collect();
+        let facts = RunFacts { command, pace: Pace::Recorded { speed_milli: 1_000 }, ids };
+        let mut run = Run::new(config, table, (placement, &carried), run_dir, facts, progress)?;
+        run.end_after(duration);
+        run.cancel_at_end();
+
+        let net = NetOptions { backend: backend(live.sockets), busy_poll_us: live.busy_poll_us };
+        let seed = unpredictable_seed().ok_or_else(|| usage("the system gives no random numbers"))?;
+        let options = venues.options(net, seed);
+        let source = LiveSource::new(&plan, &options, snapshots, notice).map_err(usage)?;
+        let (used, missing) = source.remarks();
+        let place = run_dir.map_or_else(|| "nothing is kept".to_owned(), |dir| dir.display().to_string());
+        say(&format!("{place}: {} connections, sockets by {used}", plan.connections.len()));
+        missing.iter().for_each(|remark| say(remark));
+        let source = source.counting(run.counters()).map_err(usage)?;
+        let attached = Attached {
+            repeated: None,
+            books: None::<BooksTap>,
+            signals: None,
+            mark_every: 0,
+            watched: plan.subscriptions.clone(),
+        };
+        let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop);
+        drop(fetchers);
+        ended
+    }
+}
+
+const fn backend(sockets: Sockets) -> Backend {
+    match sockets {
+        Sockets::BusyPoll => Backend::Busy,
+        Sockets::Mio => Backend::Mio,
+        Sockets::IoUring => Backend::IoUring,
+    }
+}
+
+/// What is shown while the run goes on.
+struct Screen<'a> {
+    table: &'a InstrumentTable,
+    live: &'a LiveConfig,
+    clocks: Vec<Arc<VenueClock>>,
+    notices: Receiver<Notice>,
+    remarks: Receiver<String>,
+    is_page: bool,
+}
+
+impl Screen<'_> {
+    fn status(&self, counters: &Snapshot, elapsed: Duration) -> String {
+        for notice in self.notices.try_iter() {
+            say(&format!("{} {notice}", notice.at));
+        }
+        for remark in self.remarks.try_iter() {
+            say(&remark);
+        }
+        if self.is_page && Show::screen() == Show::Screen {
+            return screen::page(self.table, counters, elapsed, &self.clock_text());
+        }
+        screen::line(self.table, counters, elapsed)
+    }
+
+    /// Each venue's clock against ours.
+    fn clock_text(&self) -> String {
+        let text = |(venue, clock): (&LiveVenue, &Arc<VenueClock>)| {
+            let offset = clock.offset().map_or("not measured".to_owned(), |(offset_ns, round_trip)| {
+                format!("{:+} ms ({} ms round trip)", offset_ns / 1_000_000, round_trip.as_ms())
+            });
+            format!("{} clock {offset}", venue.plan.venue)
+        };
+        self.live.venues.iter().zip(&self.clocks).map(text).collect::<Vec<_>>().join(", ")
+    }
+}
