@@ -490,6 +490,10 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("sabrewing::config::Config::parse", "what `Config::load` reads; the target `config` gets there"),
     ("sim::run::seed", "makes a data directory of its own in it"),
     ("gateway::venues::binance::log_on::LogOn::encode", WRITES),
+    ("gateway::venues::binance::session::protocol::ApiProtocol::hear", BY_HEARD),
+    ("gateway::venues::binance::session::protocol::ApiProtocol::log_on", WRITES),
+    ("gateway::venues::binance::session::protocol::ApiProtocol::subscribe", WRITES),
+    ("gateway::venues::binance::session::protocol::StreamProtocol::hear", BY_HEARD),
     (
         "gateway::venues::binance::log_on::LogOn::new",
         "the operator's key name: letters and digits or refused",
@@ -558,6 +562,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("venue_sim::venue::Venue::account", "compares; reads nothing out of the text"),
     ("venue_sim::venue::accounts::AccountFile::read", "a file for `AccountFile::parse`, which has a target"),
 ];
+
+const BY_HEARD: &str = "compares, and reads by `Answer::read`, which the target `heard` runs";
 
 const WRITES: &str = "writes into the buffer, and reads nothing there";
 

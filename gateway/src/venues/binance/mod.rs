@@ -17,6 +17,7 @@ mod codec;
 pub mod errors;
 pub mod heard;
 mod log_on;
+pub mod session;
 mod sign;
 mod template;
 
