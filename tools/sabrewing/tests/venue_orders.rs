@@ -193,6 +193,7 @@ impl Trader {
                 Limit { counted: Counted::Orders, window_ns: Nanos::from_ms(10_000), max: 100 },
                 Limit { counted: Counted::Weight, window_ns: Nanos::from_ms(60_000), max: 2_400 },
             ],
+            dead_man_ms: Some(60_000),
             offset: offset.clone(),
             net: Net::new(NetOptions { backend: Backend::Busy, busy_poll_us: 0 }),
             clock: wall as fn() -> Nanos,
@@ -701,5 +702,18 @@ fn the_order_manager_reconciles_quotes_survives_a_cut_and_leaves_nothing_open() 
     next.target((500_000, 10), (510_000, 10));
     next.until("the stop", |next| next.control.stopped().is_some());
     assert_eq!(next.control.stopped(), Some(StopReason::Unreconciled));
+    assert!(venue.open("futures").is_empty());
+}
+
+#[test]
+fn orders_whose_engine_is_gone_end_when_the_venues_timer_runs_out() {
+    let venue = Running::start();
+    let mut trader = Trader::connect(&venue, ContractKind::Linear, Key::Ed25519);
+    trader.until("the timer", |trader| trader.session.counts().timers_set > 0);
+    trader.place(&Trader::order(1, Side::Buy, Tif::PostOnly, 500_000, 10));
+    trader.hears(1, accepted);
+    drop(trader);
+    assert_eq!(venue.open("futures"), ["sb7-1-1"]);
+    venue.admin("POST", "clock?leapMs=61000", "");
     assert!(venue.open("futures").is_empty());
 }

@@ -56,6 +56,8 @@ pub struct SessionCounts {
     pub foreign: u64,
     /// Requests that the throttle held back.
     pub held_back: u64,
+    /// Times that the venue's own timer was set.
+    pub timers_set: u64,
 }
 
 pub(super) struct Ledger {

@@ -12,6 +12,7 @@
 //! which asks; the session says that an order never was only once the venue would refuse a request for it.
 
 mod account;
+mod dead_man;
 mod ledger;
 mod protocol;
 mod rest;
@@ -27,6 +28,7 @@ use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Request};
 use crate::throttle::{Cost, Limit, Priority};
 use account::AccountInquiry;
+use dead_man::DeadMan;
 use engine::instrument::{ContractKind, Instrument};
 use engine::message::Message;
 use engine::num::{Level, Qty};
@@ -135,6 +137,8 @@ pub struct SessionSetup<'a, C> {
     pub recv_window: RecvWindow,
     /// The venue's limits, as its instrument endpoint states them.
     pub limits: &'a [Limit],
+    /// After so long without us the venue cancels everything, ms; futures alone. None: it does not.
+    pub dead_man_ms: Option<u32>,
     /// How far the venue's clock is ahead.
     pub offset: VenueOffset,
     /// The sockets of the thread.
@@ -173,6 +177,7 @@ pub struct BinanceSession<C> {
     /// The orders whose trades are being asked for.
     asking: Vec<(Inquiry, Ticket)>,
     account: AccountInquiry,
+    dead_man: Option<DeadMan>,
     /// The last turn's time.
     polled: Nanos,
     is_api_up: bool,
@@ -200,7 +205,8 @@ impl<C: Clock + Send> BinanceSession<C> {
         A: FnOnce(ApiProtocol) -> Driver<ApiProtocol>,
         S: FnOnce(StreamProtocol) -> Driver<StreamProtocol>,
     {
-        let SessionSetup { instruments, credentials, recv_window, limits, offset, net, clock } = setup;
+        let SessionSetup { instruments, credentials, recv_window, limits, dead_man_ms, offset, net, clock } =
+            setup;
         let kind = instruments.first().ok_or(SessionError::Products)?.kind;
         if instruments.iter().any(|one| one.kind != kind) {
             return Err(SessionError::Products);
@@ -234,6 +240,9 @@ impl<C: Clock + Send> BinanceSession<C> {
                 *place = Some(instrument.symbol.clone());
             }
         }
+        let names = || instruments.iter().map(|one| one.symbol.clone()).collect();
+        let dead_man = dead_man_ms.filter(|_| kind == ContractKind::Linear);
+        let dead_man = dead_man.map(|ms| DeadMan::new(names(), ms));
         let ledger = Ledger::new(kind, Listing::new(instruments), limits, recv_window.as_ms());
         let protocol = ApiProtocol::new(log_on, events, offset.clone());
         let mut api = (routes.api)(protocol);
@@ -243,6 +252,7 @@ impl<C: Clock + Send> BinanceSession<C> {
         Ok(Self {
             rest: Rest::new(routes.rest, authentication()?, recv_window, offset.clone()),
             account: AccountInquiry::new(kind, instruments, now.plus(ledger.window_ns())),
+            dead_man,
             net,
             clock,
             api,
@@ -415,6 +425,12 @@ impl<C: Clock + Send> BinanceSession<C> {
         }
         let venue_now = self.offset.venue_time(now);
         self.account.turn(&mut self.rest, &mut self.net, &mut self.ledger, now, venue_now);
+        if self.is_api_up
+            && self.is_stream_up
+            && let Some(dead_man) = &mut self.dead_man
+        {
+            dead_man.turn(&mut self.rest, &mut self.net, &mut self.ledger, now, venue_now);
+        }
     }
 
     fn ask_trades(&mut self, inquiry: &Inquiry, now: Nanos) -> Option<Ticket> {

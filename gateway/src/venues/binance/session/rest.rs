@@ -31,6 +31,11 @@ impl Rest {
 
     /// Asks for `path` with these parameters, signed. None: it could not be asked now.
     pub(super) fn get(&mut self, path: &str, parameters: &str, now: Nanos) -> Option<Ticket> {
+        self.ask(Method::Get, path, parameters, now)
+    }
+
+    /// As [`Self::get`], by another method.
+    pub(super) fn ask(&mut self, method: Method, path: &str, parameters: &str, now: Nanos) -> Option<Ticket> {
         let mut text = String::from(parameters);
         if !text.is_empty() {
             text.push('&');
@@ -48,7 +53,7 @@ impl Rest {
             }
         }
         let path = format!("{path}?{text}");
-        let request = Request { method: Method::Get, path: &path, headers: &self.headers, body: &[] };
+        let request = Request { method, path: &path, headers: &self.headers, body: &[] };
         self.client.start(&request, now).ok()
     }
 
