@@ -193,7 +193,8 @@ impl<'t> Value<'t> {
             len += 1;
         }
         let is_whole = !matches!(rest.get(len), Some(b'.' | b'e' | b'E'));
-        if !is_whole || (len > 1 && rest.first() == Some(&b'0')) {
+        // `-0` is another number in JSON than `0`.
+        if !is_whole || (rest.first() == Some(&b'0') && (len > 1 || is_negative)) {
             return Err(bad());
         }
         if is_negative { Ok(value) } else { value.checked_neg().ok_or_else(bad) }
@@ -572,7 +573,9 @@ mod tests {
         assert!(of("9223372036854775808").int().is_err() && of("-1").uint().is_err());
         assert_eq!(of("-1").uint_or_none(), Ok(None));
         assert_eq!(of("1499405658657").millis(), Ok(Nanos::from_ms(1_499_405_658_657)));
-        assert!(of("18446744073710").millis().is_err() && of("1e3").int().is_err());
+        assert!(
+            of("18446744073710").millis().is_err() && of("1e3").int().is_err() && of("-0").int().is_err()
+        );
         assert_eq!(of("\"-0.25\"").signed_count(Step::of_digits(2)), Ok(-25));
     }
 

@@ -78,7 +78,8 @@ fn text(frame: &[u8], listing: &Listing, is_spot: bool) -> Outcome {
         Ok(event) => {
             if let (UserEvent::Order(update), Ok(json)) = (&event, &json) {
                 let inner = json.get("event").unwrap_or(json);
-                update_says(update, if is_spot { inner } else { inner.get("o").unwrap_or(inner) });
+                let is_report = inner["e"] == "executionReport";
+                update_says(update, if is_report { inner } else { &inner["o"] }, is_report);
             }
             outcome(match event {
                 UserEvent::Order(update) => {
@@ -167,10 +168,11 @@ fn report_says(report: &OrderReport, json: &Json, id_key: &str, is_spot: bool) {
     assert_eq!(json["side"].as_str() == Some("BUY"), reported.side == Side::Buy);
 }
 
-fn update_says(update: &OrderUpdate<'_>, json: &Json) {
+fn update_says(update: &OrderUpdate<'_>, json: &Json, is_report: bool) {
     assert_eq!(json["i"].as_u64(), Some(update.venue_order_id));
     let text = |key: &str| json[key].as_str().unwrap_or_default();
-    let own = if text("C").is_empty() { text("c") } else { text("C") };
+    // `ORDER_TRADE_UPDATE` knows no second id.
+    let own = if !is_report || text("C").is_empty() { text("c") } else { text("C") };
     assert_eq!(own.as_bytes(), update.id.as_bytes());
     assert_eq!(Execution::named(text("x").as_bytes()), Some(update.execution));
     let unit = if update.instrument == InstrumentId(0) { 8 } else { 3 };
