@@ -11,4 +11,5 @@ pub mod manager;
 pub mod paper;
 pub mod recovery;
 pub mod stage;
+pub mod throttle;
 pub mod venues;

@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod decimal;
 pub mod driver;
 pub mod http;
+pub mod json;
 pub mod net;
 pub mod outbox;
 pub mod pairs;

@@ -75,10 +75,10 @@ pub(crate) fn order(instrument: u32, side: Side, tif: Tif, price: i64, qty: i64)
     }
 }
 
-/// The order, through the gate with limits that no order here reaches.
-pub(crate) fn approved(order: Order, instrument: &Instrument) -> Approved {
+/// Limits that no order here reaches.
+pub(crate) fn limits() -> RiskConfig {
     let much = Decimal { mantissa: 10_i128.pow(21), exponent: 0, digits: 0 };
-    let limits = RiskConfig {
+    RiskConfig {
         whitelist: vec!["*".into()],
         blacklist: vec![],
         order_notional_max: much,
@@ -97,7 +97,11 @@ pub(crate) fn approved(order: Order, instrument: &Instrument) -> Approved {
         orders_per_s_max: 1,
         cancels_per_s_max: 1,
         duplicate_ns: 1,
-    };
+    }
+}
+
+/// The order, through the gate with limits that no order here reaches.
+pub(crate) fn approved(order: Order, instrument: &Instrument) -> Approved {
     // The gate knows instruments by their place.
     let mut table = InstrumentTable::default();
     for place in 0..instrument.id.0 {
@@ -106,6 +110,6 @@ pub(crate) fn approved(order: Order, instrument: &Instrument) -> Approved {
     table.add(instrument.clone());
     let touch = Level { qty: Qty(1), ..order.level };
     let market = Market { bid: touch, ask: touch, state: 0, confirmed: Nanos(0) };
-    let mut gate = Gate::new(limits.check().unwrap(), &table).unwrap();
+    let mut gate = Gate::new(limits().check().unwrap(), &table).unwrap();
     gate.approve(Proposal::New(order), instrument, &market, &Exposure::default(), Nanos(0)).unwrap()
 }

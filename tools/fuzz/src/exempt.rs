@@ -71,6 +71,16 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "gateway::venues::binance::log_on::LogOn::new",
         "the operator's key name: letters and digits or refused",
     ),
+    ("gateway::venues::binance::session::protocol::ApiProtocol::hear", BY_HEARD),
+    ("gateway::venues::binance::session::protocol::ApiProtocol::log_on", WRITES),
+    ("gateway::venues::binance::session::protocol::ApiProtocol::subscribe", WRITES),
+    ("gateway::venues::binance::session::protocol::StreamProtocol::hear", BY_HEARD),
+    ("wire::json::Fields::missing", OWN_TEXT),
+    ("wire::json::Fields::optional", OWN_TEXT),
+    ("wire::json::Fields::present", OWN_TEXT),
+    ("wire::json::Fields::required", OWN_TEXT),
+    ("wire::json::Value::fields", OWN_TEXT),
+    ("wire::json::Value::named", "hands a text to its caller's function; the target `heard` gets there"),
     ("wire::driver::Driver::send_text", SENDS),
     ("wire::net::backend::Net::recv", "fills the room with what came, and reads nothing there"),
     ("wire::net::backend::Net::send", SENDS),
@@ -143,3 +153,4 @@ const SENDS: &str = "sends bytes that this program wrote";
 const NAME_IN_AN_ANSWER: &str = "puts a name into an answer, escaped; the target `venue` reads all answers";
 const OWN_TEXT: &str = "takes texts of this program, not of the world";
 const SYMBOLS: &str = "writes symbols that the venue's own list of instruments has";
+const BY_HEARD: &str = "compares, and reads by `Answer::read`, which the target `heard` runs";

@@ -23,9 +23,9 @@ pub use random::Random;
 
 use std::path::PathBuf;
 use targets::{
-    binance, capture, commands, config, counters, decisions, detect, events, handshake, http, hyperliquid,
-    indicators, instruments, journal, keys, lines, num, orders, played, recovery, stage, streams, venue,
-    websocket, wire,
+    binance, capture, commands, config, counters, decisions, detect, events, handshake, heard, http,
+    hyperliquid, indicators, instruments, journal, keys, lines, num, orders, played, recovery, stage,
+    streams, venue, websocket, wire,
 };
 use words::{
     BINANCE, COMMANDS, CONFIG, EVENTS, HYPERLIQUID, INDICATORS, INSTRUMENTS, JOURNAL, KEYS, NUMBERS, ORDERS,
@@ -69,6 +69,22 @@ pub const TARGETS: &[Target] = &[
         ],
         run: binance::target,
         words: BINANCE,
+    },
+    Target {
+        name: "heard",
+        parses: &[
+            "gateway::venues::binance::heard::Listing::find",
+            "gateway::venues::binance::heard::answer::Answer::read",
+            "gateway::venues::binance::heard::answer::rest_refusal",
+            "gateway::venues::binance::heard::event::UserEvent::read",
+            "gateway::venues::binance::heard::order::Execution::named",
+            "gateway::venues::binance::heard::order::Status::named",
+            "gateway::venues::binance::heard::sbe_messages::SbeMessage::read",
+            "gateway::venues::binance::errors::action",
+            "wire::json::Value::root",
+        ],
+        run: heard::target,
+        words: heard::WORDS,
     },
     Target {
         name: "streams",

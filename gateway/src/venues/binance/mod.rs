@@ -14,7 +14,10 @@
 //! dossier of 21 Nov 2026, sections 5 to 7 and 13).
 
 mod codec;
+pub mod errors;
+pub mod heard;
 mod log_on;
+pub mod session;
 mod sign;
 mod template;
 

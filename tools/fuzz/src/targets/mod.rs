@@ -9,6 +9,7 @@ pub mod decisions;
 pub mod detect;
 pub mod events;
 pub mod handshake;
+pub mod heard;
 pub mod http;
 pub mod hyperliquid;
 pub mod indicators;

@@ -1,0 +1,192 @@
+//! Everything that an account holds, asked for over REST: open orders of each instrument, and positions or balances.
+
+use super::super::heard::{Listing, open_orders, positions, spot_balances};
+use super::ledger::Ledger;
+use super::rest::{Rest, encoded};
+use crate::counterparty::{Account, VenueOrder};
+use crate::throttle::{Cost, Priority};
+use engine::instrument::{ContractKind, Instrument};
+use engine::num::{Decimal, Level, Qty, Step};
+use engine::time::Nanos;
+use wire::http::Ticket;
+use wire::json::{JsonError, Value};
+use wire::net::Net;
+
+/// One question after the other, so that all of it fits beside what else is asked.
+pub(super) struct AccountInquiry {
+    kind: ContractKind,
+    /// What is asked about.
+    held: Vec<Held>,
+    /// Not before: a request of an earlier process could still be taken.
+    from: Nanos,
+    state: State,
+}
+
+struct Held {
+    place: usize,
+    symbol: String,
+    base: String,
+    unit: Step,
+    /// Spot: what the account had of the base asset when it was first asked for, which is not the engine's.
+    before: Option<Qty>,
+}
+
+enum State {
+    Idle,
+    /// The question at hand, of those that there are, and what was answered so far.
+    Asking {
+        question: usize,
+        ticket: Option<Ticket>,
+        so_far: Account,
+    },
+    Done(Account),
+}
+
+impl AccountInquiry {
+    pub(super) fn new(kind: ContractKind, instruments: &[Instrument], from: Nanos) -> Self {
+        let held = instruments.iter().map(|one| Held {
+            place: one.id.index(),
+            symbol: one.symbol.clone(),
+            base: one.base.clone(),
+            unit: one.qty_unit,
+            before: None,
+        });
+        Self { kind, held: held.collect(), from, state: State::Idle }
+    }
+
+    /// Begins anew. False: too early.
+    pub(super) fn ask(&mut self, now: Nanos) -> bool {
+        if now < self.from {
+            return false;
+        }
+        let places = self.held.iter().map(|held| held.place + 1).max().unwrap_or(0);
+        let so_far = Account { open: Vec::new(), positions: vec![Qty(0); places] };
+        self.state = State::Asking { question: 0, ticket: None, so_far };
+        true
+    }
+
+    /// The answer, once.
+    pub(super) fn take(&mut self) -> Option<Account> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Done(account) => Some(account),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn turn(
+        &mut self,
+        rest: &mut Rest,
+        net: &mut Net,
+        ledger: &mut Ledger,
+        now: Nanos,
+        venue_now: Nanos,
+    ) {
+        let Self { kind, held, state, .. } = self;
+        let State::Asking { question, ticket, so_far } = state else { return };
+        let Some(asked) = ticket else {
+            let (path, parameters, weight) = question_of(*kind, held, *question);
+            let Ok(pass) = ledger.throttle.ask(Priority::Hedge, Cost { weight, orders: 0 }, venue_now) else {
+                return;
+            };
+            ledger.throttle.give_up(pass);
+            *ticket = rest.get(path, &parameters, now);
+            return;
+        };
+        let asked = *asked;
+        let Some(answer) = rest.answer(asked) else { return };
+        let body = answer.filter(|response| response.status == 200).map(|response| response.body);
+        let read = body.map(|body| {
+            let value = Value::root(body);
+            match (held.get(*question), *kind) {
+                (Some(_), _) => add_orders(value, &ledger.listing, so_far),
+                (None, ContractKind::Spot) => add_balances(value, held, so_far),
+                (None, _) => add_positions(value, &ledger.listing, so_far),
+            }
+        });
+        let is_last = *question == held.len();
+        rest.finish(net, asked);
+        *state = match (read, std::mem::replace(state, State::Idle)) {
+            (Some(Ok(())), State::Asking { so_far, .. }) if is_last => State::Done(so_far),
+            (Some(Ok(())), State::Asking { question, so_far, .. }) => {
+                State::Asking { question: question + 1, ticket: None, so_far }
+            }
+            // Whoever asked asks again.
+            _ => {
+                ledger.counts.unreadable += 1;
+                State::Idle
+            }
+        };
+    }
+}
+
+/// Path, parameters and weight of a question: the open orders of each instrument, then what is held.
+fn question_of(kind: ContractKind, held: &[Held], question: usize) -> (&'static str, String, u32) {
+    match (held.get(question), kind) {
+        (Some(of), ContractKind::Spot) => {
+            ("/api/v3/openOrders", format!("symbol={}", encoded(&of.symbol)), 6)
+        }
+        (Some(of), _) => ("/fapi/v1/openOrders", format!("symbol={}", encoded(&of.symbol)), 1),
+        (None, ContractKind::Spot) => ("/api/v3/account", "omitZeroBalances=true".to_owned(), 20),
+        (None, _) => ("/fapi/v3/positionRisk", String::new(), 5),
+    }
+}
+
+fn add_orders(value: Value<'_>, listing: &Listing, account: &mut Account) -> Result<(), JsonError> {
+    for report in open_orders(value, listing)? {
+        let report = report?;
+        let (side, level, filled) = match report.reported {
+            Some(reported) => (reported.side, reported.level, reported.filled),
+            None => (engine::num::Side::Buy, Level::default(), Qty(0)),
+        };
+        let order = VenueOrder { id: report.id, instrument: report.instrument, side, level, filled };
+        account.open.push(order);
+    }
+    Ok(())
+}
+
+fn add_positions(value: Value<'_>, listing: &Listing, account: &mut Account) -> Result<(), JsonError> {
+    for position in positions(value, listing)? {
+        let position = position?;
+        let place = position.instrument.and_then(|id| account.positions.get_mut(id.index()));
+        if let Some(place) = place {
+            place.0 = place.0.saturating_add(position.qty.0);
+        }
+    }
+    Ok(())
+}
+
+/// What there is of each base asset beyond what was there first.
+fn add_balances(value: Value<'_>, held: &mut [Held], account: &mut Account) -> Result<(), JsonError> {
+    let mut now = vec![Decimal::ZERO; held.len()];
+    for balance in spot_balances(value)? {
+        let balance = balance?;
+        for (of, sum) in held.iter().zip(&mut now).filter(|(of, _)| of.base.as_bytes() == balance.asset) {
+            debug_assert!(!of.symbol.is_empty());
+            *sum = balance
+                .free
+                .checked_add(balance.locked)
+                .map_err(|_| value.error(wire::json::JsonErrorKind::Number))?;
+        }
+    }
+    for (of, sum) in held.iter_mut().zip(now) {
+        let qty = floor_count(sum, of.unit);
+        let before = *of.before.get_or_insert(qty);
+        if let Some(place) = account.positions.get_mut(of.place) {
+            *place = Qty(qty.0.saturating_sub(before.0));
+        }
+    }
+    Ok(())
+}
+
+/// `amount` in whole units, towards minus infinity; saturates.
+fn floor_count(amount: Decimal, unit: Step) -> Qty {
+    let scale = amount.exponent.max(unit.exponent());
+    let count = match (amount.rescaled(scale), unit.decimal(1).rescaled(scale)) {
+        (Ok(amount), Ok(unit)) if unit > 0 => amount.div_euclid(unit),
+        _ => i128::MAX,
+    };
+    Qty(i64::try_from(count).unwrap_or(i64::MAX))
+}
