@@ -244,6 +244,9 @@ impl Replayed {
         let wired = (&placement, &of_connection[..]);
         let facts = RunFacts { command: "replay", pace: args.pace, ids: order_ids() };
         let run = Run::new(&config, &table, wired, args.journal.as_deref(), facts, progress)?;
+        if repeated.as_ref().is_some_and(Recorded::cancels_at_end) {
+            run.cancel_at_end();
+        }
         let (failed_tx, failed) = sync_channel(1);
         let source = Paced::new(open(failed_tx)?, args.pace);
 

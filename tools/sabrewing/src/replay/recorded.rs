@@ -110,6 +110,13 @@ impl Recorded {
         Records::of(&self.reader, &self.lanes, lane)
     }
 
+    /// Whether the run took back at its end, in order, what was open: a live one does.
+    pub(crate) fn cancels_at_end(&self) -> bool {
+        let mut records = self.records(Lane::Gateway);
+        let mut kinds = std::iter::from_fn(|| records.next().ok().flatten().map(|view| view.entry.kind));
+        self.end == RunEnd::InOrder && kinds.any(|kind| kind == RecordKind::Halt as u16)
+    }
+
     /// What commands of the run could name.
     pub(crate) fn names(&self) -> Names {
         names(&self.config.strategies, &self.table)

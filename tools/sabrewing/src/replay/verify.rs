@@ -65,6 +65,8 @@ pub(crate) struct Check {
 struct LaneCheck {
     lane: Lane,
     records: Records,
+    /// Where trading was stopped, the stages had not come equally far.
+    stops_at_halt: bool,
     same: u64,
     /// The run has no more records to compare.
     is_over: bool,
@@ -84,8 +86,15 @@ pub(crate) struct Checked {
 impl Check {
     /// Of this run.
     pub(crate) fn new(run: &Recorded) -> Self {
-        let lane =
-            |lane| LaneCheck { lane, records: run.records(lane), same: 0, is_over: false, difference: None };
+        let stops_at_halt = run.end != RunEnd::InOrder;
+        let lane = |lane| LaneCheck {
+            lane,
+            records: run.records(lane),
+            stops_at_halt,
+            same: 0,
+            is_over: false,
+            difference: None,
+        };
         Self { lanes: LANES.into_iter().map(lane).collect(), end: run.end.clone() }
     }
 
@@ -168,7 +177,7 @@ impl LaneCheck {
                 Ok(None) => break,
                 Err(problem) => return Err(problem.to_string()),
             };
-            if kind == RecordKind::Halt as u16 {
+            if self.stops_at_halt && kind == RecordKind::Halt as u16 {
                 break;
             }
             if kind != RecordKind::Frame as u16 {
