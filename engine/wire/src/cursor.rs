@@ -8,6 +8,7 @@ use crate::decimal::{DecimalFormat, WINDOW, leading_digits};
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'f> {
     frame: &'f [u8],
+    /// At most the frame's length.
     at: usize,
 }
 
@@ -33,10 +34,10 @@ impl<'f> Cursor<'f> {
         self.at
     }
 
-    /// Goes to a place found otherwise.
+    /// Goes to a place found otherwise; to the end when it lies beyond.
     #[inline]
     pub const fn go_to(&mut self, at: usize) {
-        self.at = at;
+        self.at = if at < self.frame.len() { at } else { self.frame.len() };
     }
 
     /// What follows.
@@ -56,7 +57,7 @@ impl<'f> Cursor<'f> {
     /// Passes over exactly this text.
     #[inline(always)]
     pub fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
-        let found: &[u8; N] = self.frame.get(self.at..)?.first_chunk()?;
+        let found: &[u8; N] = self.next()?;
         self.at += N;
         (found == text).then_some(())
     }
@@ -78,8 +79,9 @@ impl<'f> Cursor<'f> {
     #[inline(always)]
     pub fn usual_uint(&mut self, len: &mut u8) -> Option<u64> {
         let chunk = self.ahead()?;
-        let first = *self.frame.get(self.at)?;
+        let first = self.next::<1>()?[0];
         let Some(value) = chunk.leading_digits_if(*len) else { return self.unusual_uint(len) };
+        // So many digits were seen, and are in the frame.
         self.at += usize::from(*len);
         (first != b'0' || *len == 1).then_some(value)
     }
@@ -107,26 +109,47 @@ impl<'f> Cursor<'f> {
     #[inline(always)]
     pub fn decimal(&mut self, format: &mut DecimalFormat) -> Option<i64> {
         let len = self.ahead()?.quote();
-        let end = self.at + len;
-        let window = end.checked_sub(WINDOW).and_then(|from| self.frame.get(from..end)?.first_chunk());
-        match window.filter(|_| len <= WINDOW).and_then(|window| format.read(window, len)) {
+        let window = if len < WINDOW { self.window_to(len) } else { None };
+        match window.and_then(|window| format.read(window, len)) {
             Some(value) => {
-                self.at = end + 1;
+                self.at += len + 1;
                 Some(value)
             }
             None => self.long_decimal(format),
         }
     }
 
+    /// The next `N` bytes.
+    #[inline(always)]
+    fn next<const N: usize>(&self) -> Option<&'f [u8; N]> {
+        if self.at + N > self.frame.len() {
+            return None;
+        }
+        // SAFETY: the bytes from `at` to `at + N` lie in the frame. The sum does not wrap: a frame is no longer than
+        // `isize::MAX`, and `at` is in it.
+        Some(unsafe { &*self.frame.as_ptr().add(self.at).cast() })
+    }
+
+    /// The window that ends `len` bytes from here.
+    #[inline(always)]
+    fn window_to(&self, len: usize) -> Option<&'f [u8; WINDOW]> {
+        let end = self.at + len;
+        if end < WINDOW || end > self.frame.len() {
+            return None;
+        }
+        // SAFETY: the bytes from `end - WINDOW` to `end` lie in the frame.
+        Some(unsafe { &*self.frame.as_ptr().add(end - WINDOW).cast() })
+    }
+
     /// The next 16 bytes; at the end of the frame fewer, and zeros behind them. None: nothing, or the frame is
     /// shorter than that.
     #[inline(always)]
     fn ahead(&self) -> Option<Chunk> {
-        let rest = self.frame.get(self.at..).filter(|rest| !rest.is_empty())?;
-        match rest.first_chunk() {
-            Some(bytes) => Some(Chunk::new(bytes)),
-            None => Chunk::new(self.frame.last_chunk()?).without_first(WINDOW - rest.len()),
+        if let Some(bytes) = self.next() {
+            return Some(Chunk::new(bytes));
         }
+        let rest = self.frame.len().checked_sub(self.at).filter(|rest| *rest > 0)?;
+        Chunk::new(self.frame.last_chunk()?).without_first(WINDOW.checked_sub(rest)?)
     }
 
     /// A decimal of any length and format.

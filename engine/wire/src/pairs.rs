@@ -26,25 +26,25 @@ impl PairEnds {
         Self { ends: vec![0; pairs_max + BLOCK].into_boxed_slice(), count: 0 }
     }
 
-    /// Finds the ends in `frame` from `from` on. False: more than there is room for.
+    /// Finds the ends in `frame` of the pairs that begin at `from` or behind it. False: more than there is room for.
     #[inline]
     pub fn find(&mut self, frame: &[u8], from: usize) -> bool {
         let Some(text) = frame.get(from..) else { return false };
-        let (blocks, rest) = text.as_chunks::<BLOCK>();
-        let (mut count, mut base, mut after_quote) = (0, from, 0);
-        for block in blocks {
-            let Some(room) = self.ends.get_mut(count..).and_then(|room| room.first_chunk_mut()) else {
+        let (mut count, mut at) = (0, 0);
+        while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk) {
+            let Some(room) = self.ends.get_mut(count..).and_then(<[u32]>::first_chunk_mut) else {
                 return false;
             };
-            count += write_places(pair_ends(block, &mut after_quote), base, room);
-            base += BLOCK;
+            count += write_places(pair_ends(block), from + 1 + at, room);
+            at += BLOCK;
         }
-        let mut last = [0; BLOCK];
+        let rest = text.get(at..).unwrap_or_default();
+        let mut last = [0; BLOCK + 1];
         last[..rest.len()].copy_from_slice(rest);
-        let Some(room) = self.ends.get_mut(count..).and_then(|room| room.first_chunk_mut()) else {
+        let Some(room) = self.ends.get_mut(count..).and_then(<[u32]>::first_chunk_mut) else {
             return false;
         };
-        self.count = count + write_places(pair_ends(&last, &mut after_quote), base, room);
+        self.count = count + write_places(pair_ends(&last), from + 1 + at, room);
         true
     }
 
@@ -75,25 +75,20 @@ fn write_places(mut bits: u64, base: usize, room: &mut [u32; BLOCK]) -> usize {
     count
 }
 
-/// Bits of the brackets that stand behind a quote. `after_quote`: whether the block before ended with one.
+/// Bits of the brackets that stand behind a quote, from the block's second byte on: the first is only looked back at.
 #[inline]
-fn pair_ends(block: &[u8; BLOCK], after_quote: &mut u64) -> u64 {
+fn pair_ends(block: &[u8; BLOCK + 1]) -> u64 {
     #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
     // SAFETY: the build's target has AVX2.
-    let (quotes, brackets) = unsafe { simd::quotes_and_brackets(block) };
+    return unsafe { simd::pair_ends(block) };
     #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
-    let (quotes, brackets) = quotes_and_brackets_scalar(block);
-    let ends = brackets & (quotes << 1 | *after_quote);
-    *after_quote = quotes >> 63;
-    ends
+    return pair_ends_scalar(block);
 }
 
-/// Bits of the quotes, and of the closing brackets.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "avx2"))))]
-fn quotes_and_brackets_scalar(block: &[u8; BLOCK]) -> (u64, u64) {
-    block.iter().enumerate().fold((0, 0), |(quotes, brackets), (place, byte)| {
-        (quotes | u64::from(*byte == b'"') << place, brackets | u64::from(*byte == b']') << place)
-    })
+fn pair_ends_scalar(block: &[u8; BLOCK + 1]) -> u64 {
+    let pairs = block.windows(2).enumerate();
+    pairs.fold(0, |bits, (place, pair)| bits | u64::from(pair == b"\"]") << place)
 }
 
 /// How the two numbers of a pair are printed.
@@ -135,8 +130,8 @@ impl PairFormat {
     }
 
     /// Reads the pairs of the list at `start`, which points behind its first `[`, into the front of `out`.
-    /// `ends` are those of the frame from `start` on. Returns how many pairs there are and the place behind
-    /// the closing `]`. None: another shape, another format, between two steps, or more than `out` holds.
+    /// `ends` are those of the frame from `start` on, as [`PairEnds::find`] gave them: that a quote stands before each
+    /// is not looked at again. Returns how many pairs there are and the place behind the closing `]`. None: another shape, another format, between two steps, or more than `out` holds.
     #[inline]
     #[must_use]
     pub fn read(
@@ -235,25 +230,24 @@ mod simd {
         unsafe { _mm256_loadu2_m128i(high.as_ptr().cast(), low.as_ptr().cast()) }
     }
 
-    /// Bits of the bytes that are `byte`.
+    /// Which bytes are `byte`.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn places(bytes: __m256i, byte: u8) -> u32 {
-        let equal = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
-        _mm256_movemask_epi8(equal).cast_unsigned()
+    fn equal(bytes: &[u8; 32], byte: u8) -> __m256i {
+        _mm256_cmpeq_epi8(load(bytes), _mm256_set1_epi8(byte.cast_signed()))
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn quotes_and_brackets(block: &[u8; BLOCK]) -> (u64, u64) {
-        let (mut quotes, mut brackets) = (0, 0);
-        let (halves, _) = block.as_chunks::<32>();
-        for (half, shift) in halves.iter().zip([0, 32]) {
-            let bytes = load(half);
-            quotes |= u64::from(places(bytes, b'"')) << shift;
-            brackets |= u64::from(places(bytes, b']')) << shift;
-        }
-        (quotes, brackets)
+    pub(super) fn pair_ends(block: &[u8; BLOCK + 1]) -> u64 {
+        let (mut before, mut behind) = ([[0; 32]; 2], [[0; 32]; 2]);
+        before.as_flattened_mut().copy_from_slice(&block[..BLOCK]);
+        behind.as_flattened_mut().copy_from_slice(&block[1..]);
+        let half = |half: usize| {
+            let ends = _mm256_and_si256(equal(&before[half], b'"'), equal(&behind[half], b']'));
+            u64::from(_mm256_movemask_epi8(ends).cast_unsigned())
+        };
+        half(0) | half(1) << 32
     }
 
     /// The pairs from the digit at `start` on: how many, and the place behind the list.
@@ -272,14 +266,18 @@ mod simd {
         );
         let shuffle = load(format.shuffle.as_flattened().first_chunk()?);
         let (price_min, qty_min) = (format.price.len_min as usize, format.qty.len_min as usize);
+        // A length that is so much above the least, and no more, fits the window.
+        let (price_spare, qty_spare) = (WINDOW.checked_sub(price_min)?, WINDOW.checked_sub(qty_min)?);
         let mut over = _mm256_setzero_si256();
-        // Its uppermost bit is set by a number that is too short.
-        let mut short = 0_usize;
         let mut tail = [0; BLOCK];
-        let front_max = frame.len().checked_sub(BLOCK);
-        for (index, (bracket, level)) in ends.iter().zip(&mut *out).enumerate() {
-            let front = start.checked_sub(BEFORE)?;
-            let block: &[u8; BLOCK] = if front_max.is_some_and(|max| front <= max) {
+        let room = out.len();
+        // Fronts of the blocks that end no later than the frame.
+        let fronts = frame.len().saturating_sub(BLOCK - 1);
+        let mut levels = out.iter_mut();
+        for bracket in ends {
+            let level = levels.next()?;
+            let front = start.wrapping_sub(BEFORE);
+            let block: &[u8; BLOCK] = if front < fronts {
                 // SAFETY: the block ends no later than the frame.
                 unsafe { &*frame.as_ptr().add(front).cast() }
             } else {
@@ -287,16 +285,25 @@ mod simd {
             };
             // Everything from here on lies in the block.
             let text: &[u8; 32] = block.get(BEFORE..)?.first_chunk()?;
-            let price_len = places(load(text), b'"').trailing_zeros() as usize;
+            let quotes = _mm256_movemask_epi8(equal(text, b'"')).cast_unsigned();
+            let price_len = quotes.trailing_zeros() as usize;
             let qty_end = (*bracket as usize).wrapping_sub(start + 1);
             let qty_len = qty_end.wrapping_sub(price_len + BETWEEN.len());
-            if price_len > WINDOW || qty_len > WINDOW || qty_end > PAIR_MAX {
+            if price_len.wrapping_sub(price_min) > price_spare || qty_len.wrapping_sub(qty_min) > qty_spare {
                 return None;
             }
-            short |= price_len.wrapping_sub(price_min) | qty_len.wrapping_sub(qty_min);
-            let windows =
-                halves(block.get(price_len..)?.first_chunk()?, block.get(qty_end..)?.first_chunk()?);
-            let keep = halves(KEEP.get(price_len..)?.first_chunk()?, KEEP.get(qty_len..)?.first_chunk()?);
+            // SAFETY: both lengths are at most `WINDOW` now, and the quantity ends at most `PAIR_MAX` behind the
+            // price's start: what is read up to 8 bytes behind that lies in the block.
+            let (windows, keep, comma, behind) = unsafe {
+                let at = |place: usize| block.as_ptr().add(place);
+                let keep = |len: usize| &*KEEP.as_ptr().add(len).cast();
+                (
+                    halves(&*at(price_len).cast(), &*at(qty_end).cast()),
+                    halves(keep(price_len), keep(qty_len)),
+                    at(BEFORE + price_len + 1).cast::<[u8; 2]>().read(),
+                    at(BEFORE + qty_end + 1).cast::<[u8; 4]>().read(),
+                )
+            };
             let digits = _mm256_and_si256(_mm256_xor_si256(windows, xor), keep);
             over = _mm256_or_si256(over, _mm256_subs_epu8(digits, limit));
 
@@ -311,18 +318,15 @@ mod simd {
             // SAFETY: a reference to a level, which is price and quantity, 16 bytes in this order, any bits valid.
             unsafe { _mm_storeu_si128(std::ptr::from_mut(level).cast(), values) };
 
-            let between = u32::from_le_bytes(*block.get(BEFORE + price_len..)?.first_chunk()?);
-            let behind = u64::from_le_bytes(*block.get(BEFORE + qty_end..)?.first_chunk()?);
-            if u64::from(between) & low(BETWEEN.len()) != BETWEEN_WORD {
+            // The quotes at both ends are known: one was found here, the other with its bracket.
+            if comma != BETWEEN[1..] {
                 return None;
             }
-            if behind & low(NEXT.len()) != NEXT_WORD {
-                let fits = behind & low(LAST.len()) == LAST_WORD
-                    && _mm256_testz_si256(over, over) == 1
-                    && short.cast_signed() >= 0;
-                return fits.then_some((index + 1, start + qty_end + LAST.len()));
+            if behind != NEXT[1..] {
+                let fits = behind[..2] == LAST[1..] && _mm256_testz_si256(over, over) == 1;
+                return fits.then_some((room - levels.len(), start + qty_end + LAST.len()));
             }
-            start += qty_end + NEXT.len();
+            start = *bracket as usize + NEXT.len() - 1;
         }
         None
     }
@@ -332,25 +336,6 @@ mod simd {
     /// Bytes from the price to the quote behind the quantity at most: all that is read of them lies in a block.
     const PAIR_MAX: usize = WINDOW + BETWEEN.len() + WINDOW;
     const _: () = assert!(BEFORE + PAIR_MAX + 8 <= BLOCK);
-
-    /// The bits of the lowest `bytes` bytes.
-    const fn low(bytes: usize) -> u64 {
-        (1 << (8 * bytes)) - 1
-    }
-
-    /// The text as the number that its bytes make in little-endian order.
-    const fn word(text: &[u8]) -> u64 {
-        let (mut word, mut place) = (0, text.len());
-        while place > 0 {
-            place -= 1;
-            word = word << 8 | text[place] as u64;
-        }
-        word
-    }
-
-    const BETWEEN_WORD: u64 = word(BETWEEN);
-    const NEXT_WORD: u64 = word(NEXT);
-    const LAST_WORD: u64 = word(LAST);
 
     /// The block at `front`, with zeros where the frame has ended.
     #[inline(never)]
@@ -466,13 +451,10 @@ mod tests {
 
         #[test]
         fn vectors_and_bytes_agree_on_blocks(block in prop::array::uniform32(prop_oneof![any::<u8>(), Just(b'"'), Just(b']')])) {
-            let mut whole = [0; BLOCK];
+            let mut whole = [b'"'; BLOCK + 1];
             whole[..32].copy_from_slice(&block);
-            whole[32..].copy_from_slice(&block);
-            let (quotes, brackets) = quotes_and_brackets_scalar(&whole);
-            let mut after = 1;
-            prop_assert_eq!(pair_ends(&whole, &mut after), brackets & (quotes << 1 | 1));
-            prop_assert_eq!(after, quotes >> 63);
+            whole[33..].copy_from_slice(&block);
+            prop_assert_eq!(pair_ends(&whole), pair_ends_scalar(&whole));
         }
 
         #[test]

@@ -46,15 +46,16 @@ impl SymbolTable {
     #[inline]
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<u32> {
-        if name.is_empty() {
-            return None;
-        }
-        let Some(words) = words(name) else {
-            return self.long.iter().find(|(known, _)| **known == *name).map(|(_, value)| *value);
-        };
+        let Some(words) = words(name) else { return self.find_long(name) };
         #[expect(clippy::cast_possible_truncation, reason = "at most 32")]
-        let slot = self.slots[self.probe(&words, name.len() as u32)];
+        let slot = self.slots.get(self.probe(&words, name.len() as u32))?;
         (slot.len != 0).then_some(slot.value)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_long(&self, name: &[u8]) -> Option<u32> {
+        self.long.iter().find(|(known, _)| **known == *name).map(|(_, value)| *value)
     }
 
     /// The slot that holds the name, or the empty one where it would be. Ends, because slots stay empty.
@@ -64,7 +65,10 @@ impl SymbolTable {
         let mut index = hash(words) & mask;
         loop {
             let slot = &self.slots[index];
-            if slot.len == 0 || (slot.len == len && slot.words == *words) {
+            // Word by word: as two arrays they would be compared in a vector register, which the words just made
+            // would reach through memory.
+            let differ = |word: usize| slot.words[word] ^ words[word];
+            if slot.len == 0 || (slot.len == len && differ(0) | differ(1) | differ(2) | differ(3) == 0) {
                 return index;
             }
             index = (index + 1) & mask;

@@ -76,33 +76,33 @@ impl Panel {
 
     /// Takes every row and answers the columns in the order asked.
     pub fn batch(&mut self, columns: Columns<'_>) -> Vec<Vec<Value>> {
-        let mut computed: Vec<Vec<Vec<Value>>> = self
-            .output_counts
-            .iter()
-            .map(|count| vec![vec![Value::UNDEFINED; columns.len()]; *count])
-            .collect();
-        // What of each output is still to be written.
-        let mut left: Vec<Vec<&mut [Value]>> =
-            computed.iter_mut().map(|outputs| outputs.iter_mut().map(Vec::as_mut_slice).collect()).collect();
+        let mut answers: Vec<Vec<Value>> =
+            self.columns.iter().map(|_| Vec::with_capacity(columns.len())).collect();
+        self.batch_onto(columns, &mut answers);
+        answers
+    }
+
+    /// Takes every row and appends the columns, in the order asked, to `answers`: whoever computes often keeps their
+    /// memory, of which taking a page for the first time costs more than filling it. Panics when there are not
+    /// [`Panel::column_count`] of them.
+    pub fn batch_onto(&mut self, columns: Columns<'_>, answers: &mut [Vec<Value>]) {
+        assert_eq!(answers.len(), self.columns.len(), "one answer per column");
+        // A block is computed near the core and then appended: memory is written once, and only for what was asked.
+        let outputs_max = self.output_counts.iter().copied().max().unwrap_or(0);
+        let mut rows = vec![[Value::UNDEFINED; BLOCK_ROWS]; outputs_max];
+        let mut outputs: Vec<&mut [Value]> =
+            rows.iter_mut().map(<[Value; BLOCK_ROWS]>::as_mut_slice).collect();
         for from in (0..columns.len()).step_by(BLOCK_ROWS) {
             let block = columns.rows(from..columns.len().min(from + BLOCK_ROWS));
-            for (study, outputs) in self.studies.iter_mut().zip(&mut left) {
-                study.batch(block, outputs);
-                for output in outputs {
-                    *output = &mut std::mem::take(output)[block.len()..];
+            for (index, study) in self.studies.iter_mut().enumerate() {
+                study.batch(block, &mut outputs[..self.output_counts[index]]);
+                for (answer, (of, output)) in answers.iter_mut().zip(&self.columns) {
+                    if *of == index {
+                        answer.extend_from_slice(&outputs[*output][..block.len()]);
+                    }
                 }
             }
         }
-        // A column is handed on; only one that was asked for twice is copied.
-        let mut answers: Vec<Vec<Value>> = Vec::with_capacity(self.columns.len());
-        for (k, (study, output)) in self.columns.iter().enumerate() {
-            let before = self.columns[..k].iter().position(|earlier| earlier == &(*study, *output));
-            answers.push(match before {
-                Some(earlier) => answers[earlier].clone(),
-                None => std::mem::take(&mut computed[*study][*output]),
-            });
-        }
-        answers
     }
 
     /// Candles until every column is defined; `None` when no number can say.

@@ -40,7 +40,7 @@ impl Moments {
     }
 
     /// Adds `x`; answers mean and population variance once the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, x: f64) -> Option<(f64, f64)> {
         if !self.ring.is_full() {
             return self.fill(x);
@@ -59,7 +59,7 @@ impl Moments {
         Some((self.anchor + mean, variance))
     }
 
-    #[cold]
+    #[inline]
     fn fill(&mut self, x: f64) -> Option<(f64, f64)> {
         self.ring.push(x);
         let _ = self.ring.is_renewal_due();
@@ -73,24 +73,38 @@ impl Moments {
         &self.ring
     }
 
-    /// Two passes: the mean, then the distances to it. Of equal numbers the anchor is that number and every
-    /// distance 0, so the sums stay exactly 0 for as long as nothing moves.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn renew(&mut self) -> (f64, f64) {
-        let first = self.ring.held()[0];
-        let offsets: f64 = self.ring.held().iter().map(|x| x - first).sum();
-        self.anchor = first + offsets * self.inverse;
-        (self.sum, self.squares) = (0.0, 0.0);
-        for x in self.ring.held() {
-            let distance = x - self.anchor;
-            self.sum += distance;
-            self.squares += distance * distance;
-        }
-        self.peak = self.squares;
-        let mean = self.sum * self.inverse;
-        (self.anchor + mean, (self.squares * self.inverse - mean * mean).max(0.0))
+        let Renewal { anchor, sum, squares } = renewal(self.ring.held(), self.inverse);
+        (self.anchor, self.sum, self.squares, self.peak) = (anchor, sum, squares, squares);
+        let mean = sum * self.inverse;
+        (anchor + mean, (squares * self.inverse - mean * mean).max(0.0))
     }
+}
+
+/// Sums taken anew.
+struct Renewal {
+    anchor: f64,
+    sum: f64,
+    squares: f64,
+}
+
+/// Two passes: the mean, then the distances to it. Of equal numbers the anchor is that number and every
+/// distance 0, so the sums stay exactly 0 for as long as nothing moves. It sees the window only: a call that
+/// saw the sums would keep them out of registers through a batch.
+#[cold]
+#[inline(never)]
+fn renewal(held: &[f64], inverse: f64) -> Renewal {
+    let first = held.first().copied().unwrap_or_default();
+    let offsets: f64 = held.iter().map(|x| x - first).sum();
+    let anchor = first + offsets * inverse;
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for x in held {
+        let distance = x - anchor;
+        sum += distance;
+        squares += distance * distance;
+    }
+    Renewal { anchor, sum, squares }
 }
 
 #[cfg(test)]
