@@ -131,7 +131,8 @@ impl PairFormat {
 
     /// Reads the pairs of the list at `start`, which points behind its first `[`, into the front of `out`.
     /// `ends` are those of the frame from `start` on, as [`PairEnds::find`] gave them: that a quote stands before each
-    /// is not looked at again. Returns how many pairs there are and the place behind the closing `]`. None: another shape, another format, between two steps, or more than `out` holds.
+    /// is not looked at again. Returns how many pairs there are and the place behind the closing `]`. None: another
+    /// shape, another format, between two steps, or more than `out` holds.
     #[inline]
     #[must_use]
     pub fn read(
