@@ -26,6 +26,8 @@ pub struct LiveOptions<'a> {
     pub resolver: &'a Resolver,
     /// Whom the connections of a venue trust, by the venue's name.
     pub tls: Box<dyn Fn(&str) -> TlsConfig + 'a>,
+    /// After how long a connection to a venue is replaced by a new one.
+    pub rotate_after: Box<dyn Fn(&str) -> Nanos + 'a>,
     /// What masks, nonces and jitter come from: another number for every process.
     pub seed: u64,
     /// The time of inputs.
@@ -141,7 +143,7 @@ impl LiveSource {
                             request_gap_ns: limits.message_interval_ns,
                             ping_after_ns: Nanos(limits.idle_ns.0 / 2),
                             silence_ns_max: limits.idle_ns,
-                            rotate_after_ns: limits.lifetime_ns.since(ROTATE_BEFORE_NS),
+                            rotate_after_ns: (options.rotate_after)(&connection.venue),
                             ..SessionTimes::USUAL
                         },
                     };
@@ -226,9 +228,6 @@ impl LiveSource {
         None
     }
 }
-
-/// A connection is replaced so long before the venue ends it.
-const ROTATE_BEFORE_NS: Nanos = Nanos(10 * 60 * 1_000_000_000);
 
 impl Socket {
     /// One turn. True: there is a frame, or a change to tell.

@@ -11,7 +11,7 @@ use engine::stage::Nowhere;
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::codec::Event;
-use feeds::live::{Endpoints, LiveSource, LiveVenue, VenuePlan, Venues, Wanted, product_of};
+use feeds::live::{Endpoints, LiveSource, LiveVenue, VenuePlan, Venues, Wanted, product_of, rotate_after};
 use feeds::stage::{Connection, FeedConfig, FeedReport, FeedStage};
 use feeds::venues::AnyCodec;
 use feeds::venues::binance::streams;
@@ -223,6 +223,7 @@ fn venue(args: &Args) -> Result<LiveVenue, String> {
         symbols: args.symbols.clone(),
         root_certificate: args.root_certificate.clone(),
         request_weight_per_minute: 1_000,
+        rotate_after: rotate_after(product),
     })
 }
 
