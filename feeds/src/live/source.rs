@@ -86,6 +86,8 @@ struct Socket {
     counters: Option<SocketCounters>,
     /// Frames taken.
     lines: u32,
+    /// Of its last receive: further frames of it wait while other sockets receive.
+    received: Stamp,
 }
 
 struct SocketCounters {
@@ -158,6 +160,7 @@ impl LiveSource {
                         is_untold: false,
                         counters: None,
                         lines: 0,
+                        received: Stamp::default(),
                     });
                 }
             }
@@ -240,7 +243,12 @@ impl Socket {
         notices: &SyncSender<Notice>,
     ) -> bool {
         loop {
-            match self.driver.poll(net, clock, now) {
+            clock.received.set(Stamp::default());
+            let polled = self.driver.poll(net, clock, now);
+            if clock.received.get().0 != 0 {
+                self.received = clock.received.get();
+            }
+            match polled {
                 Polled::Nothing => return false,
                 Polled::Frame(_) => return true,
                 Polled::Event(event) => {
@@ -290,7 +298,7 @@ impl FrameSource for LiveSource {
         match self.held {
             Held::Socket(index) => {
                 let socket = &mut self.sockets[index];
-                let behind_ns = self.clock.wall.elapsed_ns(self.clock.received.get());
+                let behind_ns = self.clock.wall.elapsed_ns(socket.received);
                 match socket.driver.poll(&mut self.net, &self.clock, Nanos(0)) {
                     Polled::Frame(frame) => {
                         self.last_ns = frame.recv_ns.max(last_ns);

@@ -595,7 +595,7 @@ mod tests {
             while let Some(view) = runner.next().unwrap() {
                 last = Some((view.entry.kind, String::from_utf8_lossy(view.body).into_owned()));
             }
-            let why = format!("a stage panicked: thread {thread}: planted; nothing is open");
+            let why = format!("{STOPPED}a stage panicked: thread {thread}: planted; nothing is open");
             assert_eq!(last, Some((RecordKind::RunEnd as u16, why)));
         }
     }
