@@ -73,6 +73,7 @@ pub mod book_state {
 
     /// The name of the lowest bit set, for people; `valid` for 0.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of names")]
     pub const fn name(state: u32) -> &'static str {
         NAMES[index(state) as usize]
     }

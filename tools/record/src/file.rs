@@ -124,7 +124,7 @@ fn part(path: &Path) -> PathBuf {
 
 /// The lines of a capture, read as `replay` reads them. Err: it cannot be read to its end.
 fn count(path: &Path) -> Result<u64, String> {
-    let mut reader = CaptureReader::open(path.to_owned()).map_err(|error| error.to_string())?;
+    let mut reader = CaptureReader::open(path).map_err(|error| error.to_string())?;
     let mut lines = 0;
     loop {
         match reader.wait() {

@@ -59,10 +59,10 @@ impl Recorder {
         let what = if is_open { "opened" } else { "lost" };
         let text = format!(r#"{{"e":"recorder","connection":{connection},"what":"{what}"}}"#);
         for instrument in self.carried.get(connection.index()).into_iter().flatten() {
-            if let Some(captures) = self.captures.get_mut(instrument.index()) {
-                if captures.line(now, text.as_bytes())? {
-                    self.source.want_snapshot(*instrument);
-                }
+            if let Some(captures) = self.captures.get_mut(instrument.index())
+                && captures.line(now, text.as_bytes())?
+            {
+                self.source.want_snapshot(*instrument);
             }
         }
         Ok(())

@@ -26,7 +26,7 @@ pub(crate) fn text() -> Result<String, Refused> {
         } else if let Some((key, value)) = code.split_once(" = ").filter(|(key, _)| is_key(key)) {
             let Ok(value) = format!("x = {value}").parse::<toml::Table>() else { continue };
             let required = !is_optional && is_required(number);
-            let value = value.get("x").map_or(json!({}), |value| schema_of(value));
+            let value = value.get("x").map_or(json!({}), schema_of);
             root.key(&name, key, value, remark, required);
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn page(
     for instrument in table.iter() {
         let _ = writeln!(page, "{}", row(instrument, counters));
     }
-    let _ = writeln!(page, "\n{:<16} {:<24} {}", "strategy", "instrument", "quoting");
+    let _ = writeln!(page, "\n{:<16} {:<24} quoting", "strategy", "instrument");
     for entry in counters.counters.iter().filter(|entry| entry.name == "not_quoting") {
         let reason = entry.reason().unwrap_or("?");
         let _ = writeln!(page, "{:<16} {:<24} {reason}", entry.strategy, entry.instrument);

@@ -50,7 +50,7 @@ impl Wires {
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream) {
-    let mut bytes = [0; 1 << 16];
+    let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         if to.write_all(&bytes[..count]).is_err() {
             break;
