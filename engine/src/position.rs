@@ -28,6 +28,8 @@ pub struct Position {
     pub bought: i128,
     /// Quantity sold, all in all.
     pub sold: i128,
+    /// Funding received since the run began; negative: paid. Part of `cash`.
+    pub funding: i128,
 }
 
 impl Position {
@@ -65,6 +67,37 @@ impl Position {
         Ok(())
     }
 
+    /// Books the funding of what is held: the value at the mark price, in 10^-8 of the quote asset, times the rate, in
+    /// 10^-8, which longs pay to shorts; rounded against us. Returns what was received; negative: paid.
+    /// Err: overflow; a mark price of zero or below. The position is unchanged.
+    ///
+    /// <https://www.binance.com/en/support/faq/360033525031>: funding amount = nominal value of positions at the mark
+    /// price x funding rate (from the project's dossier of 21 Nov 2026).
+    pub fn fund(&mut self, instrument: &Instrument, mark_e8: i64, rate_e8: i64) -> Result<i128, NumError> {
+        if mark_e8 <= 0 {
+            return Err(NumError::ZeroPrice);
+        }
+        let (unit, size) = (instrument.qty_unit, instrument.contract_size);
+        let times = |one: i128, other: i128| one.checked_mul(other).ok_or(NumError::Overflow);
+        let ten_to = |exponent: u8| 10_i128.checked_pow(u32::from(exponent)).ok_or(NumError::Overflow);
+        let contracts = times(i128::from(self.qty.0), i128::from(unit.mantissa()))?;
+        let owed = times(times(contracts, i128::from(size.mantissa()))?, -i128::from(rate_e8))?;
+        // What `owed` is scaled by, beyond the amount's own exponent.
+        let (owed, divisor) = if instrument.kind == ContractKind::Inverse {
+            let up = instrument.amount_exponent().checked_sub(unit.exponent() + size.exponent());
+            (times(owed, ten_to(up.ok_or(NumError::Overflow)?)?)?, i128::from(mark_e8))
+        } else {
+            let tick = instrument.price_rule.tick.exponent();
+            let down = MARK_AND_RATE_EXPONENT.checked_sub(tick).ok_or(NumError::Overflow)?;
+            (times(owed, i128::from(mark_e8))?, ten_to(down)?)
+        };
+        let received = floor_div(owed, divisor);
+        let cash = self.cash.checked_add(received).ok_or(NumError::Overflow)?;
+        let funding = self.funding.checked_add(received).ok_or(NumError::Overflow)?;
+        (self.cash, self.funding) = (cash, funding);
+        Ok(received)
+    }
+
     /// Profit and loss of what was closed, at average cost, fees not included. Err: overflow.
     pub fn realised(&self) -> Result<i128, NumError> {
         self.cash.checked_add(self.cost).ok_or(NumError::Overflow)
@@ -88,6 +121,9 @@ impl Position {
         Ok(at_bid.checked_add(at_ask).ok_or(NumError::Overflow)?.div_euclid(2))
     }
 }
+
+/// Digits of a mark price and of a funding rate together.
+const MARK_AND_RATE_EXPONENT: u8 = 16;
 
 /// What `qty` at `price` adds to the holder's wealth in the settlement asset.
 fn signed_value(instrument: &Instrument, price: Price, qty: Qty) -> Result<i128, NumError> {
@@ -121,6 +157,31 @@ mod tests {
         );
         position.fill(&btc, Side::Sell, Price(600_100), Qty(2), 0).unwrap();
         assert_eq!((position.qty, btc.amount(position.cash).to_string()), (Qty(0), "0.02".into()));
+    }
+
+    #[test]
+    fn longs_pay_a_positive_rate_shorts_receive_it_and_what_is_left_over_is_the_venues() {
+        let btc = instrument(ContractKind::Linear, "0.1", "0.001", "1");
+        let received = |instrument: &Instrument, qty, mark_e8, rate_e8| {
+            let mut position = Position { qty: Qty(qty), cash: 5, ..Position::default() };
+            let received = position.fund(instrument, mark_e8, rate_e8).unwrap();
+            assert_eq!((position.cash, position.funding), (5 + received, received));
+            instrument.amount(received).to_string()
+        };
+        // 0.02 BTC at 60,000: 1,200 USDT, of it 0.01 %.
+        assert_eq!(received(&btc, 20, 6_000_000_000_000, 10_000), "-0.12");
+        assert_eq!(received(&btc, -20, 6_000_000_000_000, 10_000), "0.12");
+        assert_eq!(received(&btc, 20, 6_000_000_000_000, -10_000), "0.12");
+        assert_eq!(received(&btc, 1, 6_000_012_345_678, 10_000), "-0.0061", "0.006000012 rounded against us");
+        assert_eq!(received(&btc, -1, 6_000_012_345_678, 10_000), "0.006");
+        assert_eq!(received(&btc, 0, 6_000_000_000_000, 10_000), "0");
+        let perp = instrument(ContractKind::Inverse, "0.1", "1", "100");
+        // 10 contracts of 100 USD at 50,000: 0.02 BTC.
+        assert_eq!(received(&perp, 10, 5_000_000_000_000, 10_000), "-0.000002");
+        assert_eq!(received(&perp, -10, 5_000_000_000_000, 10_000), "0.000002");
+        let mut position = Position { qty: Qty(1), ..Position::default() };
+        assert_eq!(position.fund(&btc, 0, 1), Err(NumError::ZeroPrice));
+        assert_eq!(position, Position { qty: Qty(1), ..Position::default() });
     }
 
     #[test]

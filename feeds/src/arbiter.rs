@@ -37,9 +37,15 @@ impl Arbiter {
         self.is_first(if trade.aggregate == 1 { 2 } else { 1 }, trade.last_id)
     }
 
-    /// Whether a mark price is later than any before, by the venue's time.
+    /// Whether a mark price is later than any before, by the venue's time. No copy lags a minute behind: there the
+    /// venue's clock was set back, and is followed.
     #[inline]
     pub fn mark_price(&mut self, mark: &MarkPrice) -> bool {
+        if let Some(seen) = &mut self.seen
+            && seen[3].saturating_sub(mark.venue_ns.0) > MINUTE_NS
+        {
+            seen[3] = 0;
+        }
         self.is_first(3, mark.venue_ns.0)
     }
 
@@ -56,9 +62,12 @@ impl Arbiter {
     }
 }
 
+const MINUTE_NS: u64 = 60 * 1_000_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::time::Nanos;
 
     fn trade(last_id: u64, aggregate: u32) -> Trade {
         Trade { last_id, aggregate, ..Trade::default() }
@@ -72,6 +81,15 @@ mod tests {
         let ticker = Ticker { update_id: 3, ..Ticker::default() };
         assert!(arbiter.ticker(&ticker) && !arbiter.ticker(&ticker));
         assert_eq!(arbiter.copies(), 3);
+    }
+
+    #[test]
+    fn a_mark_price_of_a_clock_that_was_set_back_counts_and_a_late_copy_does_not() {
+        let mut arbiter = Arbiter::new(true);
+        let mut first = |s: u64| {
+            arbiter.mark_price(&MarkPrice { venue_ns: Nanos(s * 1_000_000_000), ..MarkPrice::default() })
+        };
+        assert!(first(7_000) && !first(6_999) && first(3_400) && !first(3_400) && first(3_401));
     }
 
     #[test]

@@ -239,6 +239,8 @@ struct FeedCounters {
     timers: Counter,
     lost: Counter,
     copies: Counter,
+    breaks: Counter,
+    renewals: Counter,
 }
 
 impl FeedCounters {
@@ -252,17 +254,25 @@ impl FeedCounters {
             timers: register("timers", "Timer messages sent")?,
             lost: register("lost", "Connections lost, and streams found silent")?,
             copies: register("copies", "Messages that another connection had brought before")?,
+            breaks: register(
+                "breaks",
+                "Times that a book lost its stream: a gap, a lost connection, silence",
+            )?,
+            renewals: register("renewals", "Books that were renewed from a later snapshot")?,
         })
     }
 
-    fn set(&mut self, report: &FeedReport) {
+    fn set(&mut self, report: &FeedReport, streams: &[Stream]) {
         self.frames.set(report.frames);
         self.decode_errors.set(report.decode_errors);
         self.general_decoder.set(report.general_decoder);
         self.clock_steps.set(report.clock_steps);
         self.timers.set(report.timers);
         self.lost.set(report.lost);
-        self.copies.set(report.copies);
+        let sum = |count: fn(&Stream) -> u64| streams.iter().map(count).sum();
+        self.copies.set(sum(|stream| stream.arbiter.copies()));
+        self.breaks.set(sum(|stream| stream.sync.counts().gaps + stream.sync.counts().cuts));
+        self.renewals.set(sum(|stream| stream.sync.counts().renewals));
     }
 }
 
@@ -362,7 +372,7 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
         if self.report.frames.is_multiple_of(PUBLISH_EVERY)
             && let Some(counters) = &mut self.counters
         {
-            counters.set(&self.report);
+            counters.set(&self.report, &self.streams);
         }
         Step::Worked
     }
@@ -382,11 +392,11 @@ impl<F, C: FeedCodec> Drop for FeedStage<F, C> {
         let mut report = std::mem::take(&mut self.report);
         report.general_decoder =
             self.connections.iter().map(|connection| connection.codec.general_count()).sum();
+        report.copies = self.streams.iter().map(|stream| stream.arbiter.copies()).sum();
         if let Some(counters) = &mut self.counters {
-            counters.set(&report);
+            counters.set(&report, &self.streams);
         }
         report.sync = self.streams.iter().map(|stream| stream.sync.counts()).collect();
-        report.copies = self.streams.iter().map(|stream| stream.arbiter.copies()).sum();
         // The receiver is gone only when nobody wants the report.
         let _ = self.done.send(report);
     }

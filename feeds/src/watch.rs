@@ -35,7 +35,13 @@ struct Watched {
     /// When it last spoke, or its connection was last opened; zero before the first input.
     heard_ns: Nanos,
     is_silent: bool,
+    /// Times that it was found silent since it last spoke.
+    misses: u32,
 }
+
+/// A stream that stays silent is reported again after twice its deadline, then four times, up to so many doublings: a
+/// connection that was opened anew may carry it no better.
+const DOUBLINGS_MAX: u32 = 5;
 
 impl Watch {
     /// Watches `subscriptions`. None of them is silent before its deadline has passed once.
@@ -45,7 +51,7 @@ impl Watch {
         let connections = subscriptions.last().map_or(0, |last| last.connection.index() + 1);
         let first = |connection| subscriptions.partition_point(|one| one.connection.index() < connection);
         let of_connection = (0..=connections).map(first).collect();
-        let watch = |subscription| Watched { subscription, heard_ns: Nanos(0), is_silent: false };
+        let watch = |subscription| Watched { subscription, heard_ns: Nanos(0), is_silent: false, misses: 0 };
         Self { watched: subscriptions.into_iter().map(watch).collect(), of_connection }
     }
 
@@ -59,6 +65,7 @@ impl Watch {
             if watched.subscription.instrument == instrument && watched.subscription.event == event {
                 watched.heard_ns = now;
                 watched.is_silent = false;
+                watched.misses = 0;
             }
         }
     }
@@ -71,15 +78,18 @@ impl Watch {
         }
     }
 
-    /// Time is `now`: the first subscription that has just become silent. Call until there is none.
+    /// Time is `now`: the first subscription that has just become silent, or is so again. Call until there is none.
     pub fn next_silent(&mut self, now: Nanos) -> Option<Subscription> {
         for watched in &mut self.watched {
             if watched.heard_ns == Nanos(0) {
                 watched.heard_ns = now; // the run's first input
             }
             let bound = watched.subscription.silence_ns;
-            if bound.0 > 0 && !watched.is_silent && now.since(watched.heard_ns) > bound {
+            let bound = Nanos(bound.0.saturating_mul(1 << watched.misses.min(DOUBLINGS_MAX)));
+            if bound.0 > 0 && now.since(watched.heard_ns) > bound {
                 watched.is_silent = true;
+                watched.misses = watched.misses.saturating_add(1);
+                watched.heard_ns = now;
                 return Some(watched.subscription);
             }
         }
@@ -142,17 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_silent_once_past_its_deadline_and_again_after_it_spoke() {
+    fn a_stream_is_silent_past_its_deadline_and_again_after_twice_as_long_and_after_it_spoke() {
         let mut watch =
             Watch::new(vec![subscription(0, BTC, Event::Delta, 3), subscription(0, BTC, Event::Trades, 0)]);
         assert_eq!(watch.next_silent(at(0)), None, "time begins with the first input");
         assert_eq!(watch.next_silent(at(3)), None);
         let silent = subscription(0, BTC, Event::Delta, 3);
         assert_eq!((watch.next_silent(at(4)), watch.next_silent(at(9))), (Some(silent), None));
+        assert_eq!((watch.next_silent(at(11)), watch.next_silent(at(23))), (Some(silent), None));
+        assert_eq!((watch.next_silent(at(24)), watch.next_silent(at(24))), (Some(silent), None));
+        let at = |s: u64| at(s + 20);
         watch.heard(ConnectionId(0), BTC, Event::Delta, at(10));
         assert_eq!((watch.next_silent(at(13)), watch.next_silent(at(14))), (None, Some(silent)));
         watch.opened(ConnectionId(0), at(20));
-        assert_eq!((watch.next_silent(at(23)), watch.next_silent(at(24))), (None, Some(silent)));
+        assert_eq!((watch.next_silent(at(26)), watch.next_silent(at(27))), (None, Some(silent)));
     }
 
     #[test]

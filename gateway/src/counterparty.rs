@@ -2,6 +2,7 @@
 //! either: it hands over what the gate approved and takes answers in the order in which they come.
 
 use crate::client_order_id::ClientOrderId;
+use crate::paper::funding::FundingDue;
 use engine::ids::InstrumentId;
 use engine::message::Message;
 use engine::num::{Level, Qty, Side};
@@ -152,6 +153,12 @@ pub trait Counterparty: Send {
 
     /// The oldest answer that has come until `now`, with its time, handed out once.
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)>;
+
+    /// The instrument pays funding with the market message taken last, on whatever is held of it; once. For a
+    /// counterparty that keeps no cash of its own: a venue tells what it paid.
+    fn take_funding(&mut self) -> Option<FundingDue> {
+        None
+    }
 
     /// Answers may have been lost since the last call, as when a private stream was opened again: every order is
     /// asked about.

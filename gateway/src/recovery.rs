@@ -8,7 +8,7 @@
 use engine::data_dir::DataDir;
 use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::instrument::InstrumentTable;
-use engine::journal::schema::{CarriedBody, OpeningBody, OrderBody, RecordKind};
+use engine::journal::schema::{CarriedBody, FundingBody, OpeningBody, OrderBody, RecordKind};
 use engine::journal::{Problem, Reader, Trouble, View, instruments_text};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, Qty, Side};
@@ -217,6 +217,16 @@ impl<'a> Reading<'a> {
                 let told = Execution::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 if told.order_seq > 0 {
                     self.told(instrument, &told)?;
+                }
+            }
+            Some(RecordKind::Funding) => {
+                let body = FundingBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                let of = self.table.get(instrument).ok_or("an instrument that the run does not have")?;
+                let position = self.positions.entry((instrument.0, body.strategy)).or_default();
+                let received = position.fund(of, body.mark_e8, body.rate_e8).map_err(|_| UNBOOKED)?;
+                let booked = (position.qty, received, position.cash);
+                if booked != (body.qty, i128_of(body.received), i128_of(body.cash)) {
+                    return Err(UNBOOKED);
                 }
             }
             Some(_) => {}

@@ -58,6 +58,10 @@ impl<X: Counterparty> Stage for GatewayStage<X> {
                 self.manager.on_market(message, out);
                 self.stamp(head);
             }
+            Some(Kind::MarkPrice) => {
+                self.manager.on_market(message, out);
+                self.stamp(head);
+            }
             Some(Kind::Target) => self.manager.on_target(message, out),
             Some(Kind::End) => {
                 self.manager.finish();

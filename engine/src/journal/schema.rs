@@ -80,11 +80,13 @@ pub enum RecordKind {
     Carried = 41,
     /// Gateway: all that the run before left stands before this record; nothing was sent before it. No body.
     Begun = 42,
+    /// Gateway: what a strategy holds paid or received funding. Body: [`FundingBody`].
+    Funding = 48,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -116,6 +118,7 @@ impl RecordKind {
         Self::Opening,
         Self::Carried,
         Self::Begun,
+        Self::Funding,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -159,6 +162,7 @@ impl RecordKind {
             Self::Opening => "opening",
             Self::Carried => "carried",
             Self::Begun => "begun",
+            Self::Funding => "funding",
         }
     }
 }
@@ -310,8 +314,29 @@ impl OpeningBody {
             fills: self.fills,
             bought: i128_of(self.bought),
             sold: i128_of(self.sold),
+            funding: 0,
         }
     }
+}
+
+/// Body of `Funding`. Amounts as two words, in units of the instrument's amount exponent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FundingBody {
+    /// What was held; negative when short.
+    pub qty: Qty,
+    /// The mark price that it was valued at, 10^-8 of the quote asset.
+    pub mark_e8: i64,
+    /// Part of the value that longs pay to shorts, 10^-8.
+    pub rate_e8: i64,
+    /// Received; negative: paid.
+    pub received: [u64; 2],
+    /// Cash after it.
+    pub cash: [u64; 2],
+    /// Whose it is.
+    pub strategy: u16,
+    /// Zero.
+    pub reserved: [u16; 3],
 }
 
 /// Body of `Carried`.

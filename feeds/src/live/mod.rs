@@ -11,4 +11,4 @@ pub use plan::{
     Wanted, product_of,
 };
 pub use source::{LiveOptions, LiveSource, Notice};
-pub use venues::{LiveVenue, Venues};
+pub use venues::{LiveVenue, Venues, rotate_after};

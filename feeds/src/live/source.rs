@@ -26,6 +26,8 @@ pub struct LiveOptions<'a> {
     pub resolver: &'a Resolver,
     /// Whom the connections of a venue trust, by the venue's name.
     pub tls: Box<dyn Fn(&str) -> TlsConfig + 'a>,
+    /// After how long a connection to a venue is replaced by a new one.
+    pub rotate_after: Box<dyn Fn(&str) -> Nanos + 'a>,
     /// What masks, nonces and jitter come from: another number for every process.
     pub seed: u64,
     /// The time of inputs.
@@ -84,6 +86,8 @@ struct Socket {
     counters: Option<SocketCounters>,
     /// Frames taken.
     lines: u32,
+    /// Of its last receive: further frames of it wait while other sockets receive.
+    received: Stamp,
 }
 
 struct SocketCounters {
@@ -141,7 +145,7 @@ impl LiveSource {
                             request_gap_ns: limits.message_interval_ns,
                             ping_after_ns: Nanos(limits.idle_ns.0 / 2),
                             silence_ns_max: limits.idle_ns,
-                            rotate_after_ns: limits.lifetime_ns.since(ROTATE_BEFORE_NS),
+                            rotate_after_ns: (options.rotate_after)(&connection.venue),
                             ..SessionTimes::USUAL
                         },
                     };
@@ -156,6 +160,7 @@ impl LiveSource {
                         is_untold: false,
                         counters: None,
                         lines: 0,
+                        received: Stamp::default(),
                     });
                 }
             }
@@ -227,9 +232,6 @@ impl LiveSource {
     }
 }
 
-/// A connection is replaced so long before the venue ends it.
-const ROTATE_BEFORE_NS: Nanos = Nanos(10 * 60 * 1_000_000_000);
-
 impl Socket {
     /// One turn. True: there is a frame, or a change to tell.
     #[inline]
@@ -241,7 +243,12 @@ impl Socket {
         notices: &SyncSender<Notice>,
     ) -> bool {
         loop {
-            match self.driver.poll(net, clock, now) {
+            clock.received.set(Stamp::default());
+            let polled = self.driver.poll(net, clock, now);
+            if clock.received.get().0 != 0 {
+                self.received = clock.received.get();
+            }
+            match polled {
                 Polled::Nothing => return false,
                 Polled::Frame(_) => return true,
                 Polled::Event(event) => {
@@ -291,7 +298,7 @@ impl FrameSource for LiveSource {
         match self.held {
             Held::Socket(index) => {
                 let socket = &mut self.sockets[index];
-                let behind_ns = self.clock.wall.elapsed_ns(self.clock.received.get());
+                let behind_ns = self.clock.wall.elapsed_ns(socket.received);
                 match socket.driver.poll(&mut self.net, &self.clock, Nanos(0)) {
                     Polled::Frame(frame) => {
                         self.last_ns = frame.recv_ns.max(last_ns);

@@ -25,6 +25,14 @@ pub struct LiveVenue {
     pub root_certificate: Option<PathBuf>,
     /// Request weight a minute that snapshots may use.
     pub request_weight_per_minute: u32,
+    /// A connection is replaced by a new one after this time, before the venue ends it. See [`rotate_after`].
+    pub rotate_after: Nanos,
+}
+
+/// How long connections to a product serve where nothing else is wanted: 10 min less than the venue's limit.
+#[must_use]
+pub fn rotate_after(product: Product) -> Nanos {
+    streams::limits(product).lifetime_ns.since(Nanos(10 * 60 * Nanos::SECOND.0))
 }
 
 /// The venues of a run, within reach.
@@ -134,6 +142,10 @@ impl Venues {
             net,
             resolver: &self.resolver,
             tls: Box::new(|venue| self.tls(venue)),
+            rotate_after: Box::new(|name| {
+                let venue = self.venues.iter().find(|venue| venue.plan.venue == name);
+                venue.map_or(Nanos::MAX, |venue| venue.rotate_after)
+            }),
             seed,
             clock: self.clock.clone(),
         }

@@ -24,12 +24,13 @@ pub use report::{GatewayReport, OrderCounts, PositionReport};
 use crate::client_order_id::ClientOrderIds;
 use crate::counterparty::Counterparty;
 use crate::latency::Latency;
+use crate::paper::funding::FundingDue;
 use book::Book;
 use engine::fees::FeeRates;
 use engine::ids::StrategyId;
 use engine::instrument::{Instrument, InstrumentTable};
-use engine::journal::schema::RecordKind;
-use engine::message::{BookChanged, Head, Kind, Message, Quotes};
+use engine::journal::schema::{FundingBody, RecordKind};
+use engine::message::{BookChanged, Head, Kind, Message, Quotes, words_of};
 use engine::num::{NumError, Qty};
 use engine::risk::{Gate, Market, RiskLimits};
 use engine::runner::Control;
@@ -163,9 +164,36 @@ impl<X: Counterparty> OrderManager<X> {
             }
         }
         self.exchange.on_market(message);
+        if head.kind() == Some(Kind::MarkPrice)
+            && let Some(due) = self.exchange.take_funding()
+        {
+            self.fund(head, due);
+        }
         if self.exchange.next_due().is_some_and(|due| due <= self.now) {
             self.take_answers(out);
             self.pursue_dirty(None, out);
+        }
+    }
+
+    /// Every strategy that holds something of the head's instrument pays or receives funding.
+    #[cold]
+    fn fund(&mut self, head: &Head, due: FundingDue) {
+        for index in self.books_of(head.instrument.index()) {
+            let strategy = StrategyId(u16::try_from(index % self.strategies + 1).unwrap_or(u16::MAX));
+            let Some(traded) = self.instruments.get(head.instrument.index()) else { return };
+            let Some(book) = self.books.get_mut(index).filter(|book| book.position.qty.0 != 0) else {
+                continue;
+            };
+            let FundingDue { mark_e8, rate_e8 } = due;
+            let Ok(received) = book.position.fund(&traded.instrument, mark_e8, rate_e8) else {
+                let why = format_args!("funding of instrument {} cannot be booked", head.instrument);
+                return self.position_is_unknown(why);
+            };
+            let (qty, cash) = (book.position.qty, words_of(book.position.cash));
+            let received = words_of(received);
+            let body =
+                FundingBody { qty, mark_e8, rate_e8, received, cash, strategy: strategy.0, reserved: [0; 3] };
+            self.log.record(RecordKind::Funding, &Head { strategy, ..*head }, &body);
         }
     }
 

@@ -15,6 +15,7 @@
 //! It speaks Binance's order protocol whatever the venue of the market data is.
 
 pub mod depth;
+pub mod funding;
 mod history;
 pub mod matching;
 pub mod queue;

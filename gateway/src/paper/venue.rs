@@ -2,13 +2,14 @@
 //! paper. Orders travel as the bytes that a venue would get, without a key: the session form.
 
 use super::PaperExchange;
+use super::funding::{FundingClock, FundingDue};
 use crate::client_order_id::ClientOrderId;
 use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Request};
 use crate::venues::binance::BinanceCodec;
 use engine::ids::VenueId;
 use engine::instrument::InstrumentTable;
-use engine::message::{BookChanged, Depth, Kind, Message, Trade};
+use engine::message::{BookChanged, Depth, Kind, MarkPrice, Message, Trade};
 use engine::num::{Level, Qty};
 use engine::order::Order;
 use engine::time::Nanos;
@@ -25,6 +26,10 @@ pub struct PaperVenue {
     written: Option<(VenueId, usize)>,
     /// When the answer to what was asked of the account arrives.
     account_due: Option<Nanos>,
+    /// By instrument.
+    fundings: Vec<FundingClock>,
+    /// What the last market message made due.
+    funding: Option<FundingDue>,
 }
 
 impl PaperVenue {
@@ -33,7 +38,9 @@ impl PaperVenue {
     pub fn new(codec: BinanceCodec, exchange: PaperExchange, table: &InstrumentTable) -> Self {
         let venues = table.iter().map(|instrument| instrument.venue_id).collect();
         let message = [0; BinanceCodec::MESSAGE_BYTES_MAX];
-        Self { codec, exchange, venues, requests: 0, message, written: None, account_due: None }
+        let (fundings, funding) = (vec![FundingClock::default(); table.len()], None);
+        let (written, account_due) = (None, None);
+        Self { codec, exchange, venues, requests: 0, message, written, account_due, fundings, funding }
     }
 }
 
@@ -108,8 +115,18 @@ impl Counterparty for PaperVenue {
                     self.exchange.on_ticker(instrument, book.bid.price, book.ask.price, now);
                 }
             }
+            Some(Kind::MarkPrice) => {
+                let clock = self.fundings.get_mut(instrument.index());
+                let mark = message.body_as::<MarkPrice>();
+                self.funding = clock.zip(mark).and_then(|(clock, mark)| clock.see(mark));
+            }
             _ => {}
         }
+    }
+
+    #[inline]
+    fn take_funding(&mut self) -> Option<FundingDue> {
+        self.funding.take()
     }
 
     #[inline]

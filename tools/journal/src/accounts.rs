@@ -4,7 +4,7 @@
 //! ```text
 //! profit    = cash + what is held at the last mid
 //! spread    = of each fill, what it was worth at the mid of its moment, less its price
-//! inventory = profit - spread: what the market did to what was held
+//! inventory = profit - spread - funding: what the market did to what was held
 //! markout   = of each fill, what it was worth at the mid so much later, less its price
 //! ```
 //!
@@ -18,7 +18,7 @@ use engine::fees::FeeRates;
 use engine::ids::{InstrumentId, Lane, StrategyId};
 use engine::instrument::Instrument;
 use engine::journal::View;
-use engine::journal::schema::{RecordKind, Touch};
+use engine::journal::schema::{FundingBody, RecordKind, Touch};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, NumError, Qty, Side};
 use engine::position::Position;
@@ -124,8 +124,36 @@ impl Accounts {
                 let at = |what: String| format!("record gateway:{}: {what}", view.seq);
                 self.fill(view.entry.instrument, &execution, context).map(Some).map_err(at)
             }
+            Some(RecordKind::Funding) => {
+                let body = FundingBody::read_from_bytes(view.body).map_err(|_| malformed())?;
+                let at = |what: String| format!("record gateway:{}: {what}", view.seq);
+                self.fund(view.entry.instrument, &body).map_err(at)?;
+                Ok(None)
+            }
             _ => Ok(None),
         }
+    }
+
+    /// Funding on what is held. Of what was held before a journal whose start is gone nothing is known yet.
+    fn fund(&mut self, id: InstrumentId, body: &FundingBody) -> Result<(), String> {
+        let Some(account) = self.accounts.get_mut(&(StrategyId(body.strategy), id)) else {
+            let begins = self.begins_with_run == Some(true);
+            return if begins { Err("funding of a position that no fill opened".into()) } else { Ok(()) };
+        };
+        let received = account.position.fund(&account.instrument, body.mark_e8, body.rate_e8);
+        let received = received.map_err(|error| error.to_string())?;
+        let position = &account.position;
+        if (position.qty, received, position.cash) == (body.qty, i128_of(body.received), i128_of(body.cash)) {
+            return Ok(());
+        }
+        let amount = |amount| account.instrument.amount(amount);
+        Err(format!(
+            "the journal's funding comes to {}, cash {}; the engine wrote {}, cash {}",
+            amount(received),
+            amount(position.cash),
+            amount(i128_of(body.received)),
+            amount(i128_of(body.cash)),
+        ))
     }
 
     /// The lane has ended: valuations that were due until then are done.
@@ -273,6 +301,11 @@ impl Account {
     /// Fees paid for the journal's fills.
     pub(crate) fn fees(&self) -> i128 {
         self.position.fees.saturating_sub(self.opening.fees)
+    }
+
+    /// Funding received on what the journal's fills left; negative: paid.
+    pub(crate) const fn funding(&self) -> i128 {
+        self.position.funding
     }
 
     /// What was held before the journal's first fill.
@@ -465,6 +498,33 @@ amount_digits = 18
         assert_eq!(account.fees(), i128_of(after.fees) - i128_of(before.fees));
         let error = accounts(1, &records).err().unwrap();
         assert!(error.contains("record gateway:2") && error.contains("position -0.400"), "{error}");
+    }
+
+    #[test]
+    fn funding_is_booked_beside_spread_and_inventory_and_must_be_what_the_gateway_wrote() {
+        let mut gateway = Naive::default();
+        let opened = filled(0, 0, &gateway.fill(0, 600_000, 1_000, true));
+        // One coin at 60,001, of it 0.01 %: 6.0001 dollars.
+        let received = -60_001;
+        gateway.cash += received;
+        let body = FundingBody {
+            qty: Qty(1_000),
+            mark_e8: 6_000_100_000_000,
+            rate_e8: 10_000,
+            received: words_of(received),
+            cash: words_of(gateway.cash),
+            strategy: 1,
+            ..FundingBody::default()
+        };
+        let funded = |body: &FundingBody| Record(RecordKind::Funding, 0, 5, body.as_bytes().to_vec());
+        let closed = filled(0, 9, &gateway.fill(0, 600_010, -1_000, true));
+        let records = [touch(0, 0, 600_000, 600_010), opened.clone(), funded(&body), closed.clone()];
+        let booked = accounts(1, &records).unwrap();
+        assert_eq!((only(&booked).funding(), only(&booked).position.cash), (received, gateway.cash));
+        let wrong = FundingBody { received: words_of(received + 1), ..body };
+        let records = [touch(0, 0, 600_000, 600_010), opened, funded(&wrong), closed];
+        let error = accounts(1, &records).err().unwrap();
+        assert!(error.contains("record gateway:3") && error.contains("-6.0001"), "{error}");
     }
 
     proptest! {

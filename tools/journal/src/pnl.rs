@@ -42,7 +42,9 @@ impl<'a> Shown<'a> {
         let instrument = &account.instrument;
         let pnl_x2 = account.pnl_x2(accounts.touch(instrument.id));
         let halved = |amount_x2| halved(account, amount_x2);
-        let inventory_x2 = pnl_x2.and_then(|pnl| pnl.checked_sub(account.spread_x2()));
+        let funding_x2 = account.funding().saturating_mul(2);
+        let inventory_x2 =
+            pnl_x2.and_then(|pnl| pnl.checked_sub(account.spread_x2())?.checked_sub(funding_x2));
         let net_x2 = pnl_x2.and_then(|pnl| pnl.checked_sub(account.fees().checked_mul(2)?));
         Self {
             account,
@@ -91,6 +93,9 @@ impl<'a> Shown<'a> {
         };
         row(out, "spread", format!("{}{untouched}", self.spread))?;
         row(out, "inventory", known(self.inventory))?;
+        if account.funding() != 0 {
+            row(out, "funding", instrument.amount(account.funding()).to_string())?;
+        }
         row(out, "profit", format!("{} before fees", known(self.pnl)))?;
         row(out, "fees", self.fees.to_string())?;
         row(out, "net", known(self.net))?;
@@ -138,6 +143,7 @@ impl<'a> Shown<'a> {
             "inventory": known(self.inventory),
             "pnl": known(self.pnl),
             "fees": self.fees.to_string(),
+            "funding": instrument.amount(account.funding()).to_string(),
             "net": known(self.net),
             "markouts": account.markouts.iter().zip(MARKOUTS).map(markout).collect::<Vec<_>>(),
         })

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    CarriedBody, ClockAnchor, ConnectionChange, FrameHead, GateRefusal, OpeningBody, OrderBody, OrderStamps,
-    ParamChange, RecordKind, Stamps, StreamBreak, Took, Touch,
+    CarriedBody, ClockAnchor, ConnectionChange, FrameHead, FundingBody, GateRefusal, OpeningBody, OrderBody,
+    OrderStamps, ParamChange, RecordKind, Stamps, StreamBreak, Took, Touch,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, book_state, i128_of};
-use engine::num::{Level, Side};
+use engine::num::{Decimal, Level, Side};
 use engine::order::OrderState;
 use engine::risk::RiskRule;
 use engine::time::Nanos;
@@ -195,6 +195,19 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("cash", context.amount(id, i128_of(body.cash)).into()),
                 ("fees", context.amount(id, i128_of(body.fees)).into()),
                 ("fills", body.fills.into()),
+            ])
+        }
+        RecordKind::Funding => {
+            let body = FundingBody::read_from_bytes(bytes).ok()?;
+            let e8 =
+                |mantissa: i64| Decimal { mantissa: mantissa.into(), exponent: 8, digits: 0 }.to_string();
+            fields([
+                ("strategy", body.strategy.into()),
+                ("position", context.qty(id, body.qty).into()),
+                ("mark", e8(body.mark_e8).into()),
+                ("rate", e8(body.rate_e8).into()),
+                ("received", context.amount(id, i128_of(body.received)).into()),
+                ("cash", context.amount(id, i128_of(body.cash)).into()),
             ])
         }
         RecordKind::Carried => {

@@ -11,7 +11,7 @@ use engine::stage::Nowhere;
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::codec::Event;
-use feeds::live::{Endpoints, LiveSource, LiveVenue, VenuePlan, Venues, Wanted, product_of};
+use feeds::live::{Endpoints, LiveSource, LiveVenue, VenuePlan, Venues, Wanted, product_of, rotate_after};
 use feeds::stage::{Connection, FeedConfig, FeedReport, FeedStage};
 use feeds::venues::AnyCodec;
 use feeds::venues::binance::streams;
@@ -139,7 +139,7 @@ fn record(args: &Args) -> Result<String, Failed> {
         plan.connections.iter().map(|one| connection(&one.instruments)).collect::<Option<Vec<_>>>();
     let connections = connections.ok_or_else(|| usage(format!("{}: no decoder", args.venue)))?;
     let config =
-        FeedConfig { timer_ns: Nanos::from_ms(100), resync_buffer_bytes: 4 << 20, renew_ns: args.every };
+        FeedConfig { timer_ns: Nanos::from_ms(100), resync_buffer_bytes: 4 << 20, renew_ns: Nanos(0) };
     let log = StageLog::new(Writer::off(Lane::Feed), Arc::new(Control::default()), 0);
     let (done, report): (_, Receiver<FeedReport>) = sync_channel(1);
     let mut stage = FeedStage::new(recorder, connections, &table, config, log, StampClock::off(), done)
@@ -223,6 +223,7 @@ fn venue(args: &Args) -> Result<LiveVenue, String> {
         symbols: args.symbols.clone(),
         root_certificate: args.root_certificate.clone(),
         request_weight_per_minute: 1_000,
+        rotate_after: rotate_after(product),
     })
 }
 

@@ -59,8 +59,10 @@ impl Recorder {
         let what = if is_open { "opened" } else { "lost" };
         let text = format!(r#"{{"e":"recorder","connection":{connection},"what":"{what}"}}"#);
         for instrument in self.carried.get(connection.index()).into_iter().flatten() {
-            if let Some(captures) = self.captures.get_mut(instrument.index()) {
-                captures.line(now, text.as_bytes())?;
+            if let Some(captures) = self.captures.get_mut(instrument.index())
+                && captures.line(now, text.as_bytes())?
+            {
+                self.source.want_snapshot(*instrument);
             }
         }
         Ok(())
@@ -77,11 +79,16 @@ impl Recorder {
             codec.decode(bytes, decoded).ok()?;
             Some(decoded.instrument)
         });
-        let Some(captures) = only.or(decoded).and_then(|id| captures.get_mut(id.index())) else {
+        let id = only.or(decoded);
+        let Some((id, captures)) = id.and_then(|id| Some((id, captures.get_mut(id.index())?))) else {
             *others += 1;
             return Ok(());
         };
-        captures.line(recv_ns, bytes).map(|_| ())
+        // A file has a snapshot of its own.
+        if captures.line(recv_ns, bytes)? {
+            source.want_snapshot(id);
+        }
+        Ok(())
     }
 
     fn fail(&mut self, what: String) {

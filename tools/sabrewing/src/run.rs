@@ -508,6 +508,7 @@ impl<'a> Supervisor<'a> {
                 }
                 // Home; every line wiped to its end, and what is below.
                 Show::Screen => {
+                    self.shown = true;
                     let page = status.replace('\n', "\x1b[K\n");
                     let _ = write!(std::io::stderr(), "\x1b[H{page}\x1b[J");
                 }

@@ -3,48 +3,15 @@
 //! counter of every stage's thread where it was, in each placement; and so do ten thousand whole lives of orders
 //! with every command in between.
 
+mod counting;
 mod pipeline;
 
+use counting::calls;
 use engine::runner::{self, Pulse, ThreadReport, ThreadSpec};
 use engine::time::StampClock;
 use pipeline::churn::{COMMANDS, prepare_churning};
 use pipeline::{Market, NoTap, journal, placements, prepare};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::{Arc, Mutex};
-
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is being torn down has no counter any more.
-    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as the caller promised.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Notes, on a stage's own thread, how often it allocated between the first beat and the last: the first comes
 /// before the first frame, the last before anything is dropped.
@@ -56,14 +23,14 @@ struct Armed {
 
 impl Pulse for Armed {
     fn beat(&mut self, report: &ThreadReport) {
-        let now = CALLS.with(Cell::get);
+        let now = calls();
         match (self.start, self.slot) {
             (None, _) | (_, None) => {
                 let mut seen = self.seen.lock().unwrap();
                 self.slot = Some(seen.len());
                 seen.push((report.name.clone(), 0));
                 drop(seen);
-                self.start = Some(CALLS.with(Cell::get));
+                self.start = Some(calls());
             }
             (Some(start), Some(slot)) => self.seen.lock().unwrap()[slot].1 = now - start,
         }
@@ -91,9 +58,9 @@ fn assert_none_allocated(placement: &str, seen: &Seen, threads: usize) {
 
 #[test]
 fn the_counter_counts() {
-    let before = CALLS.with(Cell::get);
+    let before = calls();
     drop(std::hint::black_box(vec![1_u8; 100]));
-    assert_eq!(CALLS.with(Cell::get) - before, 2);
+    assert_eq!(calls() - before, 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use engine::journal::Retention;
 use engine::time::Nanos;
 use feeds::codec::Event;
-use feeds::live::{Endpoints, LiveVenue, VenuePlan, Wanted, product_of};
+use feeds::live::{Endpoints, LiveVenue, VenuePlan, Wanted, product_of, rotate_after};
 use feeds::venues::binance::streams;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -84,6 +84,8 @@ pub(crate) struct VenueTable {
     silence: SilenceTable,
     /// Part of the venue's request weight a minute that snapshots may use; 1..=100,000.
     request_weight_per_minute: u32,
+    /// A connection is replaced by a new one after so long, s; 10 min before the venue ends it when absent.
+    rotate_after_s: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -200,6 +202,11 @@ impl VenueTable {
         if !(1..=100_000).contains(&self.request_weight_per_minute) {
             return Err(at("request_weight_per_minute must be in 1..=100000".into()));
         }
+        let longest = rotate_after(product);
+        let rotate_after = self.rotate_after_s.map_or(longest, |s| Nanos(s.saturating_mul(Nanos::SECOND.0)));
+        if !(Nanos(5 * Nanos::SECOND.0)..=longest).contains(&rotate_after) {
+            return Err(at(format!("rotate_after_s must be in 5..={}", longest.0 / Nanos::SECOND.0)));
+        }
         let silence = [
             self.silence.depth_ms,
             self.silence.ticker_ms,
@@ -230,6 +237,7 @@ impl VenueTable {
             symbols: self.symbols.clone(),
             root_certificate: self.root_certificate.clone(),
             request_weight_per_minute: self.request_weight_per_minute,
+            rotate_after,
         })
     }
 

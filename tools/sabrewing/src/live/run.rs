@@ -1,7 +1,8 @@
 //! `sabrewing run`: live market data through all five stages, with a screen that says what goes on.
 
 use super::config::{LiveConfig, Sockets};
-use super::{instruments_of, refuse_mode, screen};
+use super::screen::{self, Beside};
+use super::{instruments_of, refuse_mode};
 use crate::config::Config;
 use crate::replay::BooksTap;
 use crate::replay::pace::Pace;
@@ -19,6 +20,8 @@ use engine::time::Nanos;
 use feeds::live::fetch::VenueClock;
 use feeds::live::{LiveSource, LiveVenue, Notice, Venues};
 use gateway::client_order_id::ClientOrderIds;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -125,7 +128,16 @@ impl Trading<'_> {
         let (notice, notices) = sync_channel(256);
         let (snapshots, fetchers) = venues.start_fetching(&plan, live.clock_every, &remark).map_err(usage)?;
         let clocks = fetchers.clocks.clone();
-        let screen = Screen { table, live, clocks, notices, remarks, is_page: !json };
+        let screen = Screen {
+            table,
+            live,
+            clocks,
+            connections: screen::connection_names(&plan),
+            notices,
+            remarks,
+            is_page: !json && Show::screen() == Show::Screen,
+            news: RefCell::default(),
+        };
         let status = |counters: &Snapshot, elapsed: Duration| screen.status(counters, elapsed);
         let to = if json { Show::Lines } else { Show::screen() };
         let progress = Progress { status: &status, every: Duration::from_secs(1), to };
@@ -153,6 +165,7 @@ impl Trading<'_> {
         };
         let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop);
         drop(fetchers);
+        screen.say_news();
         ended
     }
 }
@@ -170,21 +183,41 @@ struct Screen<'a> {
     table: &'a InstrumentTable,
     live: &'a LiveConfig,
     clocks: Vec<Arc<VenueClock>>,
+    /// What each connection is.
+    connections: Vec<String>,
     notices: Receiver<Notice>,
     remarks: Receiver<String>,
+    /// A page on a terminal, and not lines.
     is_page: bool,
+    /// The last of what happened, for the page.
+    news: RefCell<VecDeque<String>>,
 }
 
+/// Lines of news on a page.
+const NEWS_LINES: usize = 8;
+
 impl Screen<'_> {
+    /// What happened since it was last said: on the page's next version, or as lines.
+    fn say_news(&self) {
+        let notices = self.notices.try_iter().map(|notice| format!("{} {notice}", notice.at));
+        for line in notices.chain(self.remarks.try_iter()) {
+            if self.is_page {
+                let mut news = self.news.borrow_mut();
+                news.truncate(NEWS_LINES - 1);
+                news.push_front(line);
+            } else {
+                say(&line);
+            }
+        }
+    }
+
     fn status(&self, counters: &Snapshot, elapsed: Duration) -> String {
-        for notice in self.notices.try_iter() {
-            say(&format!("{} {notice}", notice.at));
-        }
-        for remark in self.remarks.try_iter() {
-            say(&remark);
-        }
-        if self.is_page && Show::screen() == Show::Screen {
-            return screen::page(self.table, counters, elapsed, &self.clock_text());
+        self.say_news();
+        if self.is_page {
+            let news = self.news.borrow();
+            let (clocks, connections) = (self.clock_text(), &self.connections[..]);
+            let beside = Beside { clocks: &clocks, connections, news: &news };
+            return screen::page(self.table, counters, elapsed, &beside);
         }
         screen::line(self.table, counters, elapsed)
     }

@@ -4,11 +4,41 @@ use engine::counters::{Entry, Snapshot};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::latency::Hop;
 use engine::num::{Price, Qty};
+use feeds::live::{ConnectionPlan, ConnectionRole, LivePlan};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// What a page shows besides the counters.
+pub(super) struct Beside<'a> {
+    /// Each venue's clock against ours.
+    pub(super) clocks: &'a str,
+    /// What each connection is, by its number.
+    pub(super) connections: &'a [String],
+    /// What happened last, newest first.
+    pub(super) news: &'a VecDeque<String>,
+}
+
+/// What the connections of a plan are: venue, path, streams.
+pub(super) fn connection_names(plan: &LivePlan) -> Vec<String> {
+    let name = |connection: &ConnectionPlan| match &connection.role {
+        ConnectionRole::Streams { url, names } => {
+            let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+            format!("{} {} ({} streams)", connection.venue, path.unwrap_or(""), names.len())
+        }
+        ConnectionRole::Snapshots { .. } => format!("{} snapshots", connection.venue),
+    };
+    plan.connections.iter().map(name).collect()
+}
+
 /// A screen's worth of lines.
-pub(super) fn page(table: &InstrumentTable, counters: &Snapshot, elapsed: Duration, clocks: &str) -> String {
+pub(super) fn page(
+    table: &InstrumentTable,
+    counters: &Snapshot,
+    elapsed: Duration,
+    beside: &Beside<'_>,
+) -> String {
+    let Beside { clocks, connections, news } = beside;
     let mut page = String::new();
     let frames = counters.find("feed", "frames").map_or(0, |entry| entry.value);
     // Writing to a string does not fail.
@@ -26,11 +56,14 @@ pub(super) fn page(table: &InstrumentTable, counters: &Snapshot, elapsed: Durati
         let reason = entry.reason().unwrap_or("?");
         let _ = writeln!(page, "{:<16} {:<24} {reason}", entry.strategy, entry.instrument);
     }
-    let _ = writeln!(page, "\n{:<16} {:>6} {:>12} {:>8}", "connection", "open", "frames", "losses");
+    let _ = writeln!(page, "\n{:<48} {:>6} {:>12} {:>8}", "connection", "open", "frames", "losses");
     for entry in counters.counters.iter().filter(|e| e.owner.starts_with("connection ") && e.name == "open") {
         let of = |name| counters.find(&entry.owner, name).map_or(0, |entry| entry.value);
         let open = if entry.value == 1 { "yes" } else { "NO" };
-        let _ = writeln!(page, "{:<16} {open:>6} {:>12} {:>8}", entry.owner, of("frames"), of("losses"));
+        let number = entry.owner.trim_start_matches("connection ");
+        let what = number.parse().ok().and_then(|index: usize| connections.get(index));
+        let name = format!("{number} {}", what.map_or("", String::as_str));
+        let _ = writeln!(page, "{name:<48} {open:>6} {:>12} {:>8}", of("frames"), of("losses"));
     }
     let _ =
         writeln!(page, "\n{:<16} {:>10} {:>10} {:>10} {:>10}", "latency, ns", "p50", "p99", "p99.9", "max");
@@ -50,6 +83,8 @@ pub(super) fn page(table: &InstrumentTable, counters: &Snapshot, elapsed: Durati
             );
         }
     }
+    page.push('\n');
+    news.iter().for_each(|line| page.extend([line, "\n"]));
     page
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Summary {
     pub(crate) pnl: BTreeMap<String, Option<String>>,
     /// Paid by asset; negative: earned.
     pub(crate) fees: BTreeMap<String, String>,
+    /// Received by asset, part of the cash; negative: paid.
+    pub(crate) funding: BTreeMap<String, String>,
     /// Positions by strategy, where there are several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) strategies: BTreeMap<u16, BTreeMap<String, StrategyPosition>>,
@@ -157,6 +159,7 @@ impl Summary {
             Some((refusal.rule.name(), format!("{}, {words}", instrument.full_name())))
         };
         let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut funding = BTreeMap::new();
         let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
         for report in &gateway.positions {
             let Some(instrument) = table.get(report.instrument) else { continue };
@@ -165,6 +168,7 @@ impl Summary {
             add(&mut cash, instrument, amount(Some(report.position.cash)));
             add(&mut pnl, instrument, amount(report.pnl));
             add(&mut fees, instrument, amount(Some(report.position.fees)));
+            add(&mut funding, instrument, amount(Some(report.position.funding)));
             let position = StrategyPosition {
                 position: report.position.qty.display(instrument.qty_unit).to_string(),
                 realised: amount(report.position.realised().ok()).map(|amount| amount.to_string()),
@@ -226,6 +230,7 @@ impl Summary {
             cash: known(text(cash)),
             pnl: text(pnl),
             fees: known(text(fees)),
+            funding: known(text(funding)),
             strategies,
             open_orders: gateway.positions.iter().map(|report| report.open_orders).sum(),
             decisions_sha256: None,
@@ -308,7 +313,11 @@ impl Summary {
         for (asset, cash) in &self.cash {
             let pnl = self.pnl.get(asset).cloned().flatten().unwrap_or_else(|| "unknown".into());
             let fees = self.fees.get(asset).map_or("unknown", String::as_str);
-            line("profit", format!("{pnl} {asset} before {fees} fees (cash {cash})"));
+            let funding = match self.funding.get(asset).map(String::as_str) {
+                None | Some("0") => String::new(),
+                Some(funding) => format!(", funding {funding}"),
+            };
+            line("profit", format!("{pnl} {asset} before {fees} fees (cash {cash}{funding})"));
         }
         for (strategy, positions) in &self.strategies {
             for (name, position) in positions {

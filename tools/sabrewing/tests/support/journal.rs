@@ -1,6 +1,6 @@
 //! A run's journal in memory, and walks from a record to what caused it.
 
-use engine::ids::{Cause, Lane};
+use engine::ids::{Cause, InstrumentId, Lane};
 use engine::journal::schema::{FrameHead, RecordKind};
 use engine::journal::{Reader, verify};
 use std::path::Path;
@@ -12,6 +12,7 @@ pub(crate) struct Record {
     pub(crate) kind: RecordKind,
     pub(crate) seq: u64,
     pub(crate) cause: Cause,
+    pub(crate) instrument: InstrumentId,
     pub(crate) recv_ns: u64,
     pub(crate) body: Vec<u8>,
 }
@@ -44,6 +45,7 @@ impl Journal {
                     kind: RecordKind::from_u16(view.entry.kind).unwrap(),
                     seq: view.seq,
                     cause: view.entry.cause,
+                    instrument: view.entry.instrument,
                     recv_ns: view.entry.recv_ns.0,
                     body: view.body.to_vec(),
                 });
