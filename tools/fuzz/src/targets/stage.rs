@@ -84,7 +84,7 @@ impl Run {
         let clock = StampClock::off();
         let stage = FeedStage::new(source, vec![connection], &market.table, config, log, clock.clone(), done);
         let run = engine::counters::Run { id: 1, start: Nanos(0) };
-        let counters = Counters::create(None, &run, 8);
+        let counters = Counters::create(None, &run, 16);
         let mut counters = counters.unwrap_or_else(|error| panic!("{error}"));
         let mut stage = stage.counting(&mut counters).unwrap_or_else(|error| panic!("{error}"));
         let size = BookConfig::new(256, 8192).unwrap_or_default();
