@@ -120,7 +120,10 @@ impl Decisions {
                 _ => self.gateway.push_back(line),
             }
         }
-        self.put_in_order(out);
+        // Times count from the first input of the market: nothing is said before that is known.
+        if self.base.is_some() {
+            self.put_in_order(out);
+        }
         Ok(())
     }
 
@@ -301,6 +304,16 @@ mod tests {
 
     fn gateway_lane() -> Vec<Owned> {
         vec![order(1, 1000), update(1, 1005), order(2, 1010), update(2, 1200)]
+    }
+
+    #[test]
+    fn times_count_from_the_first_input_of_the_market_whichever_lane_is_read_first() {
+        let strategy = [took(EXECUTIONS_INPUT, 1, 0), took(MARKET_INPUT, 1, 40)];
+        let gateway = [update(7, 60)];
+        let strategy_first = listing(strategy.iter().chain(&gateway));
+        assert_eq!(strategy_first, listing(gateway.iter().chain(&strategy)));
+        assert_eq!(strategy_first, listing([&strategy[0], &gateway[0], &strategy[1]]));
+        assert!(strategy_first.starts_with("20 order-update "), "{strategy_first}");
     }
 
     #[test]

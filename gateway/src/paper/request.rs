@@ -118,14 +118,16 @@ impl std::error::Error for RequestError {}
 /// Reads one request to `venue`. Err: the kind and the byte.
 pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Request, RequestError> {
     let mut scan = Scan { bytes, at: 0 };
-    let (mut method, mut params) = (None, Params::default());
+    let (mut method, mut params, mut has_params) = (None, Params::default(), None);
     scan.object(|scan, key| match key.text {
         b"method" => set(&mut method, scan.value()?, key.offset),
-        b"params" => scan.object(|scan, key| {
-            let slot = KEYS.iter().position(|known| known.as_bytes() == key.text);
-            let value = scan.value()?;
-            // What the exchange does not need (timestamp, key, signature, answer type) it does not look at.
-            slot.map_or(Ok(()), |slot| set(&mut params.0[slot], value, key.offset))
+        b"params" => set(&mut has_params, (), key.offset).and_then(|()| {
+            scan.object(|scan, key| {
+                let slot = KEYS.iter().position(|known| known.as_bytes() == key.text);
+                let value = scan.value()?;
+                // What the exchange does not need (timestamp, key, signature, answer type) it does not look at.
+                slot.map_or(Ok(()), |slot| set(&mut params.0[slot], value, key.offset))
+            })
         }),
         _ => scan.value().map(drop),
     })?;
@@ -255,7 +257,7 @@ struct Text<'a> {
     offset: usize,
 }
 
-fn set<'a>(slot: &mut Option<Text<'a>>, value: Text<'a>, offset: usize) -> Result<(), RequestError> {
+fn set<T>(slot: &mut Option<T>, value: T, offset: usize) -> Result<(), RequestError> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(RequestError { kind: RequestErrorKind::Twice, offset }),
@@ -412,6 +414,7 @@ mod tests {
             ("0.1", "-0.1", "impossible `quantity` at byte {}", "-0.1"),
             ("b1", "", "impossible `newClientOrderId` at byte {}", "\"}}"),
             ("\"side\"", "\"symbol\":\"X\",\"side\"", "a key twice at byte {}", "symbol\":\"X"),
+            ("}}", "},\"params\":{}}", "a key twice at byte {}", "params\":{}"),
             ("}}", "} x", "no request at byte {}", "x"),
             ("}}", "}}x", "no request at byte {}", "x"),
             ("b1", "b\\u0031", "no request at byte {}", "\\u0031"),
