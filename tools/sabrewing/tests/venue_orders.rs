@@ -4,29 +4,23 @@
 
 #[path = "../../../gateway/tests/support/mod.rs"]
 mod gate;
+#[path = "venue_orders/managed.rs"]
+mod managed;
 
-use engine::counters::Counters;
-use engine::fees::FeesConfig;
-use engine::ids::{Cause, InstrumentId, Lane, StrategyId};
-use engine::instrument::{ContractKind, Instrument, InstrumentTable};
-use engine::journal::Writer;
-use engine::message::{Body, BookChanged, Head, Kind, Message, QuoteReason, Quotes};
+use engine::instrument::{ContractKind, Instrument};
+use engine::message::Kind;
 use engine::num::{Level, Price, Qty, Side};
 use engine::order::{Order, OrderState, Tif};
-use engine::runner::{Control, StopReason};
-use engine::stage::Nowhere;
-use engine::stage_log::StageLog;
-use engine::time::{Nanos, StampClock};
+use engine::runner::StopReason;
+use engine::time::Nanos;
 use gateway::client_order_id::{ClientOrderId, ClientOrderIds};
 use gateway::counterparty::{Account, Answer, AnswerEvent, Counterparty, Request, Standing, VenueState};
-use gateway::latency::Latency;
-use gateway::manager::{ManagerSetup, OrderManager};
-use gateway::recovery::Recovered;
 use gateway::throttle::{Counted, Limit};
 use gateway::venues::binance::RecvWindow;
 use gateway::venues::binance::session::{
     BinanceSession, Credentials, KeyKind, Routes, SessionSetup, VenueOffset,
 };
+use managed::Managed;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -568,100 +562,6 @@ fn a_clock_that_is_off_a_revoked_key_and_a_used_up_limit_each_have_their_answer(
     );
     for secret in [gate::API_KEY, gate::SECRET, "MC4CAQAw"] {
         assert!(!shown.contains(secret));
-    }
-}
-
-/// An order manager that trades through a session.
-struct Managed {
-    manager: OrderManager<BinanceSession<fn() -> Nanos>>,
-    control: Arc<Control>,
-    causes: u64,
-}
-
-impl Managed {
-    /// Goes on from nothing, as a first run does.
-    fn start(venue: &Running, run: u32) -> Self {
-        let trader = Trader::begin(venue, ContractKind::Linear, Key::Ed25519);
-        let decimal = |text: &str| engine::num::Decimal::parse(text).unwrap();
-        let control = Arc::new(Control::default());
-        let mut instruments = InstrumentTable::default();
-        instruments.add(trader.instrument.clone());
-        let counters =
-            &mut Counters::create(None, &engine::counters::Run { id: 1, start: Nanos(0) }, 2048).unwrap();
-        let limits = engine::risk::RiskConfig {
-            collar_bps: 1_000,
-            book_age_ms_max: 60_000,
-            open_orders_max: 10,
-            orders_per_s_max: 100,
-            cancels_per_s_max: 100,
-            ..gate::limits()
-        };
-        let setup = ManagerSetup {
-            instruments: &instruments,
-            strategies: 1,
-            limits: limits.check().unwrap(),
-            fees: FeesConfig { maker_bps: decimal("2"), taker_bps: decimal("5") }.check().unwrap(),
-            answer_timeout: Nanos::from_ms(1_000),
-            ids: ClientOrderIds::new(7, run),
-            log: StageLog::new(Writer::off(Lane::Gateway), Arc::clone(&control), 1 << 16),
-            latency: Latency::register(StampClock::off(), counters).unwrap(),
-            control: Arc::clone(&control),
-        };
-        let mut manager = OrderManager::new(setup, trader.session).unwrap();
-        manager.resume(&Recovered::default()).unwrap();
-        Self { manager, control, causes: 0 }
-    }
-
-    fn head(&mut self, kind: Kind) -> Head {
-        self.causes += 1;
-        let cause = Cause::new(Lane::Strategy, self.causes);
-        Head {
-            instrument: InstrumentId(0),
-            strategy: StrategyId(1),
-            recv_ns: wall(),
-            cause,
-            ..Head::new(kind)
-        }
-    }
-
-    /// The market says again what it said, and time passes.
-    fn turn(&mut self) {
-        let level = |price| Level { price: Price(price), qty: Qty(10) };
-        let book = BookChanged { bid: level(504_990), ask: level(505_010), ..BookChanged::default() };
-        let head = self.head(Kind::BookChanged);
-        while self.manager.advance(head.recv_ns, &mut Nowhere) > 0 {}
-        self.manager.on_market(Message { head: &head, body: book.cells() }, &mut Nowhere);
-    }
-
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
-        let began = Instant::now();
-        while !done(self) {
-            self.turn();
-            let report = self.manager.report();
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{what} never came: {:?} {:?}",
-                report.orders,
-                report.positions
-            );
-            std::thread::yield_now();
-        }
-    }
-
-    fn target(&mut self, bid: (i64, i64), ask: (i64, i64)) {
-        let level = |(price, qty)| Level { price: Price(price), qty: Qty(qty) };
-        let mut quotes = Quotes::new(level(bid), level(ask), QuoteReason::Quoting);
-        quotes.first.strategy = StrategyId(1);
-        let head = self.head(Kind::Target);
-        self.manager.on_target(Message { head: &head, body: quotes.used_cells() }, &mut Nowhere);
-    }
-
-    fn position(&self) -> Qty {
-        self.manager.report().positions[0].position.qty
-    }
-
-    fn open(&self) -> usize {
-        self.manager.report().positions[0].open_orders
     }
 }
 
