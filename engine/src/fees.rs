@@ -82,10 +82,10 @@ mod tests {
         let usual = rates("2.0", "5").unwrap();
         assert_eq!(fee(usual, 500_000, 2, true), "0.02", "50,000 x 0.002 x 0.02 %");
         assert_eq!(fee(usual, 500_000, 2, false), "0.05");
-        assert_eq!(fee(usual, 500_001, 1, true), "0.0101", "0.01000002 rounded up");
+        assert_eq!(fee(usual, 500_001, 1, true), "0.01000002");
         let rebate = rates("-0.2", "5").unwrap();
         assert_eq!(fee(rebate, 500_000, 2, true), "-0.002");
-        assert_eq!(fee(rebate, 500_001, 1, true), "-0.001", "0.0010002 earned, rounded down");
+        assert_eq!(fee(rebate, 500_001, 1, true), "-0.001", "0.001000002 earned, rounded down");
         let perp = instrument(ContractKind::Inverse, "0.1", "1", "100");
         let fee = usual.fee_ceil(&perp, Price(500_000), Qty(10), true).unwrap();
         assert_eq!(perp.amount(fee).to_string(), "0.000004", "in the base asset: 1,000 / 50,000 x 0.02 %");

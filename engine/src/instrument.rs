@@ -147,6 +147,14 @@ pub struct Instrument {
 /// at 8.
 pub const INVERSE_AMOUNT_EXPONENT: u8 = 18;
 
+/// Digits that amounts of spot and linear instruments have at least: venues charge fees to so many, far below the value
+/// of one step of price and quantity.
+pub const AMOUNT_EXPONENT_MIN: u8 = 8;
+
+/// Powers of ten up to [`AMOUNT_EXPONENT_MIN`].
+const TENS: [i128; AMOUNT_EXPONENT_MIN as usize + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 impl Instrument {
     /// The asset that amounts (notional, cash, profit) of this instrument are counted in.
     #[must_use]
@@ -160,9 +168,15 @@ impl Instrument {
         match self.kind {
             ContractKind::Inverse => INVERSE_AMOUNT_EXPONENT,
             ContractKind::Spot | ContractKind::Linear => {
-                self.price_rule.tick.exponent() + self.qty_unit.exponent() + self.contract_size.exponent()
+                let exact = self.value_exponent();
+                if exact > AMOUNT_EXPONENT_MIN { exact } else { AMOUNT_EXPONENT_MIN }
             }
         }
+    }
+
+    /// The power of ten that price times quantity comes in.
+    const fn value_exponent(&self) -> u8 {
+        self.price_rule.tick.exponent() + self.qty_unit.exponent() + self.contract_size.exponent()
     }
 
     /// Value of `qty` at `price` in the settlement asset, in units of 10^-[`Self::amount_exponent`]. Exact for
@@ -175,7 +189,10 @@ impl Instrument {
         let price_scaled = i128::from(price.0) * i128::from(tick.mantissa());
         match self.kind {
             ContractKind::Spot | ContractKind::Linear => {
-                contracts.checked_mul(price_scaled).ok_or(NumError::Overflow)
+                let more = AMOUNT_EXPONENT_MIN.saturating_sub(self.value_exponent());
+                let factor = TENS.get(usize::from(more)).ok_or(NumError::Overflow)?;
+                let value = contracts.checked_mul(price_scaled).ok_or(NumError::Overflow)?;
+                value.checked_mul(*factor).ok_or(NumError::Overflow)
             }
             ContractKind::Inverse => {
                 if price_scaled <= 0 {

@@ -320,6 +320,17 @@ impl Decimal {
         self.mantissa.checked_mul(factor).ok_or(NumError::Overflow)
     }
 
+    /// The mantissa at a scale, rounded towards plus infinity where that is coarser. Err: overflow.
+    pub fn ceil_at(self, exponent: u8) -> Result<i128, NumError> {
+        match self.exponent.checked_sub(exponent) {
+            None | Some(0) => self.rescaled(exponent),
+            Some(coarser) => {
+                let factor = 10_i128.checked_pow(u32::from(coarser)).ok_or(NumError::Overflow)?;
+                Ok(-(-self.mantissa).div_euclid(factor))
+            }
+        }
+    }
+
     /// Rounds to `exponent` digits towards minus infinity. The same value when it is already that coarse.
     #[must_use]
     pub fn floor_to(self, exponent: u8) -> Self {

@@ -9,7 +9,7 @@
 //! therefore always add up to the whole, and a flat position has realised all of it.
 
 use crate::instrument::{ContractKind, Instrument};
-use crate::num::{NumError, Price, Qty, Side};
+use crate::num::{Level, NumError, Price, Qty, Side};
 
 /// A position of one strategy in one instrument. Amounts in units of the instrument's amount exponent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,15 +87,59 @@ impl Position {
             let up = instrument.amount_exponent().checked_sub(unit.exponent() + size.exponent());
             (times(owed, ten_to(up.ok_or(NumError::Overflow)?)?)?, i128::from(mark_e8))
         } else {
-            let tick = instrument.price_rule.tick.exponent();
-            let down = MARK_AND_RATE_EXPONENT.checked_sub(tick).ok_or(NumError::Overflow)?;
+            let exponent = MARK_AND_RATE_EXPONENT + unit.exponent() + size.exponent();
+            let down = exponent.checked_sub(instrument.amount_exponent()).ok_or(NumError::Overflow)?;
             (times(owed, i128::from(mark_e8))?, ten_to(down)?)
         };
         let received = floor_div(owed, divisor);
+        self.receive(received)?;
+        Ok(received)
+    }
+
+    /// Books funding again as a record of it says: from mark price and rate, or, where the mark price is 0, what the
+    /// venue said, `told`. Returns what was received. Err: as [`Self::fund`].
+    pub fn fund_as_told(
+        &mut self,
+        instrument: &Instrument,
+        (mark_e8, rate_e8): (i64, i64),
+        told: i128,
+    ) -> Result<i128, NumError> {
+        if mark_e8 == 0 { self.receive(told).map(|()| told) } else { self.fund(instrument, mark_e8, rate_e8) }
+    }
+
+    /// Books funding as the venue says that it was paid: `received`, negative where it was paid. Err: overflow; the
+    /// position is unchanged.
+    pub fn receive(&mut self, received: i128) -> Result<(), NumError> {
         let cash = self.cash.checked_add(received).ok_or(NumError::Overflow)?;
         let funding = self.funding.checked_add(received).ok_or(NumError::Overflow)?;
         (self.cash, self.funding) = (cash, funding);
-        Ok(received)
+        Ok(())
+    }
+
+    /// As [`Self::fill`], where the fee may have been kept back of what was bought: `fee_qty` of it, above zero. It is
+    /// then booked as if so much had been sold at the fill's price to pay a fee of that value, so that profit before
+    /// fees stays what it was, and `fee` is not looked at. Returns the fee in the settlement asset.
+    /// Err: as [`Self::fill`].
+    pub fn fill_charged(
+        &mut self,
+        instrument: &Instrument,
+        side: Side,
+        fill: Level,
+        fee: i128,
+        fee_qty: Qty,
+    ) -> Result<i128, NumError> {
+        if fee_qty.0 == 0 {
+            self.fill(instrument, side, fill.price, fill.qty, fee)?;
+            return Ok(fee);
+        }
+        let fee = signed_value(instrument, fill.price, fee_qty)?;
+        let mut after = *self;
+        after.fill(instrument, side, fill.price, fill.qty, 0)?;
+        let (fills, sold) = (after.fills, after.sold);
+        after.fill(instrument, Side::Sell, fill.price, fee_qty, fee)?;
+        (after.fills, after.sold) = (fills, sold);
+        *self = after;
+        Ok(fee)
     }
 
     /// Profit and loss of what was closed, at average cost, fees not included. Err: overflow.
@@ -172,8 +216,12 @@ mod tests {
         assert_eq!(received(&btc, 20, 6_000_000_000_000, 10_000), "-0.12");
         assert_eq!(received(&btc, -20, 6_000_000_000_000, 10_000), "0.12");
         assert_eq!(received(&btc, 20, 6_000_000_000_000, -10_000), "0.12");
-        assert_eq!(received(&btc, 1, 6_000_012_345_678, 10_000), "-0.0061", "0.006000012 rounded against us");
-        assert_eq!(received(&btc, -1, 6_000_012_345_678, 10_000), "0.006");
+        assert_eq!(
+            received(&btc, 1, 6_000_012_345_678, 10_000),
+            "-0.00600002",
+            "0.006000012 rounded against us"
+        );
+        assert_eq!(received(&btc, -1, 6_000_012_345_678, 10_000), "0.00600001");
         assert_eq!(received(&btc, 0, 6_000_000_000_000, 10_000), "0");
         let perp = instrument(ContractKind::Inverse, "0.1", "1", "100");
         // 10 contracts of 100 USD at 50,000: 0.02 BTC.
@@ -217,20 +265,57 @@ mod tests {
         assert_eq!(text(position.realised()), "0");
         position.fill(&btc, Side::Sell, Price(600_400), Qty(2), -2).unwrap();
         // Bought at 60,010 on average.
-        assert_eq!((text(position.realised()), position.cost, position.fees), ("0.06".into(), 600_100, 5));
+        assert_eq!(
+            (text(position.realised()), position.cost, position.fees),
+            ("0.06".into(), 6_001_000_000, 5)
+        );
         position.fill(&btc, Side::Sell, Price(600_100), Qty(3), 0).unwrap();
         assert_eq!(
             (position.qty, text(position.realised())),
             (Qty(-2), "0.06".into()),
             "closed at cost, then short"
         );
-        assert_eq!(position.cost, -1_200_200);
+        assert_eq!(position.cost, -12_002_000_000);
         // A third of a cost that three does not divide: the profit realised is rounded down.
         let mut thirds = Position::default();
         thirds.fill(&btc, Side::Buy, Price(10), Qty(2), 0).unwrap();
         thirds.fill(&btc, Side::Buy, Price(11), Qty(1), 0).unwrap();
         thirds.fill(&btc, Side::Sell, Price(12), Qty(1), 0).unwrap();
-        assert_eq!((thirds.cost, thirds.realised()), (20, Ok(1)), "12 - 31/3 = 1.67");
+        // In 10^-8 USDT: a step of price and quantity is 10,000 of them.
+        assert_eq!(
+            (thirds.cost, thirds.realised()),
+            (206_666, Ok(16_666)),
+            "12 - 31/3 = 1.6667, rounded down"
+        );
+    }
+
+    #[test]
+    fn a_fee_kept_back_of_what_was_bought_is_sold_at_the_fills_price() {
+        let btc = instrument(ContractKind::Spot, "0.01", "0.00000001", "1");
+        let mut position = Position::default();
+        // 0.001 BTC at 60,000.00, of it 0.1 % kept back: 0.000001 BTC, worth 0.06 USDT.
+        let fee = position.fill_charged(
+            &btc,
+            Side::Buy,
+            Level { price: Price(6_000_000), qty: Qty(100_000) },
+            0,
+            Qty(100),
+        );
+        assert_eq!(btc.amount(fee.unwrap()).to_string(), "0.06");
+        assert_eq!(
+            (position.qty, position.fills, position.bought, position.sold),
+            (Qty(99_900), 1, 100_000, 0)
+        );
+        assert_eq!(btc.amount(position.cash).to_string(), "-59.94");
+        let text = |amount: Result<i128, NumError>| btc.amount(amount.unwrap()).to_string();
+        assert_eq!(
+            (text(position.pnl_at(&btc, Price(6_000_000))), text(Ok(position.fees))),
+            ("0".into(), "0.06".into())
+        );
+        let before = position;
+        let level = Level { price: Price(i64::MAX), qty: Qty(i64::MAX) };
+        assert!(position.fill_charged(&btc, Side::Buy, level, 0, Qty(1)).is_err());
+        assert_eq!(position, before, "a fill that cannot be booked leaves the position alone");
     }
 
     proptest! {

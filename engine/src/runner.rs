@@ -160,6 +160,8 @@ pub enum StopReason {
     ThreadDied = 7,
     /// After a restart the venue and the journal did not agree.
     Unreconciled = 8,
+    /// The venue takes no more orders of this account.
+    VenueRefused = 9,
 }
 
 impl StopReason {
@@ -175,6 +177,7 @@ impl StopReason {
             Self::ThreadStalled => "a thread stalled",
             Self::ThreadDied => "a thread died",
             Self::Unreconciled => "the venue and the journal of the run before do not agree",
+            Self::VenueRefused => "the venue refuses the account",
         }
     }
 }
@@ -218,6 +221,7 @@ impl Control {
             6 => Some(StopReason::ThreadStalled),
             7 => Some(StopReason::ThreadDied),
             8 => Some(StopReason::Unreconciled),
+            9 => Some(StopReason::VenueRefused),
             _ => Some(StopReason::PositionUnknown),
         }
     }

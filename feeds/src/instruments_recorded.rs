@@ -164,7 +164,7 @@ source = "b"
         assert_eq!(error("lot = \"0.0100\"", "lot = \"0.00001\"").split(':').next(), Some("ETH"));
         assert!(error("qty_min_units = 1\n", "").contains("qty_min_units"));
         assert_eq!(
-            error("amount_digits = 6", "amount_digits = 7"),
+            error("amount_digits = 8", "amount_digits = 7"),
             "ETH: amount_digits = 7 do not follow from its steps"
         );
         assert!(parse_recorded("nonsense").is_err() && parse_recorded("").unwrap().is_empty());

@@ -70,6 +70,12 @@ impl ClientOrderIds {
         self.run
     }
 
+    /// The engine that the ids are of.
+    #[must_use]
+    pub const fn engine(&self) -> u16 {
+        self.engine
+    }
+
     /// The same engine's ids of another run.
     #[must_use]
     pub fn of_run(&self, run: u32) -> Self {

@@ -5,7 +5,7 @@ use crate::client_order_id::ClientOrderId;
 use crate::paper::funding::FundingDue;
 use engine::ids::InstrumentId;
 use engine::message::Message;
-use engine::num::{Level, Qty, Side};
+use engine::num::{Decimal, Level, Qty, Side};
 use engine::order::Order;
 use engine::risk::Approved;
 use engine::time::Nanos;
@@ -59,9 +59,46 @@ pub enum AnswerEvent {
         fill: Level,
         /// It rested before.
         maker: bool,
+        /// What the venue charged for it. None: it does not say, and the configured rates hold.
+        fee: Option<Charge>,
     },
     /// The answer to a query.
     Standing(Standing),
+}
+
+/// What a venue charged for a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Above zero where it was paid; a rebate is below zero.
+    pub amount: Decimal,
+    /// What it was paid in.
+    pub asset: ChargeAsset,
+}
+
+/// What a charge was paid in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ChargeAsset {
+    /// What the instrument settles in.
+    Settle = 0,
+    /// The base asset of a spot instrument: so much less was bought.
+    Base = 1,
+    /// Another: a discount token. It is valued by the configured rates.
+    Other = 2,
+}
+
+impl ChargeAsset {
+    /// Every one, by its number.
+    pub const ALL: [Self; 3] = [Self::Settle, Self::Base, Self::Other];
+}
+
+/// Funding that a venue says was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// On what is held of this.
+    pub instrument: InstrumentId,
+    /// In what the instrument settles in; below zero where it was paid, above where it was received.
+    pub amount: Decimal,
 }
 
 /// Where an order stands, as the venue answers a query by client order id. Conclusive: while a placement or an
@@ -151,12 +188,42 @@ pub trait Counterparty: Send {
         false
     }
 
+    /// Whether its answers come from outside the process. They are inputs then: taken as they come ([`Self::poll`]) and
+    /// journalled. Where they are worked out from what was sent and the time, as a paper exchange's are, a repetition
+    /// of the run works them out again.
+    fn is_outside(&self) -> bool {
+        false
+    }
+
+    /// Looks for answers, where they come from outside. `inputs` counts what the manager has taken before: the place of
+    /// an answer among its inputs. Returns the time by a clock of its own; no decision may depend on it.
+    fn poll(&mut self, _inputs: u64) -> Nanos {
+        Nanos(0)
+    }
+
+    /// In a repetition of a run: whether an answer has to be taken before the next input.
+    fn is_owed(&self, _inputs: u64) -> bool {
+        false
+    }
+
+    /// Why the venue will take no more orders of ours, whatever is asked: the account or its key is refused. None: nothing
+    /// of the kind.
+    fn refusal(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The oldest answer that has come until `now`, with its time, handed out once.
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)>;
 
     /// The instrument pays funding with the market message taken last, on whatever is held of it; once. For a
     /// counterparty that keeps no cash of its own: a venue tells what it paid.
     fn take_funding(&mut self) -> Option<FundingDue> {
+        None
+    }
+
+    /// Funding that the venue says was paid, with the time at which it was heard, handed out once. For a counterparty
+    /// outside.
+    fn take_paid(&mut self) -> Option<(Nanos, Paid)> {
         None
     }
 

@@ -6,6 +6,7 @@
 pub mod client_order_id;
 pub mod codec;
 pub mod counterparty;
+pub mod heard;
 pub mod latency;
 pub mod manager;
 pub mod paper;

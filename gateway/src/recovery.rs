@@ -8,7 +8,7 @@
 use engine::data_dir::DataDir;
 use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::instrument::InstrumentTable;
-use engine::journal::schema::{CarriedBody, FundingBody, OpeningBody, OrderBody, RecordKind};
+use engine::journal::schema::{BegunBody, CarriedBody, FundingBody, OpeningBody, OrderBody, RecordKind};
 use engine::journal::{Problem, Reader, Trouble, View, instruments_text};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, Qty, Side};
@@ -113,6 +113,23 @@ impl Recovered {
         Ok(Self::default())
     }
 
+    /// What a run began with, as its own journal at `path` says: what the run before it had left.
+    /// Err: see [`RecoveryError`]; the run ended before it had begun.
+    pub fn at_start(path: &Path, table: &InstrumentTable) -> Result<(Self, BegunBody), RecoveryError> {
+        let reader = Reader::open(path)?;
+        let mut reading = Reading::new(table, 0);
+        let mut cursor = reader.cursor(Lane::Gateway);
+        while let Some(view) = cursor.next()? {
+            reading.take(&view).map_err(|what| RecoveryError::Record(view.seq, what))?;
+            if view.entry.kind == RecordKind::Begun as u16 {
+                let at_record = |_| RecoveryError::Record(view.seq, MALFORMED);
+                let begun = BegunBody::read_from_bytes(view.body).map_err(at_record)?;
+                return Ok((reading.into_recovered(), begun));
+            }
+        }
+        Err(RecoveryError::NotBegun)
+    }
+
     /// What run number `run`, whose directory or journal lies at `path`, left. `table` is the instruments of the run
     /// that is to go on, which must be the same. Err: see [`RecoveryError`].
     pub fn read(path: &Path, run: u32, table: &InstrumentTable) -> Result<Self, RecoveryError> {
@@ -132,14 +149,7 @@ impl Recovered {
         if !cursor.gaps().is_empty() {
             return Err(RecoveryError::Incomplete);
         }
-        let Reading { last_seq, orders, positions, at, .. } = reading;
-        let held = |((instrument, strategy), position): ((u32, u16), Position)| HeldPosition {
-            instrument: InstrumentId(instrument),
-            strategy: StrategyId(strategy),
-            position,
-        };
-        let positions = positions.into_iter().map(held).collect();
-        Ok(Self { last_seq, orders: orders.into_values().collect(), positions, at })
+        Ok(reading.into_recovered())
     }
 }
 
@@ -189,6 +199,17 @@ impl<'a> Reading<'a> {
         Self { run, table, last_seq: 0, orders, positions, at: Nanos(0) }
     }
 
+    fn into_recovered(self) -> Recovered {
+        let Self { last_seq, orders, positions, at, .. } = self;
+        let held = |((instrument, strategy), position): ((u32, u16), Position)| HeldPosition {
+            instrument: InstrumentId(instrument),
+            strategy: StrategyId(strategy),
+            position,
+        };
+        let positions = positions.into_iter().map(held).collect();
+        Recovered { last_seq, orders: orders.into_values().collect(), positions, at }
+    }
+
     fn take(&mut self, view: &View<'_>) -> Result<(), &'static str> {
         self.at = self.at.max(view.entry.recv_ns);
         let instrument = view.entry.instrument;
@@ -196,6 +217,10 @@ impl<'a> Reading<'a> {
             Some(RecordKind::Opening) => {
                 let body = OpeningBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 self.positions.insert((instrument.0, body.strategy), body.position());
+            }
+            Some(RecordKind::Begun) => {
+                let body = BegunBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                self.last_seq = self.last_seq.max(body.last_seq);
             }
             Some(RecordKind::Carried) => {
                 let body = CarriedBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
@@ -223,7 +248,8 @@ impl<'a> Reading<'a> {
                 let body = FundingBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let of = self.table.get(instrument).ok_or("an instrument that the run does not have")?;
                 let position = self.positions.entry((instrument.0, body.strategy)).or_default();
-                let received = position.fund(of, body.mark_e8, body.rate_e8).map_err(|_| UNBOOKED)?;
+                let (by, told) = ((body.mark_e8, body.rate_e8), i128_of(body.received));
+                let received = position.fund_as_told(of, by, told).map_err(|_| UNBOOKED)?;
                 let booked = (position.qty, received, position.cash);
                 if booked != (body.qty, i128_of(body.received), i128_of(body.cash)) {
                     return Err(UNBOOKED);
@@ -263,7 +289,7 @@ impl<'a> Reading<'a> {
         if told.fill.qty.0 > 0 {
             let of = self.table.get(instrument).ok_or("an instrument that the run does not have")?;
             let fee = i128_of(told.fees).checked_sub(position.fees).ok_or(UNBOOKED)?;
-            position.fill(of, side, told.fill.price, told.fill.qty, fee).map_err(|_| UNBOOKED)?;
+            position.fill_charged(of, side, told.fill, fee, told.fee_qty).map_err(|_| UNBOOKED)?;
         }
         let booked = (position.qty, position.cash, position.fees);
         if booked == (told.position, i128_of(told.cash), i128_of(told.fees)) { Ok(()) } else { Err(UNBOOKED) }

@@ -92,7 +92,7 @@ pub struct Journal {
     failure: Arc<OnceLock<JournalError>>,
     orders: Option<Sender<Order>>,
     helper: Option<JoinHandle<Result<(), JournalError>>>,
-    _lock: File, // held open: the lock ends with it
+    _lock: Lock,
 }
 
 impl Journal {
@@ -129,7 +129,7 @@ impl Journal {
             failure,
             orders: Some(orders),
             helper: Some(helper),
-            _lock: lock,
+            _lock: Lock(lock),
         })
     }
 
@@ -224,6 +224,17 @@ impl Drop for Journal {
             // Its result was taken by `close`, or nobody asked for one.
             let _ = helper.join();
         }
+    }
+}
+
+/// The lock of a directory. It is let go by name: a process that is being started has a copy of every open file until it
+/// becomes its program, and the lock would live as long as that.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing lets go of it too.
+        let _ = self.0.unlock();
     }
 }
 

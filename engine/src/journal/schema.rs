@@ -78,15 +78,26 @@ pub enum RecordKind {
     /// Gateway: an order of an earlier run that had not ended, unknown until the venue has said. Body:
     /// [`CarriedBody`].
     Carried = 41,
-    /// Gateway: all that the run before left stands before this record; nothing was sent before it. No body.
+    /// Gateway: all that the run before left stands before this record; nothing was sent before it. Body:
+    /// [`BegunBody`].
     Begun = 42,
+    /// Gateway: a venue's answer as it was taken; `recv_ns` is when it was received. Body: [`AnsweredBody`].
+    Answered = 43,
+    /// Gateway: a request did not leave. Body: [`UnsentBody`].
+    Unsent = 44,
+    /// Gateway: answers may have been lost, and every order is asked about. Body: [`HeardBody`].
+    Reconnected = 45,
+    /// Gateway: what a venue holds of ours, as it was asked for. Body: [`AccountBody`], then its rows.
+    Account = 46,
+    /// Gateway: a venue says what funding was paid on an instrument. Body: [`PaidBody`].
+    Paid = 47,
     /// Gateway: what a strategy holds paid or received funding. Body: [`FundingBody`].
     Funding = 48,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 37] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -118,6 +129,11 @@ impl RecordKind {
         Self::Opening,
         Self::Carried,
         Self::Begun,
+        Self::Answered,
+        Self::Unsent,
+        Self::Reconnected,
+        Self::Account,
+        Self::Paid,
         Self::Funding,
     ];
 
@@ -162,6 +178,11 @@ impl RecordKind {
             Self::Opening => "opening",
             Self::Carried => "carried",
             Self::Begun => "begun",
+            Self::Answered => "answered",
+            Self::Unsent => "unsent",
+            Self::Reconnected => "reconnected",
+            Self::Account => "account",
+            Self::Paid => "paid",
             Self::Funding => "funding",
         }
     }
@@ -319,13 +340,146 @@ impl OpeningBody {
     }
 }
 
+/// Body of `Begun`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct BegunBody {
+    /// The last order sequence that an earlier run used; 0: none.
+    pub last_seq: u64,
+    /// Number of the run, as in its client order ids.
+    pub run: u32,
+    /// Number of the engine likewise.
+    pub engine: u16,
+    /// 1: a venue answers orders, and its answers are journalled; 0: a paper exchange does.
+    pub is_outside: u16,
+}
+
+/// First words of what came from a venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct HeardBody {
+    /// Inputs that the gateway had taken before: messages, and moments at which something fell due.
+    pub after: u64,
+}
+
+/// Body of `Unsent`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct UnsentBody {
+    /// Number of the request among those of the run, from 1.
+    pub request: u64,
+}
+
+/// Body of `Answered`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct AnsweredBody {
+    /// As in [`HeardBody`].
+    pub after: u64,
+    /// Sequence of the order; 0: not of this engine.
+    pub order_seq: u64,
+    /// Price and quantity of a fill; price and whole quantity of an amended or open order; else zero.
+    pub level: Level,
+    /// All that had filled, as the venue counts; below zero: it does not say.
+    pub filled: Qty,
+    /// All that had filled, in the answer to a query.
+    pub standing_filled: Qty,
+    /// What the fill cost: the mantissa's two words.
+    pub fee: [u64; 2],
+    /// The run that the client order id is of.
+    pub run: u32,
+    /// What was said.
+    pub event: u8,
+    /// In the answer to a query: where the order stands.
+    pub standing: u8,
+    /// 1: the order of the fill rested.
+    pub maker: u8,
+    /// Power of ten that `fee` is scaled by.
+    pub fee_exponent: u8,
+    /// What the fee was paid in, plus 1; 0: the venue does not say.
+    pub fee_asset: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+impl AnsweredBody {
+    /// What was said, by the number of `event`.
+    pub const EVENTS: [&'static str; 9] = [
+        "accepted",
+        "rejected",
+        "canceled",
+        "cancel-refused",
+        "amended",
+        "amend-refused",
+        "expired",
+        "filled",
+        "standing",
+    ];
+    /// Where an order stands, by the number of `standing`.
+    pub const STANDINGS: [&'static str; 7] =
+        ["unknown", "absent", "open", "filled", "canceled", "rejected", "expired"];
+
+    /// What was said; in the answer to a query, where the order stands. None: a number of a later version.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        match *Self::EVENTS.get(usize::from(self.event))? {
+            "standing" => Self::STANDINGS.get(usize::from(self.standing)).copied(),
+            name => Some(name),
+        }
+    }
+}
+
+/// First bytes of an `Account` body; `open` times [`AccountOrder`] follow, then `positions` quantities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct AccountBody {
+    /// As in [`HeardBody`].
+    pub after: u64,
+    /// Open orders.
+    pub open: u32,
+    /// Instruments, by id.
+    pub positions: u32,
+}
+
+/// An open order in an `Account` body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct AccountOrder {
+    /// Price and whole quantity.
+    pub level: Level,
+    /// Traded so far.
+    pub filled: Qty,
+    /// What it trades.
+    pub instrument: u32,
+    /// `Side`.
+    pub side: u8,
+    /// Bytes of `id` in use.
+    pub id_len: u8,
+    /// Zero.
+    pub reserved: u16,
+    /// What the venue knows it by.
+    pub id: [u8; 40],
+}
+
+/// Body of `Paid`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PaidBody {
+    /// As in [`HeardBody`].
+    pub after: u64,
+    /// Received in the settlement asset; negative: paid. The mantissa's two words.
+    pub amount: [u64; 2],
+    /// Power of ten that it is scaled by.
+    pub exponent: u64,
+}
+
 /// Body of `Funding`. Amounts as two words, in units of the instrument's amount exponent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FundingBody {
     /// What was held; negative when short.
     pub qty: Qty,
-    /// The mark price that it was valued at, 10^-8 of the quote asset.
+    /// The mark price that it was valued at, 10^-8 of the quote asset; 0: the venue said what was paid.
     pub mark_e8: i64,
     /// Part of the value that longs pay to shorts, 10^-8.
     pub rate_e8: i64,
@@ -501,6 +655,7 @@ const _: () = assert!(size_of::<ParamChange>() == 16);
 const _: () = assert!(size_of::<OpeningBody>() == 104 && size_of::<CarriedBody>() == 64);
 const _: () = assert!(size_of::<FrameHead>() == 12 && size_of::<OrderBody>() == 32);
 const _: () = assert!(size_of::<Execution>() == 128);
+const _: () = assert!(size_of::<AnsweredBody>() == 80 && size_of::<AccountOrder>() == 72);
 
 #[cfg(test)]
 mod tests {

@@ -27,8 +27,10 @@ pub struct Execution {
     pub maker: u8,
     /// Whose order it is.
     pub strategy: StrategyId,
+    /// 1: `fee` is what the venue charged; 0: what the configured rates come to.
+    pub is_charged: u8,
     /// Zero.
-    pub reserved0: [u8; 2],
+    pub reserved: u8,
     /// The strategy's position in the instrument after it.
     pub position: Qty,
     /// Cash after it, fees not included, in units of the instrument's amount exponent.
@@ -37,7 +39,9 @@ pub struct Execution {
     pub pnl: [u64; 2],
     /// Fees paid so far, likewise; negative: earned.
     pub fees: [u64; 2],
-    /// Zero.
-    pub reserved1: [u64; 2],
+    /// What the fill cost, likewise; negative: earned.
+    pub fee: i64,
+    /// The part of the fill's quantity that was kept back as the fee; `fee` is its value at the fill's price.
+    pub fee_qty: Qty,
 }
 body!(Execution, 2);

@@ -3,7 +3,7 @@
 use super::fetch::{self, FetchPlan, Fetched, Fetchers, http_config};
 use super::plan::{LivePlan, VenuePlan, product_of};
 use super::source::LiveOptions;
-use crate::venues::binance::instruments::parse_exchange_info_of;
+use crate::venues::binance::instruments::{StatedLimit, parse_exchange_info_of, parse_rate_limits};
 use crate::venues::binance::{Product, streams};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::time::{Nanos, WallClock};
@@ -93,6 +93,30 @@ impl Venues {
             known.extend(listed.map_err(|error| format!("{name}: {path}: {error}"))?);
         }
         self.choose(&known)
+    }
+
+    /// Asks a venue for its limits, and waits for the answer. Err: the venue or its answer, in words; none of that name.
+    pub fn ask_rate_limits(&self, name: &str) -> Result<Vec<StatedLimit>, String> {
+        let venue = self.venues.iter().find(|venue| venue.plan.venue == name);
+        let venue = venue.ok_or_else(|| format!("{name}: no [[venue]] has this name"))?;
+        let (product, endpoint) = self.rest(venue)?;
+        let symbols: Vec<&str> = venue.symbols.iter().take(1).map(String::as_str).collect();
+        let path = streams::instruments_path(product, &symbols);
+        let answer = fetch::get(http_config(endpoint), &self.resolver, &self.clock, &path)
+            .map_err(|what| format!("{name}: {what}"))?;
+        parse_rate_limits(&answer).map_err(|error| format!("{name}: {path}: {error}"))
+    }
+
+    /// Where a URL of a venue leads, and whom it trusts there.
+    #[must_use]
+    pub fn endpoint(&self, venue: &str, url: &Url) -> Endpoint {
+        Endpoint::new(url.host(), url.port(), url.is_secure().then(|| self.tls(venue)))
+    }
+
+    /// Who looks up names.
+    #[must_use]
+    pub const fn resolver(&self) -> &Resolver {
+        &self.resolver
     }
 
     /// The instruments of the run among those `known`. Err: one that is not, by name.

@@ -2,7 +2,9 @@
 
 use super::OrderManager;
 use super::orders::Live;
-use crate::counterparty::{Answer, AnswerEvent, Counterparty, Request, Standing, VenueState};
+use crate::counterparty::{
+    Answer, AnswerEvent, Charge, ChargeAsset, Counterparty, Request, Standing, VenueState,
+};
 use engine::ids::Cause;
 use engine::journal::schema::RecordKind;
 use engine::message::{Body, Execution, Head, Kind, Message, words_of};
@@ -17,7 +19,23 @@ use engine::time::Nanos;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Told {
     Refused(RiskRule),
-    Answer { is_maker: bool },
+    Answer { is_maker: bool, cost: Cost },
+}
+
+impl Told {
+    /// An answer that is no fill.
+    pub(super) const NO_FILL: Self =
+        Self::Answer { is_maker: false, cost: Cost { fee: 0, fee_qty: Qty(0), is_charged: false } };
+}
+
+/// What a fill cost, in units of the instrument's amount exponent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    fee: i64,
+    /// Kept back of what was bought; `fee` is its value.
+    fee_qty: Qty,
+    /// The venue said so.
+    is_charged: bool,
 }
 
 /// An unknown order is asked about again after the answer time-out, then twice as long, up to so many doublings.
@@ -26,28 +44,42 @@ const QUERY_DOUBLINGS_MAX: u32 = 5;
 impl<X: Counterparty> OrderManager<X> {
     /// Takes the exchange's answers up to now. Returns their number.
     pub(super) fn take_answers<S: Sink>(&mut self, out: &mut S) -> u32 {
+        if self.exchange.is_outside() {
+            return 0;
+        }
         let mut taken = 0;
         while let Some((at, answer)) = self.exchange.next_answer(self.now) {
             taken += 1;
-            match self.ids.run_and_seq(&answer.id) {
-                Some((run, seq)) if self.orders.get(seq).is_some_and(|live| live.run == run) => {
-                    self.on_answer(seq, &answer, at, out);
-                }
-                Some((_, seq)) => self.on_late_answer(seq, &answer),
-                None => self.on_impossible_answer(&answer),
-            }
+            self.take_answer(&answer, at, out);
         }
         if self.exchange.has_lost_answers() {
             self.position_is_unknown(format_args!("answers were lost"));
         }
         if self.exchange.has_reconnected() {
-            for place in 0..self.orders.room() {
-                if let Some(seq) = self.orders.at(place).map(|live| live.order.seq) {
-                    self.doubt(seq, out);
-                }
-            }
+            self.doubt_all(out);
         }
         taken
+    }
+
+    /// One answer, to whatever order it is about.
+    pub(super) fn take_answer<S: Sink>(&mut self, answer: &Answer, at: Nanos, out: &mut S) {
+        match self.ids.run_and_seq(&answer.id) {
+            Some((run, seq)) if self.orders.get(seq).is_some_and(|live| live.run == run) => {
+                self.on_answer(seq, answer, at, out);
+            }
+            Some((_, seq)) => self.on_late_answer(seq, answer),
+            None => self.on_impossible_answer(answer),
+        }
+    }
+
+    /// Answers may have been lost: every order is asked about.
+    #[cold]
+    pub(super) fn doubt_all<S: Sink>(&mut self, out: &mut S) {
+        for place in 0..self.orders.room() {
+            if let Some(seq) = self.orders.at(place).map(|live| live.order.seq) {
+                self.doubt(seq, out);
+            }
+        }
     }
 
     /// An answer about a live order, weighed by what the venue counts as filled: each fill is taken once, and one
@@ -164,7 +196,7 @@ impl<X: Counterparty> OrderManager<X> {
             traded.unknown += 1;
         }
         let head = Head { cause: record, ..self.told_head(&order, self.now) };
-        self.tell(&head, index, &order, Level::default(), Told::Answer { is_maker: false }, out);
+        self.tell(&head, index, &order, Level::default(), Told::NO_FILL, out);
     }
 
     /// Asks what became of an unknown order, and when to ask again: each time after twice as long, up to a bound.
@@ -175,10 +207,8 @@ impl<X: Counterparty> OrderManager<X> {
         let (order, run) = (live.order, live.run);
         self.orders.owe(seq, self.now.plus(Nanos(wait_ns)));
         let id = self.id_of(run, seq);
-        let is_sent =
-            self.exchange.encode(Request::Query(&order), &id, self.now) && self.exchange.send(self.now);
         self.counts.queries += 1;
-        self.counts.unsent += u64::from(!is_sent);
+        self.ask_for(Request::Query(&order), &id);
     }
 
     /// The position is not known any more: nothing may be traded on it.
@@ -190,7 +220,7 @@ impl<X: Counterparty> OrderManager<X> {
     /// Something happened to an order that is live.
     pub(super) fn on_event<S: Sink>(&mut self, seq: u64, event: AnswerEvent, at: Nanos, out: &mut S) {
         let Some(live) = self.orders.get_mut(seq) else { return };
-        let (before, mut fill, mut is_maker) = (live.order, Level::default(), false);
+        let (before, mut fill, mut is_maker, mut charge) = (live.order, Level::default(), false, None);
         let applied = live.order.apply(match event {
             AnswerEvent::Accepted => OrderEvent::Accepted,
             AnswerEvent::Rejected => OrderEvent::Rejected,
@@ -199,8 +229,8 @@ impl<X: Counterparty> OrderManager<X> {
             AnswerEvent::Amended(level) => OrderEvent::Amended(level),
             AnswerEvent::AmendRefused => OrderEvent::AmendRefused,
             AnswerEvent::Expired => OrderEvent::Expired,
-            AnswerEvent::Filled { fill: filled, maker } => {
-                (fill, is_maker) = (filled, maker);
+            AnswerEvent::Filled { fill: filled, maker, fee } => {
+                (fill, is_maker, charge) = (filled, maker, fee);
                 OrderEvent::Filled(filled.qty)
             }
             AnswerEvent::Standing(_) => return,
@@ -215,8 +245,14 @@ impl<X: Counterparty> OrderManager<X> {
             }
         }
         let Live { order, record, book: index, slot, .. } = *live;
-        if fill.qty.0 > 0 && self.book_fill(index, &order, fill, is_maker).is_err() {
-            self.position_is_unknown(format_args!("a fill of order {seq} cannot be booked"));
+        let mut cost = Cost::default();
+        if fill.qty.0 > 0 {
+            match self.book_fill(index, &order, fill, is_maker, charge) {
+                Ok(booked) => cost = booked,
+                Err(_) => {
+                    self.position_is_unknown(format_args!("a fill of order {seq} cannot be booked"));
+                }
+            }
         }
         match event {
             AnswerEvent::Amended(_) => self.counts.amended += 1,
@@ -260,7 +296,7 @@ impl<X: Counterparty> OrderManager<X> {
         if fill.qty.0 > 0 {
             self.tell_touch(&head);
         }
-        self.tell(&head, index, &order, fill, Told::Answer { is_maker }, out);
+        self.tell(&head, index, &order, fill, Told::Answer { is_maker, cost }, out);
     }
 
     /// An event that the order's state does not allow.
@@ -286,12 +322,28 @@ impl<X: Counterparty> OrderManager<X> {
         order: &Order,
         fill: Level,
         is_maker: bool,
-    ) -> Result<(), NumError> {
+        charge: Option<Charge>,
+    ) -> Result<Cost, NumError> {
         let traded = self.instruments.get(order.instrument.index()).ok_or(NumError::OutOfRange)?;
         let book = self.books.get_mut(index).ok_or(NumError::OutOfRange)?;
         let instrument = &traded.instrument;
-        let fee = self.fees.fee_ceil(instrument, fill.price, fill.qty, is_maker)?;
-        book.position.fill(instrument, order.side, fill.price, fill.qty, fee)
+        let by_rates = || self.fees.fee_ceil(instrument, fill.price, fill.qty, is_maker);
+        let (fee, fee_qty, is_charged) = match charge {
+            Some(Charge { amount, asset: ChargeAsset::Settle }) => {
+                (amount.ceil_at(instrument.amount_exponent())?, Qty(0), true)
+            }
+            Some(Charge { amount, asset: ChargeAsset::Base }) => {
+                let unit = instrument.qty_unit;
+                // A unit that is no power of ten would need a division; no venue prints one.
+                let units = amount.ceil_at(unit.exponent())?.checked_div(i128::from(unit.mantissa()));
+                let units = units.and_then(|units| i64::try_from(units).ok()).ok_or(NumError::Overflow)?;
+                (0, Qty(units), true)
+            }
+            Some(Charge { asset: ChargeAsset::Other, .. }) | None => (by_rates()?, Qty(0), false),
+        };
+        let fee = book.position.fill_charged(instrument, order.side, fill, fee, fee_qty)?;
+        let fee = i64::try_from(fee).map_err(|_| NumError::Overflow)?;
+        Ok(Cost { fee, fee_qty, is_charged })
     }
 
     /// An order is known again: what it kept from being tried may be tried.
@@ -351,9 +403,9 @@ impl<X: Counterparty> OrderManager<X> {
         out: &mut S,
     ) {
         let (Some(book), Some(traded)) = (self.books.get(index), self.traded(index)) else { return };
-        let (rule, maker) = match told {
-            Told::Refused(rule) => (rule as u16, false),
-            Told::Answer { is_maker } => (0, is_maker),
+        let (rule, maker, cost) = match told {
+            Told::Refused(rule) => (rule as u16, false, Cost::default()),
+            Told::Answer { is_maker, cost } => (0, is_maker, cost),
         };
         let execution = Execution {
             order_seq: order.seq,
@@ -369,6 +421,9 @@ impl<X: Counterparty> OrderManager<X> {
             cash: words_of(book.position.cash),
             pnl: words_of(traded.pnl(book).unwrap_or(0)),
             fees: words_of(book.position.fees),
+            fee: cost.fee,
+            fee_qty: cost.fee_qty,
+            is_charged: u8::from(cost.is_charged),
             ..Execution::default()
         };
         let mut head = Head { body_cells: 0, ..head.derive(Kind::Execution) };

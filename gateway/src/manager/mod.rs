@@ -10,6 +10,7 @@ mod answers;
 mod book;
 mod exposure;
 mod orders;
+mod outside;
 mod pursue;
 mod quotes;
 mod reconcile;
@@ -22,7 +23,7 @@ pub use reconcile::ResumeError;
 pub use report::{GatewayReport, OrderCounts, PositionReport};
 
 use crate::client_order_id::ClientOrderIds;
-use crate::counterparty::Counterparty;
+use crate::counterparty::{Account, Counterparty};
 use crate::latency::Latency;
 use crate::paper::funding::FundingDue;
 use book::Book;
@@ -91,6 +92,12 @@ pub struct OrderManager<X> {
     halted: bool,
     /// After a restart, until venue and journal agree: nothing is placed.
     reconciling: Option<Reconciling>,
+    /// What the venue said that it holds of ours, until it is compared.
+    account: Option<Account>,
+    /// Inputs taken: messages, and moments at which something fell due. An answer from outside lies between two.
+    inputs: u64,
+    /// Requests made, whether they left or not.
+    requests: u64,
 }
 
 /// One instrument.
@@ -135,6 +142,9 @@ impl<X: Counterparty> OrderManager<X> {
             now: Nanos(0),
             halted: false,
             reconciling: None,
+            account: None,
+            inputs: 0,
+            requests: 0,
         })
     }
 
@@ -148,7 +158,8 @@ impl<X: Counterparty> OrderManager<X> {
     #[inline]
     pub fn on_market<S: Sink>(&mut self, message: Message<'_>, out: &mut S) {
         let head = message.head;
-        self.now = head.recv_ns;
+        // An answer from outside may have come later than the frame that is taken now.
+        self.now = self.now.max(head.recv_ns);
         if let (Some(Kind::BookChanged), Some(book)) = (head.kind(), message.body_as::<BookChanged>())
             && let Some(traded) = self.instruments.get_mut(head.instrument.index())
         {
@@ -202,7 +213,7 @@ impl<X: Counterparty> OrderManager<X> {
         let head = message.head;
         let Some(quotes) = Quotes::read(message.body.as_bytes()) else { return };
         let Some(index) = self.book_of(head) else { return };
-        self.now = head.recv_ns;
+        self.now = self.now.max(head.recv_ns);
         if let Some(book) = self.books.get_mut(index) {
             book.want(&quotes, head);
         }
@@ -245,7 +256,7 @@ impl<X: Counterparty> OrderManager<X> {
     }
 
     fn moment<S: Sink>(&mut self, due: Nanos, now: Nanos, out: &mut S) -> u32 {
-        self.now = due;
+        self.now = self.now.max(due);
         if due < now {
             self.exchange.settle(due);
         } else {
@@ -254,7 +265,9 @@ impl<X: Counterparty> OrderManager<X> {
         let taken = self.take_answers(out) + self.time_out(out) + self.lift_refusals() + self.reconcile(out);
         self.pursue_dirty(None, out);
         // A request that reached the exchange has no answer yet: the moment has passed all the same.
-        taken.max(u32::from(due < now))
+        let passed = taken.max(u32::from(due < now));
+        self.inputs += u64::from(passed > 0);
+        passed
     }
 
     /// The instrument's and strategy's book. None: no such one.
@@ -289,6 +302,9 @@ impl<X: Counterparty> OrderManager<X> {
             let head = Head { recv_ns: self.now, ..self.told_head(&order, self.now) };
             let head = Head { cause: self.orders.at(place).map_or(head.cause, |live| live.record), ..head };
             self.cancel(&head, book, &order, true);
+        }
+        if self.exchange.is_outside() {
+            return self.end_outside();
         }
         self.exchange.settle(self.now);
         self.take_answers(&mut Nowhere);

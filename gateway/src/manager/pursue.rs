@@ -194,6 +194,7 @@ impl<X: Counterparty> OrderManager<X> {
         let is_written = self.exchange.encode(request, &id, self.now);
         let encoded_at = self.stamp(head);
         let is_sent = is_written && self.exchange.send(self.now);
+        self.left(is_sent);
         match open {
             None => {
                 self.orders.insert(Live {
@@ -221,7 +222,6 @@ impl<X: Counterparty> OrderManager<X> {
         self.orders.owe(order.seq, self.now.plus(self.answer_timeout));
         self.hold(order.instrument.index());
         if !is_sent {
-            self.counts.unsent += 1;
             let event =
                 if approved.is_amendment() { AnswerEvent::AmendRefused } else { AnswerEvent::Rejected };
             self.on_event(order.seq, event, self.now, out);
@@ -270,9 +270,7 @@ impl<X: Counterparty> OrderManager<X> {
         self.log.record(RecordKind::Cancel, head, &body_of(order));
         let id = self.id_of(run, order.seq);
         // One that could not be sent is overdue later, like one that nobody answers.
-        let is_sent =
-            self.exchange.encode(Request::Cancel(order), &id, self.now) && self.exchange.send(self.now);
-        self.counts.unsent += u64::from(!is_sent);
+        self.ask_for(Request::Cancel(order), &id);
         self.orders.owe(order.seq, self.now.plus(self.answer_timeout));
         true
     }

@@ -16,7 +16,7 @@ use super::pursue::body_of;
 use crate::counterparty::{Account, Counterparty, Request, VenueOrder};
 use crate::recovery::Recovered;
 use engine::ids::{AccountId, Cause, InstrumentId, StrategyId};
-use engine::journal::schema::{CarriedBody, OpeningBody, RecordKind};
+use engine::journal::schema::{BegunBody, CarriedBody, OpeningBody, RecordKind};
 use engine::message::{Head, Kind};
 use engine::num::{Level, Qty, Side};
 use engine::order::{Order, OrderState, Tif};
@@ -104,7 +104,13 @@ impl<X: Counterparty> OrderManager<X> {
             }
         }
         let head = self.opening_head(InstrumentId(0), StrategyId(0), recovered.at);
-        self.log.record(RecordKind::Begun, &head, &[0_u8; 0]);
+        let begun = BegunBody {
+            last_seq: recovered.last_seq,
+            run: self.ids.run(),
+            engine: self.ids.engine(),
+            is_outside: u16::from(self.exchange.is_outside()),
+        };
+        self.log.record(RecordKind::Begun, &head, &begun);
         for instrument in 0..self.instruments.len() {
             self.hold(instrument);
         }
@@ -164,7 +170,11 @@ impl<X: Counterparty> OrderManager<X> {
         if self.orders.count() > 0 {
             return work;
         }
-        if let Some(account) = self.exchange.take_account(self.now) {
+        let account = match self.account.take() {
+            None if !self.exchange.is_outside() => self.exchange.take_account(self.now),
+            heard => heard,
+        };
+        if let Some(account) = account {
             self.compare(&account, out);
             return work + 1;
         }
@@ -173,7 +183,7 @@ impl<X: Counterparty> OrderManager<X> {
         {
             reconciling.ask_again = Some(self.now.plus(self.answer_timeout));
             let is_sent = self.exchange.ask_account(self.now);
-            self.counts.unsent += u64::from(!is_sent);
+            self.left(is_sent);
             work += 1;
         }
         work
@@ -231,9 +241,7 @@ impl<X: Counterparty> OrderManager<X> {
         let head = self.told_head(&order, self.now);
         self.log.record(RecordKind::Cancel, &head, &body_of(&order));
         let id = self.id_of(run, seq);
-        let is_sent =
-            self.exchange.encode(Request::Cancel(&order), &id, self.now) && self.exchange.send(self.now);
-        self.counts.unsent += u64::from(!is_sent);
+        self.ask_for(Request::Cancel(&order), &id);
     }
 
     /// Strategies hear what they hold, and their targets are pursued.
@@ -260,7 +268,7 @@ impl<X: Counterparty> OrderManager<X> {
                 state: OrderState::Canceled,
             };
             let head = Head { cause: Cause::NONE, ..self.told_head(&order, self.now) };
-            self.tell(&head, index, &order, Level::default(), Told::Answer { is_maker: false }, out);
+            self.tell(&head, index, &order, Level::default(), Told::NO_FILL, out);
         }
     }
 }

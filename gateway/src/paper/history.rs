@@ -54,7 +54,7 @@ impl History {
         (fill, maker): (Level, bool),
         filled: Qty,
     ) -> ToldFill {
-        let told = ToldFill { id, event: AnswerEvent::Filled { fill, maker }, filled };
+        let told = ToldFill { id, event: AnswerEvent::Filled { fill, maker, fee: None }, filled };
         if let Some(position) = self.positions.get_mut(instrument.index()) {
             position.0 = position.0.saturating_add(side.signed(fill.qty).0);
         }

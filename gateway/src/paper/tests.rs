@@ -73,7 +73,7 @@ fn answers(exchange: &mut PaperExchange, now: u64) -> Vec<(u64, AnswerEvent)> {
 }
 
 fn filled(price: i64, qty: i64, maker: bool) -> AnswerEvent {
-    AnswerEvent::Filled { fill: level(price, qty), maker }
+    AnswerEvent::Filled { fill: level(price, qty), maker, fee: None }
 }
 
 #[test]

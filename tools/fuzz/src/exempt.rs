@@ -35,6 +35,11 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("feeds::live::fetch::start", "asks a venue; its answers are read by functions that have targets"),
     ("feeds::live::plan::product_of", "compares with the names of the products"),
     (
+        "feeds::live::venues::Venues::ask_rate_limits",
+        "asks a venue; its answers are read by functions that have targets",
+    ),
+    ("feeds::live::venues::Venues::endpoint", "compares with the names of the run's venues"),
+    (
         "feeds::live::venues::Venues::start_fetching",
         "asks a venue; its answers are read by functions that have targets",
     ),

@@ -49,8 +49,14 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target {
         name: "recovery",
-        parses: &["gateway::recovery::Recovered::read"],
+        parses: &["gateway::recovery::Recovered::read", "gateway::recovery::Recovered::at_start"],
         run: recovery::recovery,
+        words: RECORDS,
+    },
+    Target {
+        name: "answered",
+        parses: &["gateway::heard::Heard::read"],
+        run: recovery::answered,
         words: RECORDS,
     },
     Target {
@@ -123,6 +129,7 @@ pub const TARGETS: &[Target] = &[
             "feeds::instruments::parse",
             "feeds::venues::binance::instruments::parse_exchange_info",
             "feeds::venues::binance::instruments::parse_exchange_info_of",
+            "feeds::venues::binance::instruments::parse_rate_limits",
             "feeds::venues::hyperliquid::instruments::parse_meta",
         ],
         run: instruments::target,

@@ -140,7 +140,8 @@ impl Accounts {
             let begins = self.begins_with_run == Some(true);
             return if begins { Err("funding of a position that no fill opened".into()) } else { Ok(()) };
         };
-        let received = account.position.fund(&account.instrument, body.mark_e8, body.rate_e8);
+        let (by, told) = ((body.mark_e8, body.rate_e8), i128_of(body.received));
+        let received = account.position.fund_as_told(&account.instrument, by, told);
         let received = received.map_err(|error| error.to_string())?;
         let position = &account.position;
         if (position.qty, received, position.cash) == (body.qty, i128_of(body.received), i128_of(body.cash)) {
@@ -174,7 +175,6 @@ impl Accounts {
 
     fn fill(&mut self, id: InstrumentId, execution: &Execution, context: &Context) -> Result<Booked, String> {
         let side = Side::BOTH.into_iter().find(|side| *side as u8 == execution.side).ok_or("no such side")?;
-        let rates = self.fees.ok_or("the configuration does not say what fills cost: no [fees]")?;
         let touch = self.touch(id);
         let key = (execution.strategy, id);
         let fill = execution.fill;
@@ -185,13 +185,20 @@ impl Accounts {
         };
         let instrument = &account.instrument;
         let value = instrument.notional(fill.price, fill.qty).map_err(arithmetic)?;
-        let fee =
-            rates.fee_ceil(instrument, fill.price, fill.qty, execution.maker == 1).map_err(arithmetic)?;
+        let fee = if execution.is_charged == 1 {
+            i128::from(execution.fee)
+        } else {
+            let rates = self.fees.ok_or("the configuration does not say what fills cost: no [fees]")?;
+            rates.fee_ceil(instrument, fill.price, fill.qty, execution.maker == 1).map_err(arithmetic)?
+        };
         let alone = account.alone(side, fill)?;
         if account.position.fills == 0 && self.begins_with_run == Some(false) {
             account.open_with(execution, &alone, fee, touch)?;
         }
-        account.position.fill(&account.instrument, side, fill.price, fill.qty, fee).map_err(arithmetic)?;
+        account
+            .position
+            .fill_charged(&account.instrument, side, fill, fee, execution.fee_qty)
+            .map_err(arithmetic)?;
         account.check(execution)?;
         account.maker_fills += u64::from(execution.maker == 1);
         account.volume = sum(account.volume, value)?;
@@ -355,7 +362,7 @@ kind = "linear"
 tick = "0.10"
 qty_unit = "0.001"
 contract_size = "1"
-amount_digits = 4
+amount_digits = 8
 
 [[instrument]]
 id = 1
@@ -387,12 +394,16 @@ amount_digits = 18
         fn fill(&mut self, instrument: u32, price: i64, signed: i64, maker: bool) -> Execution {
             let qty = i128::from(signed.abs());
             let value = match instrument {
-                0 => i128::from(price) * qty,
+                // Price and quantity come in four digits, amounts in eight.
+                0 => i128::from(price) * qty * 10_000,
                 _ => qty * 100 * 10_i128.pow(19) / i128::from(price),
             };
             // 2 and 5 hundredths of a percent, rounded up.
             let rate = if maker { 2 } else { 5 };
-            self.fees += (value * rate + 9_999) / 10_000;
+            // Every third fill is charged what the venue says, whatever the rates are.
+            let is_charged = price % 3 == 0;
+            let fee = if is_charged { i128::from(price) } else { (value * rate + 9_999) / 10_000 };
+            self.fees += fee;
             let spends = (signed > 0) == (instrument == 0);
             // What is sold of an inverse contract is owed: floor of the value below zero.
             let value = match instrument {
@@ -410,6 +421,8 @@ amount_digits = 18
                 position: Qty(self.position),
                 cash: words_of(self.cash),
                 fees: words_of(self.fees),
+                fee: i64::try_from(fee).unwrap(),
+                is_charged: u8::from(is_charged),
                 ..Execution::default()
             }
         }
@@ -457,7 +470,7 @@ amount_digits = 18
         ];
         let accounts = accounts(1, &records).unwrap();
         let account = only(&accounts);
-        let dollars = |ticks_x2: i128| ticks_x2 * 1_000; // of one coin, twice, in 0.0001
+        let dollars = |ticks_x2: i128| ticks_x2 * 10_000_000; // of one coin, twice, in 10^-8
         assert_eq!(account.spread_x2(), dollars(10) + dollars(20) * 4 / 10);
         let pnl_x2 = account.pnl_x2(accounts.touch(InstrumentId(0))).unwrap();
         // Held: one coin from 60,000.50 to 60,005, then 0.6 of it to 60,010.50.
@@ -505,7 +518,7 @@ amount_digits = 18
         let mut gateway = Naive::default();
         let opened = filled(0, 0, &gateway.fill(0, 600_000, 1_000, true));
         // One coin at 60,001, of it 0.01 %: 6.0001 dollars.
-        let received = -60_001;
+        let received = -600_010_000;
         gateway.cash += received;
         let body = FundingBody {
             qty: Qty(1_000),
@@ -548,7 +561,7 @@ amount_digits = 18
                 if *instrument == 0 {
                     let mid = i128::from(2 * price + width);
                     inventory_x2 += held * (mid - mid_x2.unwrap_or(mid));
-                    (held, mid_x2) = (held + i128::from(signed), Some(mid));
+                    (held, mid_x2) = (held + i128::from(signed) * 10_000, Some(mid));
                 }
             }
             let booked = accounts(1, &records).unwrap();

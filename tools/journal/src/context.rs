@@ -268,10 +268,10 @@ mod tests {
         assert_eq!(context.name(id), "binance-usdm:BTCUSDT");
         assert_eq!(context.price(id, Price(601_234)), "60123.40");
         assert_eq!(context.qty(id, Qty(-1_500)), "-1.500");
-        assert_eq!(context.amount(id, -12_345), "-1.2345");
+        assert_eq!(context.amount(id, -123_450_000), "-1.2345");
         assert_eq!(context.find("BTCUSDT"), Ok(vec![id]));
         let read = context.instrument(id).unwrap();
-        assert_eq!((read.settle(), read.amount_exponent()), ("USDT", 4));
+        assert_eq!((read.settle(), read.amount_exponent()), ("USDT", 8));
         assert!(context.instrument(InstrumentId(7)).unwrap_err().contains("#7"));
         assert_eq!(context.units(id), MarketUnits { value: "USDT", qty: "BTC" });
     }

@@ -6,8 +6,9 @@ use std::fmt::Write;
 use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    CarriedBody, ClockAnchor, ConnectionChange, FrameHead, FundingBody, GateRefusal, OpeningBody, OrderBody,
-    OrderStamps, ParamChange, RecordKind, Stamps, StreamBreak, Took, Touch,
+    AccountBody, AnsweredBody, BegunBody, CarriedBody, ClockAnchor, ConnectionChange, FrameHead, FundingBody,
+    GateRefusal, HeardBody, OpeningBody, OrderBody, OrderStamps, PaidBody, ParamChange, RecordKind, Stamps,
+    StreamBreak, Took, Touch, UnsentBody,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, book_state, i128_of};
@@ -103,7 +104,7 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
         | RecordKind::Wiring
         | RecordKind::ThreadLost => fields([("text", text_of(bytes)?)]),
         RecordKind::DecodeError => fields([("reason", text_of(bytes)?)]),
-        RecordKind::Timer | RecordKind::Halt | RecordKind::Begun => fields([]),
+        RecordKind::Timer | RecordKind::Halt => fields([]),
         RecordKind::ClockAnchor => {
             let anchor = ClockAnchor::read_from_bytes(bytes).ok()?;
             fields([("wall", Nanos(anchor.wall_ns).to_string().into()), ("ticks", anchor.ticks.into())])
@@ -196,6 +197,47 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
                 ("fees", context.amount(id, i128_of(body.fees)).into()),
                 ("fills", body.fills.into()),
             ])
+        }
+        RecordKind::Begun => {
+            let body = BegunBody::read_from_bytes(bytes).ok()?;
+            fields([
+                ("engine", body.engine.into()),
+                ("run", body.run.into()),
+                ("last_order", body.last_seq.into()),
+                ("answers", if body.is_outside == 1 { "venue" } else { "paper" }.into()),
+            ])
+        }
+        RecordKind::Answered => {
+            let body = AnsweredBody::read_from_bytes(bytes).ok()?;
+            let mut shown = fields([
+                ("order", body.order_seq.into()),
+                ("run", body.run.into()),
+                ("said", body.name()?.into()),
+                ("at", level(context, id, body.level)),
+                ("filled", (body.filled.0 >= 0).then(|| context.qty(id, body.filled)).into()),
+            ]);
+            if body.fee_asset > 0 {
+                let fee = Decimal { mantissa: i128_of(body.fee), exponent: body.fee_exponent, digits: 0 };
+                shown.push(("fee".to_owned(), fee.to_string().into()));
+            }
+            shown.push(("after".to_owned(), body.after.into()));
+            shown
+        }
+        RecordKind::Unsent => fields([("request", UnsentBody::read_from_bytes(bytes).ok()?.request.into())]),
+        RecordKind::Reconnected => fields([("after", HeardBody::read_from_bytes(bytes).ok()?.after.into())]),
+        RecordKind::Account => {
+            let (body, _) = AccountBody::read_from_prefix(bytes).ok()?;
+            fields([
+                ("open", body.open.into()),
+                ("positions", body.positions.into()),
+                ("after", body.after.into()),
+            ])
+        }
+        RecordKind::Paid => {
+            let body = PaidBody::read_from_bytes(bytes).ok()?;
+            let exponent = u8::try_from(body.exponent).ok()?;
+            let amount = Decimal { mantissa: i128_of(body.amount), exponent, digits: 0 };
+            fields([("received", amount.to_string().into()), ("after", body.after.into())])
         }
         RecordKind::Funding => {
             let body = FundingBody::read_from_bytes(bytes).ok()?;

@@ -55,7 +55,7 @@ pub struct Stages<F, C: FeedCodec, T, X: Counterparty = PaperVenue> {
     pub gateway_heads: bool,
 }
 
-impl<F: FrameSource, C: FeedCodec + Send, T> Stages<F, C, T> {
+impl<F: FrameSource, C: FeedCodec + Send, T, X: Counterparty> Stages<F, C, T, X> {
     /// The stages as they repeat a recorded run: the strategy takes its inputs in the order of `script`, and the
     /// gateway's time passes as it did there.
     #[must_use]
@@ -214,13 +214,17 @@ pub(crate) fn order_ids() -> ClientOrderIds {
 
 /// The exchange that answers: every order travels to it as a venue's bytes. Err: an instrument that cannot be sent.
 pub fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
-    // The paper exchange looks at no time stamp; any window will do.
-    let window = RecvWindow::from_ms(5_000).ok_or("a receive window")?;
-    let codec =
-        BinanceCodec::new(table.iter(), Authentication::Session, window).map_err(|e| e.to_string())?;
+    let codec = order_codec(table)?;
     let orders_max = 2 * QUOTES_MAX * table.len() * config.strategies.len().max(1);
     let exchange = PaperExchange::new(config.paper, table, config.book, orders_max);
     Ok(PaperVenue::new(codec, exchange, table))
+}
+
+/// What writes orders for a counterparty that looks at no time stamp and no signature. Err: an instrument that cannot
+/// be sent.
+pub(crate) fn order_codec(table: &InstrumentTable) -> Result<BinanceCodec, String> {
+    let window = RecvWindow::from_ms(5_000).ok_or("a receive window")?;
+    BinanceCodec::new(table.iter(), Authentication::Session, window).map_err(|error| error.to_string())
 }
 
 /// Bytes of journal that one input may take: the longest frame and everything it leads to.

@@ -4,7 +4,7 @@
 use crate::commands::CommandDesk;
 use crate::config::{Config, PlacementChoice};
 use crate::decisions::{self, hex};
-use crate::pipeline::{Party, Setup, assemble_with, build, paper_venue};
+use crate::pipeline::{Party, Setup, assemble_with, build};
 use crate::replay::summary::{self, ConfigSummary, StageReports, Summary};
 use crate::replay::verify::{Check, Checked, Steps};
 use crate::run_files::{RunFacts, RunFiles, wall_now};
@@ -21,6 +21,8 @@ use engine::watchdog::{Found, Loss};
 use feeds::stage::{FeedReport, FrameSource};
 use feeds::watch::Subscription;
 use gateway::client_order_id::ClientOrderIds;
+use gateway::counterparty::Counterparty;
+use gateway::recovery::Recovered;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -157,14 +159,16 @@ impl<'a> Run<'a> {
         self.files.counters_mut()
     }
 
-    /// Runs the stages over `source` until it or the run ends. Err: they could not be put together or started; a
-    /// thread would not end, and the process must.
-    pub(crate) fn go<F: FrameSource + 'static, T: BookTap + 'static>(
+    /// Runs the stages over `source` until it or the run ends; `exchange` answers orders, and what the run before left
+    /// is gone on from where it is given. Err: they could not be put together or started; a thread would not end, and
+    /// the process must.
+    pub(crate) fn go<F: FrameSource + 'static, T: BookTap + 'static, X: Counterparty + 'static>(
         self,
         source: F,
         subscriptions: &Subscriptions,
         attached: Attached<T>,
         on_stall: OnStall,
+        (exchange, recovered): (X, Option<&Recovered>),
     ) -> Result<Ended, Refused> {
         let Self { config, table, placement, of_connection, journal, progress, .. } = self;
         let Self { clock, control, interrupted, mut files, desk, commands, ids, end_after, .. } = self;
@@ -172,9 +176,9 @@ impl<'a> Run<'a> {
         let setup = Setup { config, table, of_connection, subscriptions, clock: &clock, control: &control };
         let (threads, ended, listing) = {
             let (counters, writer) = files.split();
-            let party = Party { exchange: paper_venue(config, table).map_err(usage)?, ids };
+            let party = Party { exchange, ids };
             let (mut stages, ended) =
-                assemble_with(&setup, source, attached.books, counters, writer, party, None)
+                assemble_with(&setup, source, attached.books, counters, writer, party, recovered)
                     .map_err(usage)?;
             let mut check = None;
             match attached.repeated {
@@ -546,6 +550,7 @@ impl<'a> Supervisor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::paper_venue;
     use crate::replay::pace::Pace;
     use crate::replay::{BooksTap, SHIPPED_INSTRUMENTS};
     use engine::ids::Lane;
@@ -588,7 +593,9 @@ mod tests {
                 watched: Vec::new(),
             };
             let none = Subscriptions::new();
-            let ended = run.go(Panicking(1000), &none, attached, OnStall::Count).map_err(say).unwrap();
+            let paper = paper_venue(&config, &table).unwrap();
+            let ended = run.go(Panicking(1000), &none, attached, OnStall::Count, (paper, None));
+            let ended = ended.map_err(say).unwrap();
             let code = ended.close("test", "done", 0, Vec::new(), "");
             assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(3)));
             let reader = Reader::open(&run_dir).unwrap();

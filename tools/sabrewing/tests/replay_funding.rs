@@ -77,8 +77,8 @@ fn what_is_held_at_a_funding_time_pays_the_announced_rate_of_its_value_once_and_
             assert_eq!(found.len(), usize::from(held != 0), "at {}", after.ms);
             let Some(funding) = found.first() else { continue };
             let body: FundingBody = funding.body();
-            // Thousandths of a coin, at 10^-8 dollars, of it 10^-8: in 10^-4 dollars, rounded down.
-            let received = (-held * after.price * before.rate * 10_000).div_euclid(10_i128.pow(3 + 8 + 8));
+            // Thousandths of a coin, at 10^-8 dollars, of it 10^-8: in 10^-8 dollars, rounded down.
+            let received = (-held * after.price * before.rate).div_euclid(10_i128.pow(3 + 8));
             assert_eq!(i128_of(body.received), received);
             assert_eq!(i128::from(body.qty.0), held);
             paid += received;
@@ -91,7 +91,7 @@ fn what_is_held_at_a_funding_time_pays_the_announced_rate_of_its_value_once_and_
             match record.kind {
                 RecordKind::Fill => {
                     let fill = record.body::<Execution>();
-                    let value = i128::from(fill.fill.price.0) * i128::from(fill.fill.qty.0);
+                    let value = i128::from(fill.fill.price.0) * i128::from(fill.fill.qty.0) * 10_000;
                     cash += if fill.side == 0 { -value } else { value };
                     assert_eq!(cash, i128_of(fill.cash));
                 }
@@ -105,7 +105,7 @@ fn what_is_held_at_a_funding_time_pays_the_announced_rate_of_its_value_once_and_
         }
         let in_summary = |amount: i128| {
             let sign = if amount < 0 { "-" } else { "" };
-            let text = format!("{sign}{}.{:04}", amount.abs() / 10_000, amount.abs() % 10_000);
+            let text = format!("{sign}{}.{:08}", amount.abs() / 100_000_000, amount.abs() % 100_000_000);
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         };
         assert_eq!(summary["funding"]["USDT"], in_summary(paid));

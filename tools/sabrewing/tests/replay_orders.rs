@@ -78,7 +78,8 @@ fn the_fills_of_the_journal_add_up_to_position_cash_and_profit_of_the_summary() 
             let bought = if fill.side == 0 { qty } else { -qty };
             position += bought;
             cash += match run.inverse_size {
-                None => -bought * price,
+                // Price and quantity come in fewer digits than amounts are kept to.
+                None => -bought * price * 10_i128.pow(8_u32.saturating_sub(price_digits + qty_digits)),
                 // Worth `size × qty / price` of base, in units of 1e-18, to the nearest; what is bought is owed.
                 Some(size) => {
                     let dividend = size * qty * 10_i128.pow(price_digits + 18);
@@ -90,7 +91,7 @@ fn the_fills_of_the_journal_add_up_to_position_cash_and_profit_of_the_summary() 
         }
         assert_eq!(units(&run.summary["position"][run.instrument], qty_digits), position);
         let said = match run.inverse_size {
-            None => units(&run.summary["cash"][run.asset], price_digits + qty_digits),
+            None => units(&run.summary["cash"][run.asset], 8.max(price_digits + qty_digits)),
             Some(_) => units(&run.summary["cash"][run.asset], 18),
         };
         // Each value of an inverse fill is rounded once.

@@ -261,6 +261,12 @@ impl Running {
         command.output().unwrap().into()
     }
 
+    /// As Ctrl-C does.
+    fn interrupt(&self) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     fn end(mut self) -> Ran {
         self.child.take().unwrap().wait_with_output().unwrap().into()
     }
@@ -279,12 +285,14 @@ impl Drop for Running {
 fn commands_are_repeated_and_one_that_was_changed_or_dropped_is_named() {
     let dir = Dir::new();
     let (file, run) = (short(&dir, 40_000), dir.at("run"));
-    let running = Running::start(&file, &run, &["--placement", "five", "--pace", "40000/s"]);
+    // Long enough for any machine: it is ended once every command was answered.
+    let running = Running::start(&file, &run, &["--placement", "five", "--pace", "500/s"]);
     for command in ["set mm levels=1", "pause mm", "resume", "set mm levels=2 skew_ticks=0.5", "cancel-all"] {
         let answer = running.ctl(command).expect(0, &[]).stdout;
         assert!(answer.starts_with("accepted, journal strategy:"), "{command}: {answer}");
     }
     running.ctl("set mm levels=99").expect(1, &[]);
+    running.interrupt();
     let ran = running.end().expect(0, &[]);
     let summary = verified(&run);
     assert_eq!(hash(&summary), hash(&ran.json()));

@@ -9,12 +9,14 @@ mod managed;
 
 use engine::instrument::{ContractKind, Instrument};
 use engine::message::Kind;
-use engine::num::{Level, Price, Qty, Side};
+use engine::num::{Decimal, Level, Price, Qty, Side};
 use engine::order::{Order, OrderState, Tif};
 use engine::runner::StopReason;
 use engine::time::Nanos;
 use gateway::client_order_id::{ClientOrderId, ClientOrderIds};
-use gateway::counterparty::{Account, Answer, AnswerEvent, Counterparty, Request, Standing, VenueState};
+use gateway::counterparty::{
+    Account, Answer, AnswerEvent, Charge, ChargeAsset, Counterparty, Request, Standing, VenueState,
+};
 use gateway::throttle::{Counted, Limit};
 use gateway::venues::binance::RecvWindow;
 use gateway::venues::binance::session::{
@@ -202,8 +204,7 @@ impl Trader {
     }
 
     fn turn(&mut self) {
-        let now = wall();
-        self.session.advance(now);
+        self.session.poll(0);
         while let Some((_, answer)) = self.session.next_answer(wall()) {
             self.heard.push(answer);
         }
@@ -433,10 +434,10 @@ fn partial_fills_add_up_and_the_venue_holds_the_same() {
         trader.until("the fill", |trader| trader.filled(1) == Qty(sum));
     }
     let said = trader.hears(1, filled);
-    assert_eq!(
-        said.event,
-        AnswerEvent::Filled { fill: Level { price: Price(500_000), qty: Qty(4) }, maker: true }
-    );
+    let fill = Level { price: Price(500_000), qty: Qty(4) };
+    // 200 USDT x 0.02 %.
+    let fee = Some(Charge { amount: Decimal::parse("0.04000000").unwrap(), asset: ChargeAsset::Settle });
+    assert_eq!(said.event, AnswerEvent::Filled { fill, maker: true, fee });
     assert_eq!(venue.position(), "0.010");
     // Told again from the first by a query, in the same sums.
     trader.heard.clear();

@@ -51,6 +51,58 @@ struct Filter {
     notional: Option<String>,
 }
 
+/// A limit that a venue states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatedLimit {
+    /// Orders are counted, and not the weights of requests.
+    pub counts_orders: bool,
+    /// Over how long; windows begin at multiples of it since 1970.
+    pub window: Nanos,
+    /// How much may be used in a window.
+    pub max: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    rate_limits: Vec<LimitRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitRow {
+    rate_limit_type: String,
+    interval: String,
+    interval_num: u64,
+    limit: u64,
+}
+
+/// Reads the limits of an `exchangeInfo` answer (`rateLimits`); what it limits besides orders and weights is passed over.
+/// Err: not such an answer; a window of an unknown unit, or of no length.
+pub fn parse_rate_limits(text: &[u8]) -> Result<Vec<StatedLimit>, InstrumentError> {
+    let error = |what: String| InstrumentError::new("", what);
+    let limits: Limits = serde_json::from_slice(text).map_err(|problem| error(problem.to_string()))?;
+    let mut stated = Vec::new();
+    for row in limits.rate_limits {
+        let counts_orders = match row.rate_limit_type.as_str() {
+            "ORDERS" => true,
+            "REQUEST_WEIGHT" => false,
+            _ => continue,
+        };
+        let unit = match row.interval.as_str() {
+            "SECOND" => Nanos::SECOND,
+            "MINUTE" => Nanos::from_ms(60_000),
+            "HOUR" => Nanos::HOUR,
+            "DAY" => Nanos::from_ms(86_400_000),
+            other => return Err(error(format!("rateLimits: interval {other:?}"))),
+        };
+        let window = unit.0.checked_mul(row.interval_num).filter(|window| *window > 0);
+        let window = window.ok_or_else(|| error(format!("rateLimits: intervalNum {}", row.interval_num)))?;
+        stated.push(StatedLimit { counts_orders, window: Nanos(window), max: row.limit });
+    }
+    Ok(stated)
+}
+
 /// Reads the answer of the product's `exchangeInfo`.
 /// Err: not such an answer; a symbol without the filters, or with a value that is no number, by name.
 pub fn parse_exchange_info(text: &[u8], product: Product) -> Result<Vec<Instrument>, InstrumentError> {

@@ -116,7 +116,7 @@ fn a_fill_that_cannot_be_stops_trading() {
         run.target(0, 1, &one((999, 5), (0, 0)));
         run.answer_all();
         let fill = level(999, 6);
-        run.venue().say(seq, AnswerEvent::Filled { fill, maker: true });
+        run.venue().say(seq, AnswerEvent::Filled { fill, maker: true, fee: None });
         run.advance();
         assert_eq!(run.control.stopped(), Some(StopReason::PositionUnknown), "{seq}");
         assert_eq!(run.manager.counts.bad_answers, 1);
@@ -134,9 +134,9 @@ fn positions_and_fees_are_each_strategys_own() {
     run.advance();
     let positions = run.manager.report().positions;
     let of = |index: usize| (positions[index].strategy.0, positions[index].position);
-    assert_eq!((of(0).0, of(0).1.qty, of(0).1.fees), (1, Qty(5), 1), "99.9 x 0.005 x 0.02 %, rounded up");
-    assert_eq!((of(1).0, of(1).1.qty, of(1).1.fees), (2, Qty(-2), 1));
-    assert_eq!(positions[0].pnl, Some(5), "bought a tick below the mid");
+    assert_eq!((of(0).0, of(0).1.qty, of(0).1.fees), (1, Qty(5), 9_990), "99.9 x 0.005 x 0.02 %");
+    assert_eq!((of(1).0, of(1).1.qty, of(1).1.fees), (2, Qty(-2), 4_004));
+    assert_eq!(positions[0].pnl, Some(50_000), "bought a tick below the mid");
     let told = run.told.0.iter().filter(|told| told.fill.qty.0 > 0).count();
     assert_eq!((told, run.manager.counts.filled), (2, 1));
 }

@@ -104,7 +104,7 @@ impl Venue {
     }
 
     fn told(&mut self, seq: u64, level: Level, filled: Qty) {
-        self.say_filled(seq, AnswerEvent::Filled { fill: level, maker: true }, Some(filled));
+        self.say_filled(seq, AnswerEvent::Filled { fill: level, maker: true, fee: None }, Some(filled));
     }
 
     /// Answers a query: every fill again, then where the order stands.

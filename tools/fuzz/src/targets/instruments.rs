@@ -14,7 +14,7 @@ use feeds::instruments::{Description, parse};
 use feeds::instruments_recorded::parse_recorded;
 use feeds::venues::VENUES;
 use feeds::venues::binance::Product;
-use feeds::venues::binance::instruments::{parse_exchange_info, parse_exchange_info_of};
+use feeds::venues::binance::instruments::{parse_exchange_info, parse_exchange_info_of, parse_rate_limits};
 use std::fmt::Write;
 
 /// Runs one input.
@@ -46,12 +46,20 @@ pub fn target(data: &[u8]) -> Outcome {
 
 /// What a venue says of some symbols is what it says of them among all.
 fn chosen(data: &[u8], product: Product) {
+    limits(data);
     let Ok(all) = parse_exchange_info(data, product) else { return };
     for one in all.iter().step_by(3) {
         let of_it: Vec<_> = all.iter().filter(|other| other.symbol == one.symbol).collect();
         let read = parse_exchange_info_of(data, product, std::slice::from_ref(&one.symbol));
         assert_eq!(read.as_ref().map(|read| read.iter().collect()), Ok(of_it), "{}", one.symbol);
     }
+}
+
+/// Limits are counted over some time, and are the same to whoever reads them again.
+fn limits(data: &[u8]) {
+    let Ok(stated) = parse_rate_limits(data) else { return };
+    assert!(stated.iter().all(|limit| limit.window.0 > 0), "{stated:?}");
+    assert_eq!(parse_rate_limits(data).as_ref(), Ok(&stated));
 }
 
 /// What kind of error it is, without the value.

@@ -2,7 +2,10 @@
 //! with the record; `data_dir`: a run counter is the number that its file says, written as the engine writes it, or
 //! refused with the file.
 //!
-//! Input of `recovery`: a record a line, `KIND INSTRUMENT HEX`. Of `data_dir`: the run counter's file.
+//! `answered`: what a repeated run is told of its venue's answers.
+//!
+//! Input of `recovery`: a record a line, `KIND INSTRUMENT HEX`. Of `data_dir`: the run counter's file. Of `answered`: a
+//! record's kind, one byte, and its body.
 
 use crate::driver::Outcome;
 use crate::scratch;
@@ -12,6 +15,9 @@ use engine::ids::{InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::RecordKind;
 use engine::journal::{Entry, Journal, Options, instruments_text};
+use engine::time::Nanos;
+use gateway::client_order_id::ClientOrderIds;
+use gateway::heard::Heard;
 use gateway::recovery::{Recovered, RecoveryError};
 use std::collections::BTreeSet;
 
@@ -38,8 +44,19 @@ pub fn recovery(data: &[u8]) -> Outcome {
     drop((runner, gateway, journal));
     let read = Recovered::read(&dir, 7, &table);
     assert_eq!(read, Recovered::read(&dir, 7, &table), "reading changes nothing");
+    let started = Recovered::at_start(&dir, &table);
     let begun = records.iter().any(|(kind, ..)| *kind == RecordKind::Begun as u16);
     assert_eq!(read == Err(RecoveryError::NotBegun), !begun);
+    assert_eq!(
+        matches!(started, Err(RecoveryError::NotBegun)),
+        !begun && !matches!(started, Err(RecoveryError::Record(..)))
+    );
+    if let (Ok(recovered), Ok((before, _))) = (&read, &started) {
+        assert!(
+            before.last_seq <= recovered.last_seq && before.at <= recovered.at,
+            "what a run began with comes first"
+        );
+    }
     match read {
         Ok(recovered) => {
             let seqs: BTreeSet<_> = recovered.orders.iter().map(|one| one.order.seq).collect();
@@ -69,6 +86,33 @@ fn record(line: &str) -> Option<(u16, u32, Vec<u8>)> {
     let body = hex.as_bytes().chunks(2).take(256).map(byte).collect::<Option<Vec<u8>>>()?;
     Some((kind.parse().ok()?, instrument.parse().ok()?, body))
 }
+
+/// Runs one input of `answered`: what a journal says that a venue said is read whole or refused, and never alike from
+/// fewer bytes or more.
+pub fn answered(data: &[u8]) -> Outcome {
+    let Some((kind, body)) = data.split_first() else { return outcome("empty") };
+    let (kind, ids) = (u16::from(*kind), ClientOrderIds::new(7, 3));
+    let read = |body: &[u8]| Heard::read(kind, InstrumentId(1), Nanos(5), body, &ids);
+    let is_heard = RecordKind::from_u16(kind).is_some_and(|kind| HEARD.contains(&kind));
+    let heard = read(body);
+    assert_eq!(heard.is_some(), is_heard, "kind {kind}");
+    let Some(Ok(heard)) = heard else { return outcome(("refused", is_heard)) };
+    assert_eq!(read(body), Some(Ok(heard)), "reading changes nothing");
+    let more = [body, &[0]].concat();
+    assert!(matches!(read(&more), Some(Err(_))), "a byte more is refused");
+    if let Some((_, less)) = body.split_last() {
+        assert!(matches!(read(less), Some(Err(_))), "a byte less is refused");
+    }
+    outcome(("read", kind, body.get(68).filter(|_| kind == RecordKind::Answered as u16)))
+}
+
+const HEARD: [RecordKind; 5] = [
+    RecordKind::Answered,
+    RecordKind::Unsent,
+    RecordKind::Reconnected,
+    RecordKind::Account,
+    RecordKind::Paid,
+];
 
 /// Runs one input of `data_dir`.
 pub fn data_dir(data: &[u8]) -> Outcome {

@@ -12,7 +12,7 @@ mod statistics;
 mod venue;
 
 use crate::config::Config;
-use crate::pipeline::order_ids;
+use crate::pipeline::{order_ids, paper_venue};
 use crate::replay::BooksTap;
 use crate::replay::pace::{Pace, Paced};
 use crate::replay::summary::Summary;
@@ -132,7 +132,8 @@ fn demo(args: &DemoArgs, pace: PaceArg) -> Result<ExitCode, Refused> {
         mark_every: 0,
         watched: Vec::new(),
     };
-    let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop)?;
+    let paper = paper_venue(&config, &table).map_err(usage)?;
+    let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop, (paper, None))?;
 
     let statistics =
         statistics.recv().map_err(|_| Refused(3, "the source ended without its report".into()))?;

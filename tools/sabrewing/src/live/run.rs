@@ -4,6 +4,7 @@ use super::config::{LiveConfig, Sockets};
 use super::screen::{self, Beside};
 use super::{instruments_of, refuse_mode};
 use crate::config::Config;
+use crate::pipeline::paper_venue;
 use crate::replay::BooksTap;
 use crate::replay::pace::Pace;
 use crate::run::{
@@ -163,7 +164,8 @@ impl Trading<'_> {
             mark_every: 0,
             watched: plan.subscriptions.clone(),
         };
-        let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop);
+        let paper = paper_venue(config, table).map_err(usage)?;
+        let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop, (paper, None));
         drop(fetchers);
         screen.say_news();
         ended

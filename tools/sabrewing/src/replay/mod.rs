@@ -13,7 +13,7 @@ mod taps;
 pub(crate) mod verify;
 
 use crate::config::Config;
-use crate::pipeline::order_ids;
+use crate::pipeline::{order_ids, paper_venue};
 use crate::run::{
     Attached, OnStall, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line,
     refuse_unfit_host, say, usage,
@@ -31,7 +31,7 @@ pub(crate) use instruments::SHIPPED as SHIPPED_INSTRUMENTS;
 use instruments::{ResolveError, Resolved, VenueArg, resolve};
 use journal_source::JournalSource;
 use pace::{Pace, Paced};
-use recorded::Recorded;
+use recorded::{Began, Recorded};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -242,7 +242,12 @@ impl Replayed {
         let progress =
             Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
         let wired = (&placement, &of_connection[..]);
-        let facts = RunFacts { command: "replay", pace: args.pace, ids: order_ids() };
+        let began = match &repeated {
+            Some(run) => run.began()?,
+            None => None,
+        };
+        let ids = began.as_ref().map_or_else(order_ids, Began::ids);
+        let facts = RunFacts { command: "replay", pace: args.pace, ids };
         let run = Run::new(&config, &table, wired, args.journal.as_deref(), facts, progress)?;
         if repeated.as_ref().is_some_and(Recorded::cancels_at_end) {
             run.cancel_at_end();
@@ -254,12 +259,23 @@ impl Replayed {
         let signals = signals.map(|(instrument, tap)| (instrument, Box::new(tap) as _));
         let repeating = repeated.as_ref().map(|run| Repeated {
             steps: Steps::of(run),
-            check: Check::new(run),
+            check: Check::new(run, began.as_ref().is_some_and(|began| began.is_outside)),
             gateway_heads: run.wiring.gateway_heads(),
         });
         let watched = crate::live::watched(&config, &table)?;
         let attached = Attached { repeated: repeating, books, signals, mark_every, watched };
-        let mut ended = run.go(source, &subscriptions, attached, OnStall::Count)?;
+        let recovered = began.as_ref().map(|began| &began.recovered);
+        let on_stall = OnStall::Count;
+        let mut ended = match repeated.as_ref().zip(began.as_ref()) {
+            Some((recorded, began)) if began.is_outside => {
+                let venue = recorded.venue(began, &table)?;
+                run.go(source, &subscriptions, attached, on_stall, (venue, recovered))?
+            }
+            _ => {
+                let paper = paper_venue(&config, &table).map_err(usage)?;
+                run.go(source, &subscriptions, attached, on_stall, (paper, recovered))?
+            }
+        };
         let is_interrupted = ended.is_interrupted();
         let checked = ended.checked.take();
         let (feed, summary) = (&ended.feed, &mut ended.summary);

@@ -1,14 +1,18 @@
 //! A recorded run, read from its journal: how it was configured and put together, how it ended, what it took in.
 
 use crate::config::Config;
-use crate::run::{Refused, STOPPED, input};
+use crate::pipeline::order_codec;
+use crate::run::{Refused, STOPPED, input, usage};
 use crate::wiring::Wiring;
 use engine::commands::Names;
 use engine::ids::{InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::RecordKind;
-use engine::journal::{Cursor, LaneEnd, LaneReport, Problem, Reader, View, verify};
+use engine::journal::{Cursor, Entry, LaneEnd, LaneReport, Problem, Reader, View, verify};
 use feeds::instruments_recorded::parse_recorded;
+use gateway::client_order_id::ClientOrderIds;
+use gateway::heard::{Heard, RecordedVenue};
+use gateway::recovery::{Recovered, RecoveryError};
 use std::fmt;
 use std::path::Path;
 use strategies::registry::names;
@@ -117,6 +121,43 @@ impl Recorded {
         self.end == RunEnd::InOrder && kinds.any(|kind| kind == RecordKind::Halt as u16)
     }
 
+    /// What the run began with, where it says: the run before it, and who answered its orders. None: it is of those that
+    /// begin with nothing. Err: its journal does not hold what it should.
+    pub(crate) fn began(&self) -> Result<Option<Began>, Refused> {
+        match Recovered::at_start(self.reader.dir(), &self.table) {
+            Ok((recovered, body)) => Ok(Some(Began {
+                recovered,
+                engine: body.engine,
+                run: body.run,
+                is_outside: body.is_outside == 1,
+            })),
+            Err(RecoveryError::NotBegun) => Ok(None),
+            Err(error) => Err(input(format!("{}: {error}", self.reader.dir().display()))),
+        }
+    }
+
+    /// The venue that answered the run's orders, as its journal has it. Err: an instrument that it cannot be asked about.
+    pub(crate) fn venue(&self, began: &Began, table: &InstrumentTable) -> Result<RecordedVenue, Refused> {
+        let codec = order_codec(table).map_err(usage)?;
+        Ok(RecordedVenue::new(codec, self.heard(began), self.heard(began)))
+    }
+
+    /// What the run's venue said.
+    fn heard(&self, began: &Began) -> impl Iterator<Item = Heard> + Send + use<> {
+        let (mut records, ids) = (self.records(Lane::Gateway), began.ids());
+        std::iter::from_fn(move || {
+            // Damage was looked for before.
+            while let Ok(Some(view)) = records.next() {
+                let Entry { kind, instrument, recv_ns, .. } = view.entry;
+                // One that cannot be read is left out: a difference that the comparison finds.
+                if let Some(Ok(heard)) = Heard::read(kind, instrument, recv_ns, view.body, &ids) {
+                    return Some(heard);
+                }
+            }
+            None
+        })
+    }
+
     /// What commands of the run could name.
     pub(crate) fn names(&self) -> Names {
         names(&self.config.strategies, &self.table)
@@ -125,6 +166,23 @@ impl Recorded {
     /// The instruments that each connection carries.
     pub(crate) fn of_connection(&self) -> Vec<Vec<InstrumentId>> {
         self.wiring.of_connection()
+    }
+}
+
+/// What a run began with.
+pub(crate) struct Began {
+    /// What the run before it had left.
+    pub(crate) recovered: Recovered,
+    engine: u16,
+    run: u32,
+    /// A venue answered its orders.
+    pub(crate) is_outside: bool,
+}
+
+impl Began {
+    /// What the run's orders are called.
+    pub(crate) fn ids(&self) -> ClientOrderIds {
+        ClientOrderIds::new(self.engine, self.run)
     }
 }
 

@@ -59,7 +59,6 @@ impl std::fmt::Display for Difference {
 /// Compares the records of a repetition with those of the run, while they come.
 pub(crate) struct Check {
     lanes: Vec<LaneCheck>,
-    end: RunEnd,
 }
 
 struct LaneCheck {
@@ -84,18 +83,19 @@ pub(crate) struct Checked {
 }
 
 impl Check {
-    /// Of this run.
-    pub(crate) fn new(run: &Recorded) -> Self {
-        let stops_at_halt = run.end != RunEnd::InOrder;
+    /// Of this run. `is_outside`: a venue answered its orders.
+    pub(crate) fn new(run: &Recorded, is_outside: bool) -> Self {
+        // What a venue answers to the last cancels is not asked for again.
+        let stops_at_halt = |lane| run.end != RunEnd::InOrder || is_outside && lane == Lane::Gateway;
         let lane = |lane| LaneCheck {
             lane,
             records: run.records(lane),
-            stops_at_halt,
+            stops_at_halt: stops_at_halt(lane),
             same: 0,
             is_over: false,
             difference: None,
         };
-        Self { lanes: LANES.into_iter().map(lane).collect(), end: run.end.clone() }
+        Self { lanes: LANES.into_iter().map(lane).collect() }
     }
 
     /// Compares the next record of a lane. False: it differs.
@@ -106,7 +106,7 @@ impl Check {
         if side.difference.is_some() {
             return true;
         }
-        let (lane, at, is_in_order) = (side.lane, copied.entry.recv_ns, self.end == RunEnd::InOrder);
+        let (lane, at, is_whole) = (side.lane, copied.entry.recv_ns, !side.stops_at_halt);
         let Copied { record, entry, body } = *copied;
         // Every input causes what it leads to; the last touches stand at the end of all inputs.
         let is_of_end = entry.kind == RecordKind::Touch as u16 && entry.cause == Cause::NONE;
@@ -123,7 +123,7 @@ impl Check {
         let actual = || words(lane, &entry, body);
         let difference = match side.next() {
             Err(problem) => differs(record, entry.kind, problem, actual()),
-            Ok(None) if is_in_order => differs(record, entry.kind, "none".into(), actual()),
+            Ok(None) if is_whole => differs(record, entry.kind, "none".into(), actual()),
             Ok(None) => return true,
             Ok(Some(view)) if is_same(&view, copied) => None,
             Ok(Some(view)) => {

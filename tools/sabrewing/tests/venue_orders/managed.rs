@@ -78,6 +78,7 @@ impl Managed {
         let level = |price| Level { price: Price(price), qty: Qty(10) };
         let book = BookChanged { bid: level(504_990), ask: level(505_010), ..BookChanged::default() };
         let head = self.head(Kind::BookChanged);
+        while self.manager.hear(&mut Nowhere) > 0 {}
         while self.manager.advance(head.recv_ns, &mut Nowhere) > 0 {}
         self.manager.on_market(Message { head: &head, body: book.cells() }, &mut Nowhere);
     }

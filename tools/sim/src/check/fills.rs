@@ -98,7 +98,7 @@ pub(super) fn booked(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
     let mut counted = HashSet::new();
     for event in evidence.events {
         let VenueEvent::Said(answer) = event else { continue };
-        let (AnswerEvent::Filled { fill, maker }, Some(total)) = (answer.event, answer.filled) else {
+        let (AnswerEvent::Filled { fill, maker, .. }, Some(total)) = (answer.event, answer.filled) else {
             continue;
         };
         // Queries have fills told again.

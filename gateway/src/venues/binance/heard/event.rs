@@ -42,7 +42,9 @@ pub enum UserEvent<'t> {
         at: Nanos,
         /// Why.
         reason: AccountReason,
-        /// The array of balances; each has `a` and `wb`.
+        /// The symbol on which funding was paid. None: something else happened, or the venue does not say.
+        symbol: Option<&'t [u8]>,
+        /// The array of balances; each has `a`, `wb`, and `bc`, by how much it changed.
         balances: Option<Value<'t>>,
         /// The array of positions.
         positions: Option<Value<'t>>,
@@ -174,10 +176,11 @@ impl<'t> UserEvent<'t> {
                 }
             }
             b"ACCOUNT_UPDATE" => {
-                let inner = fields.required("a")?.fields(&["m", "B", "P"])?;
+                let inner = fields.required("a")?.fields(&["m", "S", "B", "P"])?;
                 Self::Account {
                     at: at("T")?,
                     reason: AccountReason::of(inner.required("m")?.words()?),
+                    symbol: inner.present("S").map(|symbol| symbol.words()).transpose()?,
                     balances: inner.present("B"),
                     positions: inner.present("P"),
                 }

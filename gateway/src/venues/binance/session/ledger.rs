@@ -3,14 +3,15 @@
 
 use super::super::errors::{ErrorAction, action_of};
 use super::super::heard::{
-    Answer as Heard, Execution, Listing, OrderReport, OrderUpdate, Outcome, RateLimit, RateLimitKind,
-    Refusal, Reported, Status, Trade, UserEvent,
+    AccountReason, Answer as Heard, Execution, Listing, OrderReport, OrderUpdate, Outcome, RateLimit,
+    RateLimitKind, Refusal, Reported, Status, Trade, UserEvent,
 };
 use crate::client_order_id::ClientOrderId;
-use crate::counterparty::{Answer, AnswerEvent, Standing, VenueState};
+use crate::counterparty::{Answer, AnswerEvent, Charge, ChargeAsset, Paid, Standing, VenueState};
 use crate::throttle::{Counted, Limit, Pass, Throttle};
-use engine::instrument::ContractKind;
-use engine::num::Qty;
+use engine::ids::InstrumentId;
+use engine::instrument::{ContractKind, Instrument};
+use engine::num::{Decimal, Qty};
 use engine::time::Nanos;
 use std::collections::VecDeque;
 use wire::json::{JsonError, Value};
@@ -56,8 +57,18 @@ pub struct SessionCounts {
     pub foreign: u64,
     /// Requests that the throttle held back.
     pub held_back: u64,
+    /// Payments of funding that could be of several instruments: the account's comparison shows them.
+    pub unattributed: u64,
     /// Times that the venue's own timer was set.
     pub timers_set: u64,
+}
+
+/// What fees of an instrument are charged in.
+#[derive(Clone, Debug, Default)]
+struct Assets {
+    settle: String,
+    base: String,
+    is_spot: bool,
 }
 
 pub(super) struct Ledger {
@@ -69,6 +80,10 @@ pub(super) struct Ledger {
     /// Numbers in the order in which they were sent.
     order: VecDeque<u64>,
     answers: VecDeque<(Nanos, Answer)>,
+    /// Funding that was paid, until it is taken.
+    paid: VecDeque<(Nanos, Paid)>,
+    /// By instrument: what it settles in, and its base asset.
+    assets: Vec<Assets>,
     pub(super) inquiries: VecDeque<Inquiry>,
     pub(super) counts: SessionCounts,
     /// How long the venue takes a request after its time stamp, with what clocks may differ.
@@ -88,16 +103,34 @@ pub(super) struct Ledger {
 /// Requests under way, a power of two: far more than a venue takes in the time of an answer.
 const SENT_MAX: usize = 2_048;
 const ANSWERS_MAX: usize = 8_192;
+/// Payments of funding that are not taken yet.
+const PAID_MAX: usize = 256;
 /// After so long nobody answers any more: the venue's own limit is 10 s.
 const ANSWER_NS_MAX: Nanos = Nanos::from_ms(12_000);
 /// What the venue allows a time stamp to lie ahead.
 const AHEAD_NS: Nanos = Nanos::SECOND;
 
 impl Ledger {
-    pub(super) fn new(kind: ContractKind, listing: Listing, limits: &[Limit], recv_window_ms: u32) -> Self {
+    pub(super) fn new(
+        kind: ContractKind,
+        instruments: &[Instrument],
+        limits: &[Limit],
+        recv_window_ms: u32,
+    ) -> Self {
+        let mut assets = Vec::new();
+        for one in instruments {
+            let index = one.id.index();
+            assets.resize(assets.len().max(index + 1), Assets::default());
+            if let Some(place) = assets.get_mut(index) {
+                let is_spot = one.kind == ContractKind::Spot;
+                *place = Assets { settle: one.settle().to_owned(), base: one.base.clone(), is_spot };
+            }
+        }
         Self {
             kind,
-            listing,
+            listing: Listing::new(instruments),
+            assets,
+            paid: VecDeque::with_capacity(PAID_MAX),
             throttle: Throttle::new(limits),
             sent: vec![None; SENT_MAX].into(),
             order: VecDeque::with_capacity(SENT_MAX),
@@ -134,9 +167,19 @@ impl Ledger {
         self.sent.get_mut(place(number))?.take_if(|sent| sent.number == number)
     }
 
-    /// Whether something is awaited.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.order.is_empty() || !self.inquiries.is_empty()
+    /// What the venue charged for a fill. An asset without a name: nothing was charged.
+    fn charge(&self, instrument: InstrumentId, amount: Decimal, asset: &[u8]) -> Option<Charge> {
+        let of = self.assets.get(instrument.index())?;
+        let asset = match asset {
+            asset if asset.is_empty() || asset == of.settle.as_bytes() => ChargeAsset::Settle,
+            asset if of.is_spot && asset == of.base.as_bytes() => ChargeAsset::Base,
+            _ => ChargeAsset::Other,
+        };
+        Some(Charge { amount, asset })
+    }
+
+    pub(super) fn take_paid(&mut self) -> Option<(Nanos, Paid)> {
+        self.paid.pop_front()
     }
 
     /// Gives up what nobody will answer any more.
@@ -156,10 +199,6 @@ impl Ledger {
 
     pub(super) fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
         self.answers.pop_front_if(|(at, _)| *at <= now)
-    }
-
-    pub(super) fn next_at(&self) -> Option<Nanos> {
-        self.answers.front().map(|(at, _)| *at)
     }
 
     fn tell(&mut self, at: Nanos, id: ClientOrderId, event: AnswerEvent, filled: Option<Qty>) {
@@ -315,6 +354,9 @@ impl Ledger {
             UserEvent::Order(update) => self.on_update(&update, at),
             UserEvent::ForeignOrder { .. } => self.counts.foreign += 1,
             UserEvent::Ended => self.is_stream_over = true,
+            UserEvent::Account { reason: AccountReason::Funding, symbol, balances: Some(rows), .. } => {
+                self.on_funding(rows, symbol, at)?;
+            }
             // Wallets and positions are compared when the account is asked for; an early fill is told again with its
             // sum, by which it is booked.
             _ => {}
@@ -325,7 +367,8 @@ impl Ledger {
     fn on_update(&mut self, update: &OrderUpdate<'_>, at: Nanos) {
         let Reported { filled, level, .. } = update.reported;
         if let Some(fill) = update.fill {
-            let event = AnswerEvent::Filled { fill: fill.level, maker: fill.maker };
+            let fee = self.charge(update.instrument, fill.fee, fill.fee_asset);
+            let event = AnswerEvent::Filled { fill: fill.level, maker: fill.maker, fee };
             return self.tell(at, update.id, event, Some(filled));
         }
         let event = match update.execution {
@@ -340,6 +383,30 @@ impl Ledger {
         self.tell(at, update.id, event, Some(filled));
     }
 
+    /// Funding was paid on `symbol`; where the venue does not name it, on the only instrument of the session that settles
+    /// in the asset, or nobody knows on which.
+    fn on_funding(&mut self, rows: Value<'_>, symbol: Option<&[u8]>, at: Nanos) -> Result<(), JsonError> {
+        for row in rows.elements()? {
+            let fields = row?.fields(&["a", "bc"])?;
+            let asset = fields.required("a")?.words()?;
+            let amount = fields.required("bc")?.amount()?;
+            let settles = |(_, of): &(u32, &Assets)| of.settle.as_bytes() == asset;
+            let mut those = (0_u32..).zip(&self.assets).filter(settles).map(|(id, _)| InstrumentId(id));
+            let instrument = match symbol {
+                Some(symbol) => self.listing.find(symbol).map(|listed| listed.id),
+                None => those.next().filter(|_| those.next().is_none()),
+            };
+            match instrument {
+                _ if amount.mantissa == 0 => {}
+                Some(instrument) if self.paid.len() < PAID_MAX => {
+                    self.paid.push_back((at, Paid { instrument, amount }));
+                }
+                _ => self.counts.unattributed += 1,
+            }
+        }
+        Ok(())
+    }
+
     /// The trades of an order that was asked about, by which its fills are told from the first.
     pub(super) fn on_trades(&mut self, inquiry: &Inquiry, trades: &mut [Trade<'_>], at: Nanos) {
         trades.sort_unstable_by_key(|trade| trade.trade_id);
@@ -352,7 +419,8 @@ impl Ledger {
         let mut filled = Qty(0);
         for trade in trades.iter() {
             filled.0 += trade.level.qty.0;
-            let event = AnswerEvent::Filled { fill: trade.level, maker: trade.maker };
+            let fee = self.charge(trade.instrument, trade.fee, trade.fee_asset);
+            let event = AnswerEvent::Filled { fill: trade.level, maker: trade.maker, fee };
             self.tell(at, inquiry.report.id, event, Some(filled));
         }
         let standing = Standing::Exists { state: state_of(&inquiry.reported), filled };
@@ -396,8 +464,8 @@ mod tests {
     use super::*;
     use crate::throttle::{Cost, Priority};
     use engine::ids::VenueId;
-    use engine::instrument::{Instrument, PriceRule, Status as Trading};
-    use engine::num::{Decimal, Level, Price, Side, Step};
+    use engine::instrument::{PriceRule, Status as Trading};
+    use engine::num::{Level, Price, Side, Step};
     use wire::json::Value;
 
     const AT: Nanos = Nanos::from_ms(1_700_000_003_000);
@@ -405,7 +473,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let instrument = Instrument {
-            id: engine::ids::InstrumentId(0),
+            id: InstrumentId(0),
             venue_id: VenueId(0),
             venue: "binance-usdm".into(),
             symbol: "BTCUSDT".into(),
@@ -423,7 +491,7 @@ mod tests {
             source: "test".into(),
         };
         let limits = [Limit { counted: Counted::Orders, window_ns: Nanos::from_ms(10_000), max: 100 }];
-        Ledger::new(ContractKind::Linear, Listing::new(&[instrument]), &limits, WINDOW_MS)
+        Ledger::new(ContractKind::Linear, &[instrument], &limits, WINDOW_MS)
     }
 
     fn id() -> ClientOrderId {
@@ -451,7 +519,7 @@ mod tests {
 
     fn trade(trade_id: u64, qty: i64, venue_order_id: u64) -> Trade<'static> {
         Trade {
-            instrument: engine::ids::InstrumentId(0),
+            instrument: InstrumentId(0),
             trade_id,
             venue_order_id,
             side: Side::Buy,
@@ -471,7 +539,17 @@ mod tests {
         let ack = format!(r#"{{"id":"1","status":200,"result":{OPEN}}}"#);
         ledger.on_text(ack.as_bytes(), AT, AT);
         let fill = Level { price: Price(1_000), qty: Qty(1) };
-        let told = [(AnswerEvent::Filled { fill, maker: true }, Some(Qty(1))), (AnswerEvent::Accepted, None)];
+        let told = [
+            (
+                AnswerEvent::Filled {
+                    fill,
+                    maker: true,
+                    fee: Some(Charge { amount: Decimal::parse("0").unwrap(), asset: ChargeAsset::Settle }),
+                },
+                Some(Qty(1)),
+            ),
+            (AnswerEvent::Accepted, None),
+        ];
         assert_eq!(said(&mut ledger), told);
         assert!(!ledger.has_overflowed && ledger.stopped.is_none());
     }
@@ -499,7 +577,7 @@ mod tests {
         let mut ledger = ledger();
         ask(&mut ledger, 1, Asked::Query, AT);
         ledger.on_text(format!(r#"{{"id":"1","status":200,"result":{OPEN}}}"#).as_bytes(), AT, AT);
-        assert!(said(&mut ledger).is_empty() && ledger.is_waiting());
+        assert!(said(&mut ledger).is_empty());
         let inquiry = ledger.inquiries.pop_front().unwrap();
         for mut rows in [vec![trade(1, 2, 8)], vec![trade(1, 2, 8), trade(2, 1, 9)], vec![]] {
             ledger.on_trades(&inquiry, &mut rows, AT);
@@ -574,9 +652,9 @@ mod tests {
         let mut ledger = ledger();
         ask(&mut ledger, 1, Asked::Cancel, AT);
         ledger.expire(AT.plus(Nanos::from_ms(14_999)));
-        assert!(ledger.is_waiting());
+        assert!(!ledger.order.is_empty());
         ledger.expire(AT.plus(Nanos::from_ms(15_000)));
-        assert!(!ledger.is_waiting());
+        assert!(ledger.order.is_empty());
         ledger.on_text(refused(1, 400, -2011).as_bytes(), AT, AT);
         assert!(said(&mut ledger).is_empty());
     }

@@ -16,16 +16,18 @@ mod dead_man;
 mod ledger;
 mod protocol;
 mod rest;
+mod statement;
 
 pub use ledger::SessionCounts;
 pub use protocol::{ApiProtocol, StreamProtocol};
+pub use statement::{BookedTrade, OrderEnds, Statement, Statements};
 
-use super::heard::{Listing, trades};
+use super::heard::trades;
 use super::template::Prepared;
 use super::{Authentication, BinanceCodec, BinanceCodecError, LogOn, RecvWindow};
 use crate::client_order_id::ClientOrderId;
 use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
-use crate::counterparty::{Account, Answer, Counterparty, Request};
+use crate::counterparty::{Account, Answer, Counterparty, Paid, Request};
 use crate::throttle::{Cost, Limit, Priority};
 use account::AccountInquiry;
 use dead_man::DeadMan;
@@ -190,8 +192,6 @@ pub struct BinanceSession<C> {
 
 /// Frames taken in a turn at most.
 const BATCH_MAX: usize = 64;
-/// While something is awaited, a halt looks again after so long.
-const LOOK_NS: Nanos = Nanos::from_ms(10);
 /// Below the hour that a listen key lives.
 const KEEP_KEY_NS: Nanos = Nanos::from_ms(30 * 60_000);
 /// Orders whose trades are asked for at once.
@@ -243,7 +243,7 @@ impl<C: Clock + Send> BinanceSession<C> {
         let names = || instruments.iter().map(|one| one.symbol.clone()).collect();
         let dead_man = dead_man_ms.filter(|_| kind == ContractKind::Linear);
         let dead_man = dead_man.map(|ms| DeadMan::new(names(), ms));
-        let ledger = Ledger::new(kind, Listing::new(instruments), limits, recv_window.as_ms());
+        let ledger = Ledger::new(kind, instruments, limits, recv_window.as_ms());
         let protocol = ApiProtocol::new(log_on, events, offset.clone());
         let mut api = (routes.api)(protocol);
         let now = clock.now();
@@ -531,27 +531,35 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
 
     fn on_market(&mut self, _message: Message<'_>) {}
 
+    /// Nothing falls due: what the venue says is heard when it comes.
     #[inline]
     fn next_due(&self) -> Option<Nanos> {
-        let look = || self.ledger.is_waiting().then(|| self.polled.plus(LOOK_NS));
-        self.ledger.next_at().or_else(look)
+        None
     }
 
     #[inline]
-    fn advance(&mut self, now: Nanos) {
-        self.turn(now.max(self.clock.now()));
+    fn advance(&mut self, _now: Nanos) {}
+
+    #[inline]
+    fn settle(&mut self, _now: Nanos) {}
+
+    fn is_outside(&self) -> bool {
+        true
     }
 
-    /// Turns until the clock has reached `now`, which a halt sets a moment ahead.
-    fn settle(&mut self, now: Nanos) {
-        loop {
-            let at = self.clock.now();
-            self.turn(at);
-            if at >= now || self.ledger.next_at().is_some() {
-                self.polled = self.polled.max(now);
-                return;
-            }
-        }
+    #[inline]
+    fn poll(&mut self, _inputs: u64) -> Nanos {
+        let now = self.clock.now();
+        self.turn(now);
+        now
+    }
+
+    fn refusal(&self) -> Option<&'static str> {
+        self.stopped()
+    }
+
+    fn take_paid(&mut self) -> Option<(Nanos, Paid)> {
+        self.ledger.take_paid()
     }
 
     fn has_lost_answers(&self) -> bool {
