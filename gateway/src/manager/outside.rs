@@ -86,7 +86,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
         if taken > 0 {
             // What is heard with the next look is another input.
-            self.inputs += 1;
+            self.inputs = self.inputs.saturating_add(1);
             // What the answers made due at once belongs to them: nothing falls due between two messages of one moment.
             self.time_out(out);
             self.lift_refusals();
@@ -167,14 +167,15 @@ impl<X: Counterparty> OrderManager<X> {
     /// not answer any more. True: nothing is open.
     #[cold]
     pub(super) fn end_outside(&mut self) -> bool {
-        // In a repetition all that the run heard after this is owed at once.
-        let began = self.exchange.poll(u64::MAX);
+        // What is heard from here on lies behind every input, in a repetition too.
+        self.inputs = u64::MAX;
+        let began = self.exchange.poll(self.inputs);
         loop {
             self.take_heard(&mut Nowhere);
             if self.orders.count() == 0 {
                 return true;
             }
-            let now = self.exchange.poll(u64::MAX);
+            let now = self.exchange.poll(self.inputs);
             if now.since(began) > HALT_NS_MAX {
                 return false;
             }

@@ -1,6 +1,7 @@
 //! The configuration of a run: one TOML file, checked before anything starts, unknown keys refused.
 
 use crate::doctor::HostRequirements;
+use crate::live::account::AccountTable;
 use crate::live::config::{LiveConfig, LiveTable, VenueTable};
 use engine::book::BookConfig;
 use engine::fees::{FeeRates, FeesConfig};
@@ -43,6 +44,8 @@ struct File {
     live: Option<LiveTable>,
     #[serde(default)]
     venue: Vec<VenueTable>,
+    #[serde(default)]
+    account: Vec<AccountTable>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -206,9 +209,13 @@ impl Config {
             }
         };
         let live = match &file.live {
-            Some(live) => Some(LiveConfig::check(live, &file.venue).map_err(&fail)?),
-            None if file.venue.is_empty() => None,
-            None => return Err(fail("[[venue]] is of a live run, and there is no [live]".into())),
+            Some(live) => Some(LiveConfig::check(live, &file.venue, &file.account).map_err(&fail)?),
+            None if file.venue.is_empty() && file.account.is_empty() => None,
+            None => {
+                return Err(fail(
+                    "[[venue]] and [[account]] are of a live run, and there is no [live]".into(),
+                ));
+            }
         };
         Ok(Self {
             limits,

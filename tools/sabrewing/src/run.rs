@@ -22,6 +22,7 @@ use feeds::stage::{FeedReport, FrameSource};
 use feeds::watch::Subscription;
 use gateway::client_order_id::ClientOrderIds;
 use gateway::counterparty::Counterparty;
+use gateway::manager::GatewayReport;
 use gateway::recovery::Recovered;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -92,6 +93,8 @@ pub(crate) enum OnStall {
 pub(crate) struct Ended {
     /// What the feed stage saw.
     pub(crate) feed: FeedReport,
+    /// What the gateway did.
+    pub(crate) gateway: GatewayReport,
     /// Filled in but for where the frames came from.
     pub(crate) summary: Summary,
     /// What was found of a repeated run, and where it left the order of the run it repeats.
@@ -219,13 +222,13 @@ impl<'a> Run<'a> {
         let last = threads.iter().filter_map(|thread| thread.ended_at).max();
         let elapsed = last.map_or_else(|| started.elapsed(), |last| last - started);
 
-        let feed = received(&ended.feed)?;
+        let (feed, gateway) = (received(&ended.feed)?, received(&ended.gateway)?);
         let mut summary = Summary::of(&StageReports {
             table,
             feed: &feed,
             book: &received(&ended.book)?,
             signal: received(&ended.signal)?,
-            gateway: &received(&ended.gateway)?,
+            gateway: &gateway,
             threads: &threads,
         });
         let listed = listing.join().map_err(|_| Refused(3, "the listing of decisions ended early".into()))?;
@@ -243,7 +246,7 @@ impl<'a> Run<'a> {
         summary.stopped = stop_text(&control);
         summary.stalls = stalls;
         let checked = listed.checked.map(|checked| (checked, parted.try_recv().ok()));
-        Ok(Ended { feed, summary, checked, files, control })
+        Ok(Ended { feed, gateway, summary, checked, files, control })
     }
 }
 

@@ -2,19 +2,23 @@
 
 use super::DemoArgs;
 use crate::config::Config;
-use crate::live::run::Trading;
+use crate::live::run::{Trading, accounts_of};
 use crate::pipeline::order_ids;
 use crate::run::{Refused, input, json_line, usage};
 use crate::run_files::wall_now;
 use feeds::live::Venues;
+use gateway::recovery::Recovered;
 use serde::Deserialize;
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use toml::{Table, Value};
+use venue_sim::venue::TEST_LOG_ON_KEY;
 
 /// The live tables, and all others where the demo is given no configuration.
 const SHIPPED: &str = include_str!("../../configs/binance-paper.toml");
@@ -38,6 +42,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let live = config.live.as_ref().ok_or_else(|| usage("demo: no [live]"))?;
     let venues = Venues::new(live.venues.clone(), wall_now()).map_err(usage)?;
     let table = venues.ask_instruments().map_err(input)?;
+    let accounts = accounts_of(live, &venues, &table)?;
     let trading = Trading {
         command: "demo",
         config: &config,
@@ -47,15 +52,19 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
         run_dir: args.journal.as_deref(),
         duration: Some(args.duration),
         json: args.json,
+        accounts: accounts.as_ref(),
+        // The venue has just begun, and so has the account.
+        recovered: &Recovered::default(),
     };
-    let ended = trading.go(&venues, &table)?;
-    // Its orders are canceled: the venue may go.
+    let (ended, failures) = trading.go(&venues, &table)?;
+    // Its orders are canceled and its books compared: the venue may go.
     drop(venue);
     let page = if args.json { json_line(&ended.summary)? } else { ended.summary.text() };
-    Ok(ended.close("sabrewing demo", "the time was over", 0, Vec::new(), &page))
+    let code = if failures.is_empty() { 0 } else { 3 };
+    Ok(ended.close("sabrewing demo", "the time was over", code, failures, &page))
 }
 
-/// The configuration with its one venue on the loopback. Err: it is no TOML.
+/// The configuration with its one venue on the loopback, and real orders sent there. Err: it is no TOML.
 fn configured(base: &str, venue: &Venue) -> Result<String, Refused> {
     let parse = |text: &str| text.parse::<Table>().map_err(|error| usage(error.to_string()));
     let (mut config, shipped) = (parse(base)?, parse(SHIPPED)?);
@@ -70,6 +79,18 @@ fn configured(base: &str, venue: &Venue) -> Result<String, Refused> {
     first.insert("rest".into(), text(&venue.ready.rest));
     first.insert("stream".into(), text(&venue.ready.ws));
     first.insert("root_certificate".into(), text(&venue.ready.root.display().to_string()));
+    let live =
+        config.get_mut("live").and_then(Value::as_table_mut).ok_or_else(|| usage("[live] is no table"))?;
+    live.insert("mode".into(), text("live"));
+    let account = Table::from_iter([
+        ("venue".into(), text("binance-usdm")),
+        ("key".into(), text("ed25519")),
+        ("key_file".into(), text(&venue.key.display().to_string())),
+        ("order_api".into(), text(&format!("{}/ws-fapi/v1", venue.ready.ws))),
+        ("recv_window_ms".into(), Value::Integer(2_000)),
+        ("dead_man_ms".into(), Value::Integer(60_000)),
+    ]);
+    config.insert("account".into(), Value::Array(vec![Value::Table(account)]));
     toml::to_string(&config).map_err(|error| usage(error.to_string()))
 }
 
@@ -77,6 +98,8 @@ fn configured(base: &str, venue: &Venue) -> Result<String, Refused> {
 struct Venue {
     child: Child,
     ready: Ready,
+    /// The file with the key of its test account.
+    key: PathBuf,
     symbols: &'static [&'static str],
 }
 
@@ -93,6 +116,8 @@ impl Venue {
         let symbols: &[&str] = if args.instruments == 1 { &["BTCUSDT"] } else { &["BTCUSDT", "ETHUSDT"] };
         let program = std::env::current_exe().map_err(|error| usage(format!("this program: {error}")))?;
         let root = std::env::temp_dir().join(format!("sabrewing-demo-{}.pem", std::process::id()));
+        let key = root.with_extension("key");
+        write_key(&key).map_err(|error| usage(format!("{}: {error}", key.display())))?;
         let mut child = command(&program, args.seed, symbols, &root)
             .spawn()
             .map_err(|error| usage(format!("{}: {error}", program.display())))?;
@@ -106,9 +131,10 @@ impl Venue {
         });
         let said = lines.recv_timeout(READY_MAX).unwrap_or_default();
         match serde_json::from_str(&said) {
-            Ok(ready) => Ok(Self { child, ready, symbols }),
+            Ok(ready) => Ok(Self { child, ready, key, symbols }),
             Err(_) => {
                 end(&mut child);
+                let _ = std::fs::remove_file(&key);
                 Err(Refused(1, format!("the simulated venue did not begin: {:?}", said.trim_end())))
             }
         }
@@ -120,7 +146,17 @@ impl Drop for Venue {
         end(&mut self.child);
         // It is of no use to anybody any more.
         let _ = std::fs::remove_file(&self.ready.root);
+        let _ = std::fs::remove_file(&self.key);
     }
+}
+
+/// Writes the test account's key where nobody else reads it, as a real one would be kept.
+fn write_key(path: &Path) -> std::io::Result<()> {
+    let (api_key, secret) = TEST_LOG_ON_KEY;
+    // What a process of the same number left there, killed before it could clean up.
+    let _ = std::fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    write!(file, "{api_key}\n{secret}")
 }
 
 /// The venue's command line. In a process group of its own: Ctrl-C reaches only the engine, which ends the venue after its

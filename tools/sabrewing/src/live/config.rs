@@ -1,5 +1,6 @@
 //! What only a live run is configured with: `[live]` and the `[[venue]]` tables.
 
+use super::account::{AccountConfig, AccountTable};
 use engine::journal::Retention;
 use engine::time::Nanos;
 use feeds::codec::Event;
@@ -38,7 +39,7 @@ pub(crate) struct LiveTable {
 pub(crate) enum Mode {
     /// The paper exchange, fed by the venue's streams: no account, no keys.
     Paper,
-    /// The venue.
+    /// The venue's account, over sessions of its own.
     Live,
 }
 
@@ -131,11 +132,17 @@ pub struct LiveConfig {
     pub(crate) renew: Nanos,
     /// The venues.
     pub(crate) venues: Vec<LiveVenue>,
+    /// Whose orders are sent there.
+    pub(crate) accounts: Vec<AccountConfig>,
 }
 
 impl LiveConfig {
     /// Err: the first value that is out of range, with its table and key.
-    pub(crate) fn check(run: &LiveTable, venues: &[VenueTable]) -> Result<Self, String> {
+    pub(crate) fn check(
+        run: &LiveTable,
+        venues: &[VenueTable],
+        accounts: &[AccountTable],
+    ) -> Result<Self, String> {
         let in_range = |key: &str, value: u64, low: u64, high: u64| {
             if (low..=high).contains(&value) {
                 Ok(value)
@@ -153,6 +160,16 @@ impl LiveConfig {
         for (index, venue) in checked.iter().enumerate() {
             if checked[..index].iter().any(|other| other.plan.venue == venue.plan.venue) {
                 return Err(format!("[[venue]] name = \"{}\" is there twice", venue.plan.venue));
+            }
+        }
+        let accounts = accounts.iter().map(AccountTable::check).collect::<Result<Vec<_>, _>>()?;
+        for (index, account) in accounts.iter().enumerate() {
+            let name = &account.venue;
+            if accounts[..index].iter().any(|other| other.venue == *name) {
+                return Err(format!("[[account]] venue = \"{name}\" is there twice"));
+            }
+            if !checked.iter().any(|venue| venue.plan.venue == *name) {
+                return Err(format!("[[account]] venue = \"{name}\": there is no [[venue]] of this name"));
             }
         }
         Ok(Self {
@@ -173,6 +190,7 @@ impl LiveConfig {
                 .min()
                 .map_or(Nanos(0), |s| Nanos(s * Nanos::SECOND.0)),
             venues: checked,
+            accounts,
         })
     }
 }

@@ -1,10 +1,13 @@
 //! Live runs: real market data over sockets, orders to the paper exchange or the venue.
 
+pub(crate) mod account;
 pub(crate) mod check;
 pub mod config;
+pub(crate) mod orders;
 pub(crate) mod run;
 mod schema;
 mod screen;
+pub(crate) mod venue_books;
 
 use crate::config::Config;
 use crate::run::{Refused, usage};
@@ -14,11 +17,11 @@ use feeds::live::{LivePlan, VenuePlan, Venues};
 use feeds::watch::Subscription;
 use std::path::Path;
 
-/// Err: orders would go to a venue.
+/// Err: orders would go where real money is, or nobody says whose they are.
 fn refuse_mode(live: &LiveConfig) -> Result<(), Refused> {
     match live.mode {
         Mode::Paper => Ok(()),
-        Mode::Live => Err(usage("[live] mode = \"live\": order entry is not there yet; paper is")),
+        Mode::Live => orders::refuse_real_money(live).map_err(usage),
     }
 }
 

@@ -1,7 +1,9 @@
 //! `sabrewing run`: live market data through all five stages, with a screen that says what goes on.
 
-use super::config::{LiveConfig, Sockets};
+use super::config::{LiveConfig, Mode, Sockets};
+use super::orders::Accounts;
 use super::screen::{self, Beside};
+use super::venue_books::{self, EngineBooks};
 use super::{instruments_of, refuse_mode};
 use crate::config::Config;
 use crate::pipeline::paper_venue;
@@ -21,6 +23,7 @@ use engine::time::Nanos;
 use feeds::live::fetch::VenueClock;
 use feeds::live::{LiveSource, LiveVenue, Notice, Venues};
 use gateway::client_order_id::ClientOrderIds;
+use gateway::recovery::Recovered;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -32,7 +35,7 @@ use strategies::signal::Subscriptions;
 use wire::net::{Backend, NetOptions};
 use wire::random::unpredictable_seed;
 
-/// Trades on live market data: paper orders, no account, no keys.
+/// Trades on live market data: on paper, without an account or keys, or with real orders on a test network.
 ///
 /// The run has a directory of its own below `data_dir`: journal, counters, commands. Ctrl-C or SIGTERM stops quoting,
 /// cancels every order, and ends with exit code 0; a second one ends at once.
@@ -41,10 +44,11 @@ use wire::random::unpredictable_seed;
 Examples:
   sabrewing run --config tools/sabrewing/configs/binance-paper.toml
   sabrewing run --config mine.toml --for 10m --json > summary.json
+  BINANCE_USDM_API_KEY=... BINANCE_USDM_SECRET=... sabrewing run --config tools/sabrewing/configs/binance-testnet.toml
   sabrewing ctl --data-dir data status
 
 Exit codes: 0 it ran until it was told to end; 1 a venue could not be asked for its instruments; 2 usage or
-configuration; 3 trading was stopped for safety.")]
+configuration; 3 trading was stopped for safety, or the venue's books are not the engine's.")]
 pub(crate) struct RunArgs {
     /// The configuration; see `sabrewing check --schema`.
     #[arg(long)]
@@ -83,6 +87,12 @@ fn go(args: &RunArgs) -> Result<ExitCode, Refused> {
         None => venues.ask_instruments().map_err(input)?,
     };
     let data = DataDir::open(&live.data_dir, live.engine).map_err(usage)?;
+    let accounts = accounts_of(live, &venues, &table)?;
+    let recovered = match &accounts {
+        Some(_) => Recovered::latest(&data, &table)
+            .map_err(|error| Refused(3, format!("what the last run left cannot be told: {error}")))?,
+        None => Recovered::default(),
+    };
     let run_dir = data.begin_run().map_err(usage)?;
     let trading = Trading {
         command: "run",
@@ -93,10 +103,25 @@ fn go(args: &RunArgs) -> Result<ExitCode, Refused> {
         run_dir: Some(&run_dir.path),
         duration: args.duration,
         json: args.json,
+        accounts: accounts.as_ref(),
+        recovered: &recovered,
     };
-    let ended = trading.go(&venues, &table)?;
+    let (ended, failures) = trading.go(&venues, &table)?;
     let page = if args.json { json_line(&ended.summary)? } else { ended.summary.text() };
-    Ok(ended.close("sabrewing run", "it was told to end", 0, Vec::new(), &page))
+    let code = if failures.is_empty() { 0 } else { 3 };
+    Ok(ended.close("sabrewing run", "it was told to end", code, failures, &page))
+}
+
+/// The accounts that orders are sent on. None: they go to the paper exchange. Err: a key; a venue that does not answer.
+pub(crate) fn accounts_of<'a>(
+    live: &'a LiveConfig,
+    venues: &'a Venues,
+    table: &InstrumentTable,
+) -> Result<Option<Accounts<'a>>, Refused> {
+    match live.mode {
+        Mode::Paper => Ok(None),
+        Mode::Live => Accounts::open(live, venues, table).map(Some).map_err(usage),
+    }
 }
 
 /// Live market data through all five stages, whoever asks for it.
@@ -117,21 +142,39 @@ pub(crate) struct Trading<'a> {
     pub(crate) duration: Option<Nanos>,
     /// A line a second instead of a screen.
     pub(crate) json: bool,
+    /// Whose orders are sent; None: the paper exchange answers them.
+    pub(crate) accounts: Option<&'a Accounts<'a>>,
+    /// What the run before left at the venue.
+    pub(crate) recovered: &'a Recovered,
 }
 
 impl Trading<'_> {
-    /// Trades on `table` until the time is over or it is told to end, and cancels what is open. Err: it could not begin.
-    pub(crate) fn go(self, venues: &Venues, table: &InstrumentTable) -> Result<Ended, Refused> {
-        let Self { command, config, live, placement, ids, run_dir, duration, json } = self;
+    /// Trades on `table` until the time is over or it is told to end, cancels what is open, and compares books with the
+    /// venue. Returns what was found wrong. Err: it could not begin.
+    pub(crate) fn go(
+        self,
+        venues: &Venues,
+        table: &InstrumentTable,
+    ) -> Result<(Ended, Vec<String>), Refused> {
+        let Self { command, config, live, placement, ids, run_dir, duration, json, accounts, recovered } =
+            self;
         let plan = venues.plan(table).map_err(usage)?;
         refuse_unfit_host(config, placement, run_dir)?;
         let (remark, remarks) = sync_channel(256);
         let (notice, notices) = sync_channel(256);
         let (snapshots, fetchers) = venues.start_fetching(&plan, live.clock_every, &remark).map_err(usage)?;
         let clocks = fetchers.clocks.clone();
+        let before = match accounts {
+            Some(accounts) => {
+                accounts.wait_for_clocks(live, &clocks).map_err(input)?;
+                venue_books::before(accounts).map_err(input)?
+            }
+            None => Vec::new(),
+        };
         let screen = Screen {
             table,
             live,
+            accounts,
             clocks,
             connections: screen::connection_names(&plan),
             notices,
@@ -164,11 +207,33 @@ impl Trading<'_> {
             mark_every: 0,
             watched: plan.subscriptions.clone(),
         };
-        let paper = paper_venue(config, table).map_err(usage)?;
-        let ended = run.go(source, &Subscriptions::new(), attached, OnStall::Stop, (paper, None));
+        let none = Subscriptions::new();
+        let ended = match accounts {
+            Some(accounts) => {
+                let sessions = accounts.sessions(net, seed).map_err(usage)?;
+                run.go(source, &none, attached, OnStall::Stop, (sessions, Some(recovered)))
+            }
+            None => {
+                let paper = paper_venue(config, table).map_err(usage)?;
+                run.go(source, &none, attached, OnStall::Stop, (paper, None))
+            }
+        };
         drop(fetchers);
         screen.say_news();
-        ended
+        let mut ended = ended?;
+        let mut failures = Vec::new();
+        if let Some(accounts) = accounts {
+            let gateway = &ended.gateway;
+            let books = EngineBooks { gateway, recovered, ids, rates: config.fees };
+            match venue_books::compare(accounts, &before, &books) {
+                Ok(books) => {
+                    failures.extend((!books.equal).then(|| books.text().trim_end().to_owned()));
+                    ended.summary.venue_books = Some(books);
+                }
+                Err(error) => failures.push(format!("the venue's books could not be compared: {error}")),
+            }
+        }
+        Ok((ended, failures))
     }
 }
 
@@ -184,6 +249,7 @@ const fn backend(sockets: Sockets) -> Backend {
 struct Screen<'a> {
     table: &'a InstrumentTable,
     live: &'a LiveConfig,
+    accounts: Option<&'a Accounts<'a>>,
     clocks: Vec<Arc<VenueClock>>,
     /// What each connection is.
     connections: Vec<String>,
@@ -215,6 +281,9 @@ impl Screen<'_> {
 
     fn status(&self, counters: &Snapshot, elapsed: Duration) -> String {
         self.say_news();
+        if let Some(accounts) = self.accounts {
+            accounts.set_clocks(self.live, &self.clocks);
+        }
         if self.is_page {
             let news = self.news.borrow();
             let (clocks, connections) = (self.clock_text(), &self.connections[..]);

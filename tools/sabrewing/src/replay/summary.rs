@@ -1,6 +1,7 @@
 //! What a replay says at its end: one JSON object for programs, a page of text for people.
 
 use super::verify::Verified;
+use crate::live::venue_books::VenueBooks;
 use engine::book_stage::BookReport;
 use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
@@ -62,6 +63,9 @@ pub(crate) struct Summary {
     pub(crate) stopped: Option<String>,
     /// The first lines that could not be used.
     pub(crate) first_errors: Vec<String>,
+    /// What the comparison with the venue's own books found, where the venue answered the orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) venue_books: Option<VenueBooks>,
     /// What the comparison with the recorded run found, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<Verified>,
@@ -244,6 +248,7 @@ impl Summary {
             stalls: 0,
             stopped: None,
             first_errors: Vec::new(),
+            venue_books: None,
             verified: None,
         }
     }
@@ -362,6 +367,9 @@ impl Summary {
                     line(&format!("  {name}"), row);
                 }
             }
+        }
+        if let Some(books) = &self.venue_books {
+            line(if books.equal { "venue" } else { "DIFFERS" }, books.text().trim_end().to_owned());
         }
         if let Some(verified) = &self.verified {
             line(if verified.difference.is_some() { "DIFFERS" } else { "verified" }, verified.text());

@@ -15,6 +15,14 @@ use std::collections::BTreeMap;
 use strategies::script::{Parted, Step, Why};
 use zerocopy::{FromBytes, IntoBytes};
 
+/// What the repetition is made from: the frames, and what the run began with.
+const INPUTS: [u16; 4] = [
+    RecordKind::Frame as u16,
+    RecordKind::Opening as u16,
+    RecordKind::Carried as u16,
+    RecordKind::Begun as u16,
+];
+
 /// The lanes that are compared, in the order of the data.
 const LANES: [Lane; 3] = [Lane::Feed, Lane::Strategy, Lane::Gateway];
 
@@ -180,7 +188,7 @@ impl LaneCheck {
             if self.stops_at_halt && kind == RecordKind::Halt as u16 {
                 break;
             }
-            if kind != RecordKind::Frame as u16 {
+            if !INPUTS.contains(&kind) {
                 return Ok(self.records.current());
             }
         }

@@ -14,6 +14,13 @@ use crate::exchange::{AccountTerms, Amount, HOUSE};
 /// The accounts that a venue has when nobody says otherwise; their keys are printed in public documentation.
 pub const TEST_ACCOUNTS: &str = include_str!("../../accounts.toml");
 
+/// The key of a test account that logs on: its public half, and its private half as PEM (test 1 of RFC 8032).
+pub const TEST_LOG_ON_KEY: (&str, &str) = (
+    "aliceEd25519aliceEd25519aliceEd25519aliceEd25519aliceEd25519alic",
+    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+     -----END PRIVATE KEY-----\n",
+);
+
 /// All accounts, as a file holds them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -30,7 +30,7 @@ use crate::markets;
 use crate::outbox::{ConnId, Outbox, Outgoing, Payload, Topic};
 use crate::server::{Request, Response};
 
-pub use accounts::{AccountFile, TEST_ACCOUNTS};
+pub use accounts::{AccountFile, TEST_ACCOUNTS, TEST_LOG_ON_KEY};
 pub(crate) use admin::ADMIN_HELP;
 use api::ApiClient;
 use clock::Clock;

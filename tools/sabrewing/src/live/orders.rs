@@ -1,0 +1,228 @@
+//! The way of a live run's orders: sessions with the venues, one for each account, and the venues' own books of them.
+
+use super::account::{AccountConfig, refused_host};
+use super::config::LiveConfig;
+use engine::instrument::{Instrument, InstrumentTable};
+use engine::time::{Nanos, WallClock};
+use feeds::live::Venues;
+use feeds::live::fetch::VenueClock;
+use feeds::venues::binance::instruments::StatedLimit;
+use gateway::lanes::Lanes;
+use gateway::throttle::{Counted, Limit};
+use gateway::venues::binance::session::{
+    BinanceSession, Credentials, Routes, SessionSetup, Statements, VenueOffset,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use wire::driver::Driver;
+use wire::http::{HttpClient, HttpConfig};
+use wire::net::{Clock, Endpoint, Net, NetOptions};
+use wire::session::{Protocol, Session, SessionConfig, SessionTimes};
+use wire::url::Url;
+
+/// The clock of a run's inputs, which requests are dated by too.
+#[derive(Clone)]
+pub(crate) struct RequestClock(WallClock);
+
+impl Clock for RequestClock {
+    #[inline]
+    fn now(&self) -> Nanos {
+        self.0.read().0
+    }
+}
+
+/// What answers the orders of a live run.
+pub(crate) type LiveLanes = Lanes<BinanceSession<RequestClock>>;
+
+/// The accounts of a run, with their keys, and what their venues allow.
+pub(crate) struct Accounts<'a> {
+    venues: &'a Venues,
+    accounts: Vec<Account<'a>>,
+}
+
+struct Account<'a> {
+    config: &'a AccountConfig,
+    credentials: Credentials,
+    instruments: Vec<Instrument>,
+    limits: Vec<Limit>,
+    /// How far the venue's clock is ahead.
+    offset: VenueOffset,
+    /// Where its REST is.
+    rest: Endpoint,
+    /// Where its user stream is.
+    stream: Url,
+}
+
+/// Largest message of a session: an account with many orders comes over REST.
+const MESSAGE_BYTES_MAX: usize = 1 << 18;
+/// Ten seconds for the first measurement of a venue's clock.
+const CLOCK_WAITS_MAX: u32 = 1_000;
+const CLOCK_WAIT: Duration = Duration::from_millis(10);
+/// Largest answer of REST: a page of a thousand orders.
+const ANSWER_BYTES_MAX: usize = 1 << 21;
+
+impl<'a> Accounts<'a> {
+    /// Reads the keys, and asks each venue what it allows. Err: a key that is missing; a venue or its answer.
+    pub(crate) fn open(
+        live: &'a LiveConfig,
+        venues: &'a Venues,
+        table: &InstrumentTable,
+    ) -> Result<Self, String> {
+        let account = |config: &'a AccountConfig| {
+            let venue = live.venues.iter().find(|venue| venue.plan.venue == config.venue);
+            let venue = venue
+                .ok_or_else(|| format!("[[account]] venue = \"{}\": no such [[venue]]", config.venue))?;
+            let of_it = table.iter().filter(|instrument| instrument.venue == config.venue);
+            let url =
+                |text: &str| Url::parse(text).map_err(|error| format!("{}: {text}: {error}", config.venue));
+            let stated = venues.ask_rate_limits(&config.venue)?;
+            Ok::<_, String>(Account {
+                config,
+                credentials: config.credentials()?,
+                instruments: of_it.cloned().collect(),
+                limits: stated.iter().map(limit).collect(),
+                offset: VenueOffset::default(),
+                rest: venues.endpoint(&config.venue, &url(&venue.plan.endpoints.rest)?),
+                stream: config.user_stream.clone().map_or_else(|| url(&venue.plan.endpoints.stream), Ok)?,
+            })
+        };
+        Ok(Self { venues, accounts: live.accounts.iter().map(account).collect::<Result<_, _>>()? })
+    }
+
+    /// Tells the sessions how far their venues' clocks are ahead, as `clocks` say, which are those of `live.venues`.
+    /// False: one was not measured yet.
+    pub(crate) fn set_clocks(&self, live: &LiveConfig, clocks: &[Arc<VenueClock>]) -> bool {
+        self.accounts.iter().all(|account| {
+            let place = live.venues.iter().position(|venue| venue.plan.venue == account.config.venue);
+            let offset = place.and_then(|place| clocks.get(place)).and_then(|clock| clock.offset());
+            offset.map(|(ahead_ns, _)| account.offset.set_ns(ahead_ns)).is_some()
+        })
+    }
+
+    /// Waits until every venue's clock was measured: requests that are dated wrongly are refused.
+    /// Err: one does not say what time it is.
+    pub(crate) fn wait_for_clocks(
+        &self,
+        live: &LiveConfig,
+        clocks: &[Arc<VenueClock>],
+    ) -> Result<(), String> {
+        for _ in 0..CLOCK_WAITS_MAX {
+            if self.set_clocks(live, clocks) {
+                return Ok(());
+            }
+            std::thread::sleep(CLOCK_WAIT);
+        }
+        Err("a venue does not say what time it is".into())
+    }
+
+    /// The sessions. They begin to connect once they are polled. `seed`: another number for every process.
+    /// Err: a key that is none of its kind; an instrument that cannot be sent.
+    pub(crate) fn sessions(&self, net: NetOptions, seed: u64) -> Result<LiveLanes, String> {
+        let mut lanes = Vec::new();
+        for (account, number) in self.accounts.iter().zip(0_u64..) {
+            let setup = SessionSetup {
+                instruments: &account.instruments,
+                credentials: &account.credentials,
+                recv_window: account.config.recv_window,
+                limits: &account.limits,
+                dead_man_ms: account.config.dead_man_ms,
+                offset: account.offset.clone(),
+                net: Net::new(net),
+                clock: self.clock(),
+            };
+            let seed = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let order_api = &account.config.order_api;
+            let routes = Routes {
+                api: |protocol| self.driver(account, order_api, order_api.path(), protocol, seed),
+                // The path comes with the listen key.
+                stream: |protocol| self.driver(account, &account.stream, "/private/ws/none", protocol, !seed),
+                rest: self.rest(account, 4),
+            };
+            let session = BinanceSession::new(setup, routes)
+                .map_err(|error| format!("[[account]] venue = \"{}\": {error}", account.config.venue))?;
+            let instruments: Vec<_> = account.instruments.iter().map(|instrument| instrument.id).collect();
+            lanes.push((session, instruments));
+        }
+        Lanes::new(lanes).map_err(|error| error.to_string())
+    }
+
+    /// The venues' own books, one account after the other. Err: as [`Self::sessions`].
+    pub(crate) fn statements(&self) -> Result<Vec<(&[Instrument], Statements<RequestClock>)>, String> {
+        let of = |account: &'_ Account<'a>| {
+            let net = Net::new(NetOptions { backend: wire::net::Backend::Mio, busy_poll_us: 0 });
+            Statements::new(
+                &account.instruments,
+                &account.credentials,
+                account.config.recv_window,
+                account.offset.clone(),
+                self.rest(account, 1),
+                (net, self.clock()),
+            )
+        };
+        self.accounts.iter().map(|account| Ok((&account.instruments[..], of(account)?))).collect()
+    }
+
+    fn clock(&self) -> RequestClock {
+        RequestClock(self.venues.clock().clone())
+    }
+
+    fn rest(&self, account: &Account<'_>, connections_max: usize) -> HttpClient {
+        let config = HttpConfig {
+            endpoint: account.rest.clone(),
+            connections_max,
+            spare_count: 1,
+            response_bytes_max: ANSWER_BYTES_MAX,
+            answer_ns_max: Nanos::from_ms(10_000),
+        };
+        HttpClient::new(config, self.venues.resolver().clone())
+    }
+
+    fn driver<P: Protocol>(
+        &self,
+        account: &Account<'_>,
+        url: &Url,
+        path: &str,
+        protocol: P,
+        seed: u64,
+    ) -> Driver<P> {
+        let endpoint = self.venues.endpoint(&account.config.venue, url);
+        let config = SessionConfig {
+            host: endpoint.host_header(),
+            path: path.into(),
+            headers: Vec::new(),
+            message_bytes_max: MESSAGE_BYTES_MAX,
+            send_bytes_max: 1 << 18,
+            times: SessionTimes::USUAL,
+        };
+        Driver::new(Session::new(config, protocol, seed), endpoint, self.venues.resolver().clone())
+    }
+}
+
+const fn limit(stated: &StatedLimit) -> Limit {
+    let counted = if stated.counts_orders { Counted::Orders } else { Counted::Weight };
+    Limit { counted, window_ns: stated.window, max: stated.max }
+}
+
+/// Err: orders would go to a host that is no test network, or a venue has no account.
+pub(crate) fn refuse_real_money(live: &LiveConfig) -> Result<(), String> {
+    for venue in &live.venues {
+        let name = &venue.plan.venue;
+        let account = live.accounts.iter().find(|account| account.venue == *name);
+        let account = account.ok_or_else(|| {
+            format!("[live] mode = \"live\": [[venue]] name = \"{name}\" has no [[account]] to trade on")
+        })?;
+        let url = |text: &str| Url::parse(text).map_err(|error| format!("{name}: {text}: {error}"));
+        let endpoints = &venue.plan.endpoints;
+        let hosts =
+            [Some(url(&endpoints.rest)?), Some(account.order_api.clone()), account.user_stream.clone()];
+        if let Some(why) = hosts.iter().flatten().find_map(refused_host) {
+            return Err(format!("[live] mode = \"live\", {name}: {why}"));
+        }
+        if account.user_stream.is_none()
+            && let Some(why) = refused_host(&url(&endpoints.stream)?)
+        {
+            return Err(format!("[live] mode = \"live\", {name}: {why}"));
+        }
+    }
+    Ok(())
+}
