@@ -169,12 +169,21 @@ fn is_missing(problem: &Problem) -> bool {
     matches!(problem.what, Trouble::NoJournal | Trouble::Read(std::io::ErrorKind::NotFound))
 }
 
+/// What makes an instrument the one that it was: its number, its name, and what its prices, quantities and amounts count.
+/// What a venue allows of it, and where that was read, may be another every day.
+fn contracts(text: &str) -> impl Iterator<Item = &str> {
+    const KEYS: [&str; 8] =
+        ["id", "venue", "symbol", "kind", "tick", "qty_unit", "contract_size", "amount_digits"];
+    text.lines().filter(|line| line.split_once(" = ").is_some_and(|(key, _)| KEYS.contains(&key)))
+}
+
 /// Instruments are numbered at start: another table would make another market of each number.
 fn same_instruments(reader: &Reader, table: &InstrumentTable) -> Result<(), RecoveryError> {
     let mut cursor = reader.cursor(Lane::Runner);
     while let Some(view) = cursor.next()? {
         if view.entry.kind == RecordKind::Instruments as u16 {
-            let same = view.body == instruments_text(table).as_bytes();
+            let recorded = std::str::from_utf8(view.body).map_err(|_| RecoveryError::Instruments)?;
+            let same = contracts(recorded).eq(contracts(&instruments_text(table)));
             return same.then_some(()).ok_or(RecoveryError::Instruments);
         }
     }

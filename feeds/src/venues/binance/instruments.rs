@@ -98,7 +98,10 @@ pub fn parse_rate_limits(text: &[u8]) -> Result<Vec<StatedLimit>, InstrumentErro
         };
         let window = unit.0.checked_mul(row.interval_num).filter(|window| *window > 0);
         let window = window.ok_or_else(|| error(format!("rateLimits: intervalNum {}", row.interval_num)))?;
-        stated.push(StatedLimit { counts_orders, window: Nanos(window), max: row.limit });
+        // A limit of nothing is none: a test venue that counts nothing says so.
+        if row.limit > 0 {
+            stated.push(StatedLimit { counts_orders, window: Nanos(window), max: row.limit });
+        }
     }
     Ok(stated)
 }
@@ -235,6 +238,25 @@ mod tests {
             "symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "baseAssetPrecision": 8,
             "quoteAsset": "USDT", "quotePrecision": 8, "filters": filters,
         }]})
+    }
+
+    #[test]
+    fn limits_are_those_of_orders_and_weight_that_are_any() {
+        let row = |kind: &str, unit: &str, count: u64, limit: u64| json!({"rateLimitType": kind, "interval": unit, "intervalNum": count, "limit": limit});
+        let read = |rows: Vec<Value>| {
+            parse_rate_limits(json!({"rateLimits": rows, "symbols": []}).to_string().as_bytes())
+        };
+        let rows = vec![
+            row("REQUEST_WEIGHT", "MINUTE", 1, 6_000),
+            row("ORDERS", "SECOND", 10, 100),
+            row("ORDERS", "DAY", 1, 0),
+            row("RAW_REQUESTS", "MINUTE", 5, 61_000),
+        ];
+        let stated = |counts_orders, ms, max| StatedLimit { counts_orders, window: Nanos::from_ms(ms), max };
+        assert_eq!(read(rows), Ok(vec![stated(false, 60_000, 6_000), stated(true, 10_000, 100)]));
+        assert!(read(vec![row("ORDERS", "FORTNIGHT", 1, 5)]).unwrap_err().what.contains("FORTNIGHT"));
+        assert!(read(vec![row("ORDERS", "SECOND", 0, 5)]).unwrap_err().what.contains("intervalNum"));
+        assert!(parse_rate_limits(b"{}").is_err());
     }
 
     #[test]

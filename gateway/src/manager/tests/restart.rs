@@ -144,8 +144,22 @@ fn an_order_that_the_journal_lost_is_canceled_and_somebody_elses_stops_trading()
 fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let _ = killed(&dir.path().join("a"));
-    let other = InstrumentTable::default();
-    assert_eq!(Recovered::read(&dir.path().join("a"), 4, &other), Err(RecoveryError::Instruments));
+    let read = |table: &InstrumentTable| Recovered::read(&dir.path().join("a"), 4, table);
+    assert_eq!(read(&InstrumentTable::default()), Err(RecoveryError::Instruments));
+    let with = |change: fn(&mut Instrument)| {
+        let mut other = InstrumentTable::default();
+        for instrument in table().iter() {
+            let mut instrument = instrument.clone();
+            change(&mut instrument);
+            other.add(instrument);
+        }
+        other
+    };
+    let coarser = with(|one| one.qty_unit = Step::parse(b"0.01").unwrap());
+    assert_eq!(read(&coarser), Err(RecoveryError::Instruments), "its quantities would count something else");
+    // What the venue allows may be another every day, and so is where it was read.
+    let same = with(|one| (one.source, one.qty_max) = ("another answer".into(), Qty(1)));
+    assert!(read(&same).is_ok());
 
     let (journal, mut writer) = journal(&dir.path().join("b"));
     let order = Order {

@@ -85,7 +85,7 @@ fn configured(base: &str, venue: &Venue) -> Result<String, Refused> {
     let account = Table::from_iter([
         ("venue".into(), text("binance-usdm")),
         ("key".into(), text("ed25519")),
-        ("key_file".into(), text(&venue.key.display().to_string())),
+        ("key_from".into(), text(&format!("file:{}", venue.key.display()))),
         ("order_api".into(), text(&format!("{}/ws-fapi/v1", venue.ready.ws))),
         ("recv_window_ms".into(), Value::Integer(2_000)),
         ("dead_man_ms".into(), Value::Integer(60_000)),

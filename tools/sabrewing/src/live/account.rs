@@ -19,10 +19,9 @@ pub(crate) struct AccountTable {
     /// The `[[venue]]` whose orders it sends.
     venue: String,
     key: KeyName,
-    /// The key is in the environment: `NAME_API_KEY` and `NAME_SECRET`.
-    key_env: Option<String>,
-    /// The key is in this file, which only its owner may read: the public half on the first line, the secret behind it.
-    key_file: Option<PathBuf>,
+    /// `env:NAME`: the key is in the environment, `NAME_API_KEY` and `NAME_SECRET`. `file:PATH`: it is in a file that only
+    /// its owner may read, the public half on the first line, the secret behind it.
+    key_from: String,
     /// The WebSocket API.
     order_api: String,
     /// Base of the user stream, futures alone; the venue's streams when absent.
@@ -76,11 +75,11 @@ impl AccountTable {
             Some(Product::UsdM) => true,
             _ => return Err(at(&"venue: orders go to binance-spot and binance-usdm")),
         };
-        let place = match (&self.key_env, &self.key_file) {
-            (Some(name), None) if is_env_name(name) => KeyPlace::Environment(name.clone()),
-            (Some(_), None) => return Err(at(&"key_env: capital letters, digits and _")),
-            (None, Some(path)) => KeyPlace::File(path.clone()),
-            _ => return Err(at(&"either key_env or key_file")),
+        let place = match self.key_from.split_once(':') {
+            Some(("env", name)) if is_env_name(name) => KeyPlace::Environment(name.to_owned()),
+            Some(("env", _)) => return Err(at(&"key_from: env:NAME, of capital letters, digits and _")),
+            Some(("file", path)) if !path.is_empty() => KeyPlace::File(path.into()),
+            _ => return Err(at(&"key_from: env:NAME or file:PATH")),
         };
         let url = |key: &str, text: &str| {
             let url = Url::parse(text).map_err(|error| at(&format_args!("{key}: {text:?}: {error}")))?;
@@ -149,7 +148,7 @@ impl AccountConfig {
 
     /// Err: the file cannot be read, others may read it, or it has not both halves.
     fn from_file(&self, path: &Path) -> Result<Credentials, String> {
-        let at = |what: &dyn Display| format!("key_file {}: {what}", path.display());
+        let at = |what: &dyn Display| format!("key_from file:{}: {what}", path.display());
         let meta = std::fs::metadata(path).map_err(|error| at(&error))?;
         if !meta.is_file() {
             return Err(at(&"not a file"));
@@ -204,7 +203,7 @@ const TEST_HOSTS: [&str; 2] = ["testnet.binance.vision", "binancefuture.com"];
 mod tests {
     use super::*;
 
-    const TABLE: &str = "venue = 'binance-usdm'\nkey = 'hmac'\nkey_env = 'SB_TEST_ACCOUNT'\n\
+    const TABLE: &str = "venue = 'binance-usdm'\nkey = 'hmac'\nkey_from = 'env:SB_TEST_ACCOUNT'\n\
         order_api = 'wss://testnet.binancefuture.com/ws-fapi/v1'\nrecv_window_ms = 2000\n";
 
     fn table(text: &str) -> Result<AccountConfig, String> {
@@ -243,8 +242,9 @@ mod tests {
         assert!(table(TABLE).is_ok());
         for (from, to, what) in [
             ("binance-usdm", "binance-coinm", "binance-spot and binance-usdm"),
-            ("key_env = 'SB_TEST_ACCOUNT'\n", "", "either key_env or key_file"),
-            ("SB_TEST_ACCOUNT", "not a name", "key_env"),
+            ("env:SB_TEST_ACCOUNT", "SB_TEST_ACCOUNT", "env:NAME or file:PATH"),
+            ("SB_TEST_ACCOUNT", "not a name", "key_from: env:NAME"),
+            ("env:SB_TEST_ACCOUNT", "file:", "env:NAME or file:PATH"),
             ("wss:", "ws:", "wss alone"),
             ("2000", "0", "recv_window_ms"),
             ("recv", "dead_man_ms = 100\nrecv", "dead_man_ms"),
@@ -262,8 +262,7 @@ mod tests {
     fn a_key_file_is_read_only_where_nobody_else_can_and_its_words_are_never_shown() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("account.key");
-        let text = TABLE
-            .replace("key_env = 'SB_TEST_ACCOUNT'", &format!("key_file = {:?}", path.display().to_string()));
+        let text = TABLE.replace("env:SB_TEST_ACCOUNT", &format!("file:{}", path.display()));
         let account = table(&text).unwrap();
         assert!(account.credentials().unwrap_err().contains("No such file"));
         let write = |text: &str, mode: u32| {
@@ -292,7 +291,7 @@ mod tests {
         std::fs::write(&path, "public\nhidden\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let text = TABLE
-            .replace("key_env = 'SB_TEST_ACCOUNT'", &format!("key_file = {:?}", path.display().to_string()))
+            .replace("env:SB_TEST_ACCOUNT", &format!("file:{}", path.display()))
             .replace("hmac", "ed25519");
         let error = table(&text).unwrap().credentials().unwrap_err();
         assert!(error.contains("the secret") && !error.contains("hidden"), "{error}");

@@ -7,7 +7,7 @@ use crate::run::{Refused, usage};
 use serde_json::{Map, Value, json};
 
 /// The example that every key of is taken from.
-const EXAMPLE: &str = include_str!("../../configs/binance-paper.toml");
+const EXAMPLE: &str = include_str!("../../configs/binance-testnet.toml");
 
 /// The schema, one JSON text. Err: the example is none that the parser takes.
 pub(crate) fn text() -> Result<String, Refused> {
@@ -61,6 +61,10 @@ impl Table {
             "properties": {}, "required": [],
         });
         let schema = if is_list { json!({ "type": "array", "items": object }) } else { object };
+        if self.properties.contains_key(name) {
+            // The second of a list.
+            return;
+        }
         self.properties.insert(name.to_owned(), schema);
         if !is_list && !matches!(name, "host") {
             self.required.push(name.to_owned());
@@ -74,7 +78,8 @@ impl Table {
             value["description"] = remark.into();
         }
         object["properties"][key] = value;
-        if required && let Some(list) = object["required"].as_array_mut() {
+        let is_new = |list: &&mut Vec<Value>| !list.contains(&json!(key));
+        if required && let Some(list) = object["required"].as_array_mut().filter(is_new) {
             list.push(key.into());
         }
     }

@@ -8,12 +8,20 @@ pub(crate) mod wires;
 use crate::support::{Dir, Ran};
 use engine::counters::{Entry, Reader, Snapshot};
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use venue::PATIENCE;
 pub(crate) use venue::{SimVenue, wait_until};
+use venue_sim::venue::TEST_LOG_ON_KEY;
+
+/// Alice's key that signs, which is printed in public documentation.
+pub(crate) const HMAC_KEY: (&str, &str) = (
+    "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",
+    "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j",
+);
 
 /// How a run is configured: the shipped example with these values in place of its own.
 pub(crate) struct Wanted<'a> {
@@ -24,12 +32,16 @@ pub(crate) struct Wanted<'a> {
     pub(crate) copies: i64,
     /// Replaces a key of every `[[venue]]`, TOML.
     pub(crate) more: &'a [(&'a str, toml::Value)],
+    /// Real orders: alice's, whose futures key logs on and whose spot key signs.
+    pub(crate) orders: bool,
+    /// The first so many of futures and spot.
+    pub(crate) products: usize,
 }
 
 impl<'a> Wanted<'a> {
     pub(crate) fn of(venue: &'a SimVenue) -> Self {
         let stream_port = venue.clients.port();
-        Self { venue, stream_port, placement: "one", copies: 1, more: &[] }
+        Self { venue, stream_port, placement: "one", copies: 1, more: &[], orders: false, products: 2 }
     }
 
     /// Writes the configuration into `dir`.
@@ -57,7 +69,33 @@ impl<'a> Wanted<'a> {
                 venue.insert((*key).to_owned(), value.clone());
             }
         }
+        venues.truncate(self.products);
+        if self.orders {
+            file["live"].as_table_mut().unwrap().insert("mode".into(), "live".into());
+            let accounts = [self.account(dir, "binance-usdm"), self.account(dir, "binance-spot")];
+            file.insert("account".into(), accounts[..self.products].to_vec().into());
+        }
         dir.file("run.toml", toml::to_string(&file).unwrap())
+    }
+
+    fn account(&self, dir: &Dir, venue: &str) -> toml::Value {
+        let (kind, path, (api_key, secret)) = match venue {
+            "binance-usdm" => ("ed25519", "/ws-fapi/v1", TEST_LOG_ON_KEY),
+            _ => ("hmac", "/ws-api/v3", HMAC_KEY),
+        };
+        let file = dir.file(&format!("{venue}.key"), format!("{api_key}\n{secret}\n"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut account = toml::Table::from_iter([
+            ("venue".to_owned(), venue.into()),
+            ("key".to_owned(), kind.into()),
+            ("key_from".to_owned(), format!("file:{file}").into()),
+            ("order_api".to_owned(), format!("wss://localhost:{}{path}", self.venue.clients.port()).into()),
+            ("recv_window_ms".to_owned(), 1_000.into()),
+        ]);
+        if venue == "binance-usdm" {
+            account.insert("dead_man_ms".into(), 60_000.into());
+        }
+        account.into()
     }
 }
 

@@ -5,7 +5,6 @@ use super::failure::{Failure, INVALID_KEY, INVALID_SYMBOL, NO_LISTEN_KEY, NO_SUC
 use super::json::Json;
 use super::order_text::side;
 use super::orders::{Detail, detail, new_order, order_ref, price, qty};
-use super::public_calls::limit;
 use super::render::money;
 use crate::exchange::{
     Amend, Amount, AssetId, Cancel, CancelOnly, CancelScope, Margin, Order, OrderId, OrderRef, Position,
@@ -323,14 +322,9 @@ impl Desk {
     pub(super) fn futures_trades(&self, asked: Asked<'_>) -> Result<String, Failure> {
         let market = self.market_of(asked.params)?;
         let digits = self.digits(market);
-        let only = asked.params.number("orderId")?.map(OrderId);
-        let from = asked.params.number("fromId")?;
         let quote = self.instrument(market).map_or("", |instrument| &instrument.quote);
         let mut json = Json::list();
-        for fill in self.exchange.fills(asked.account, market, from, limit(asked, 500, 1_000)?) {
-            if only.is_some_and(|order| order != fill.order) {
-                continue;
-            }
+        for fill in self.account_fills(asked, market)? {
             json.item_open().text("symbol", self.symbol(market)).int("id", fill.fill.trade);
             json.int("orderId", fill.order.0).text("side", side(fill.side)).text("positionSide", "BOTH");
             json.shown("price", digits.price(fill.fill.price)).shown("qty", digits.qty(fill.fill.qty));

@@ -7,10 +7,11 @@ use super::orders::{client_id, detail, new_order, order_ref, qty};
 use super::public_calls::limit;
 use super::render::money;
 use crate::exchange::{
-    Amend, Cancel, CancelOnly, CancelScope, ClientId, Event, Execution, Fill, OrderId, OrderRef, OrderReport,
-    Product, Reject,
+    AccountFill, Amend, Cancel, CancelOnly, CancelScope, ClientId, Event, Execution, Fill, OrderId, OrderRef,
+    OrderReport, Product, Reject,
 };
 use engine::ids::InstrumentId;
+use engine::time::Nanos;
 
 impl Desk {
     pub(super) fn spot_place(&mut self, asked: Asked<'_>) -> Result<String, Failure> {
@@ -195,7 +196,14 @@ impl Desk {
         let market = self.market_of(asked.params)?;
         let from = asked.params.number("orderId")?.map(OrderId);
         let mut json = Json::list();
-        for order in self.exchange.orders(asked.account, market, from, limit(asked, 500, 1_000)?) {
+        let limit = limit(asked, 500, 1_000)?;
+        let orders = match asked.params.number("startTime")? {
+            Some(ms) if from.is_none() => {
+                self.exchange.orders_since(asked.account, market, Nanos::from_ms(ms), limit)
+            }
+            _ => self.exchange.orders(asked.account, market, from, limit),
+        };
+        for order in orders {
             if self.product == Product::Spot || order.trigger.is_none() {
                 json.item(self.queried(order));
             }
@@ -230,17 +238,34 @@ impl Desk {
         Ok(json.done())
     }
 
+    /// The fills of an account that are asked for: from a number on, of an order or since a time, else the newest.
+    pub(super) fn account_fills(
+        &self,
+        asked: Asked<'_>,
+        market: InstrumentId,
+    ) -> Result<Vec<AccountFill>, Failure> {
+        let from = asked.params.number("fromId")?;
+        let since = asked.params.number("startTime")?.map(Nanos::from_ms);
+        let of = asked.params.number("orderId")?.map(OrderId);
+        let limit = limit(asked, 500, 1_000)?;
+        if from.is_some() {
+            let mut fills = self.exchange.fills(asked.account, market, from, usize::MAX);
+            fills.retain(|fill| of.is_none_or(|order| order == fill.order));
+            fills.truncate(limit);
+            return Ok(fills);
+        }
+        if (since, of) == (None, None) {
+            return Ok(self.exchange.fills(asked.account, market, None, limit));
+        }
+        Ok(self.exchange.fills_since(asked.account, market, (since.unwrap_or_default(), of), limit))
+    }
+
     pub(super) fn spot_trades(&self, asked: Asked<'_>) -> Result<String, Failure> {
         let market = self.market_of(asked.params)?;
         let digits = self.digits(market);
-        let only = asked.params.number("orderId")?.map(OrderId);
         let symbol = self.instrument(market).map_or("", |instrument| &instrument.symbol);
         let mut json = Json::list();
-        let from = asked.params.number("fromId")?;
-        for fill in self.exchange.fills(asked.account, market, from, limit(asked, 500, 1_000)?) {
-            if only.is_some_and(|order| order != fill.order) {
-                continue;
-            }
+        for fill in self.account_fills(asked, market)? {
             json.item_open().text("symbol", symbol).int("id", fill.fill.trade).int("orderId", fill.order.0);
             json.int("orderListId", -1).shown("price", digits.price(fill.fill.price));
             json.shown("qty", digits.qty(fill.fill.qty)).shown("quoteQty", digits.amount(fill.fill.value));

@@ -11,6 +11,7 @@ use super::reject::Reject;
 use engine::book::BookSide;
 use engine::ids::{AccountId, InstrumentId};
 use engine::num::{Level, Side};
+use engine::time::Nanos;
 
 /// The best levels of a book, with the last level change that they include.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +133,21 @@ impl Exchange {
         window(all, limit, from, |order| order.id)
     }
 
+    /// Up to `limit` of them that were placed at `since` or later, oldest first.
+    #[must_use]
+    pub fn orders_since(
+        &self,
+        account: AccountId,
+        market: InstrumentId,
+        since: Nanos,
+        limit: usize,
+    ) -> Vec<&Order> {
+        let mut all = self.orders(account, market, None, usize::MAX);
+        all.retain(|order| order.created >= since);
+        all.truncate(limit);
+        all
+    }
+
     /// Up to `limit` trades of a market from the id `from` on, oldest first; without `from` the newest ones.
     #[must_use]
     pub fn trades(&self, market: InstrumentId, from: Option<u64>, limit: usize) -> Vec<Trade> {
@@ -159,6 +175,21 @@ impl Exchange {
         let fills = self.account(account).into_iter().flat_map(|account| &account.fills);
         let own = fills.filter(|fill| fill.market == market).copied().collect();
         window(own, limit, from, |fill| fill.fill.trade)
+    }
+
+    /// Up to `limit` of them from `since` on and, where it is given, of one order, oldest first.
+    #[must_use]
+    pub fn fills_since(
+        &self,
+        account: AccountId,
+        market: InstrumentId,
+        (since, of): (Nanos, Option<OrderId>),
+        limit: usize,
+    ) -> Vec<AccountFill> {
+        let mut all = self.fills(account, market, None, usize::MAX);
+        all.retain(|fill| fill.time >= since && of.is_none_or(|order| order == fill.order));
+        all.truncate(limit);
+        all
     }
 
     /// A market's fee rates.

@@ -9,6 +9,7 @@ use engine::ids::AccountId;
 use engine::num::Side::{self, Buy, Sell};
 use engine::num::{Price, Qty};
 use engine::order::Tif;
+use engine::time::Nanos;
 
 fn spot() -> (Bench, [AccountId; 2]) {
     let mut bench = Bench::new(Product::Spot, |listing| listing.filters.amends_max = 3);
@@ -192,6 +193,15 @@ fn trades_and_fills_are_answered_from_an_id_on_or_the_newest() {
         fills.iter().map(|fill| (fill.fill.trade, fill.side)).collect::<Vec<_>>(),
         [(3, Buy), (4, Buy)]
     );
+    let (now, third) = (bench.now, fills[0].order);
+    let since = |since, of| {
+        let fills = bench.exchange.fills_since(taker, MARKET, (since, of), 3);
+        fills.iter().map(|fill| fill.fill.trade).collect::<Vec<_>>()
+    };
+    assert_eq!((since(now, None), since(now, Some(third))), (vec![1, 2, 3], vec![3]));
+    assert!(since(Nanos(now.0 + 1), None).is_empty());
+    assert_eq!(bench.exchange.orders_since(taker, MARKET, now, 2).len(), 2);
+    assert!(bench.exchange.orders_since(taker, MARKET, Nanos(now.0 + 1), 2).is_empty());
     assert_eq!(bench.exchange.agg_trades(MARKET, None, 1)[0].id, 4);
     assert!(bench.exchange.fills(maker, MARKET, None, 10).iter().all(|fill| fill.fill.is_maker));
 }

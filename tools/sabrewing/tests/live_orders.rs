@@ -1,0 +1,186 @@
+//! Real orders of `sabrewing run`, sent to the simulated venue over TLS: afterwards the venue's books are the engine's,
+//! every run can be repeated from its journal, and no key is anywhere.
+#![cfg(feature = "venue-sim")]
+
+mod live;
+mod support;
+
+use engine::ids::Lane;
+use engine::journal::schema::RecordKind;
+use live::{HMAC_KEY, Running, SimVenue, Wanted, sabrewing};
+use serde_json::{Value, json};
+use std::path::Path;
+use support::journal::Journal;
+use support::{Dir, Ran};
+use venue_sim::venue::TEST_LOG_ON_KEY;
+
+/// A counter of the gateway, over instruments and strategies.
+fn gateway(now: &engine::counters::Snapshot, name: &str) -> u64 {
+    let is_it = |entry: &&engine::counters::Entry| entry.owner == "gateway" && entry.name == name;
+    now.counters.iter().filter(is_it).map(|entry| entry.value).sum()
+}
+
+/// A run that trades until it has so many fills, and is then told to end.
+fn trades_until(config: &str, fills: u64) -> (String, Ran) {
+    let mut running = Running::start(config);
+    running.wait("fills", |now| gateway(now, "fills") >= fills);
+    let dir = running.dir.clone();
+    (dir, running.end())
+}
+
+/// What the venue and the engine say, by what it is.
+fn assert_equal_books(summary: &Value) {
+    let books = &summary["venue_books"];
+    assert_eq!(books["equal"], json!(true), "{books:#}");
+    assert_eq!((&summary["open_orders"], &summary["stopped"]), (&json!(0), &Value::Null), "{summary:#}");
+}
+
+fn assert_repeated(run: &str, summary: &Value) {
+    let verified = sabrewing(["replay", run, "--verify", "--json"]).expect(0, &[]).json();
+    assert_eq!(verified["verified"]["difference"], Value::Null, "{verified:#}");
+    assert_eq!(verified["decisions_sha256"], summary["decisions_sha256"]);
+}
+
+/// Every file below a directory.
+fn files(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+/// No half of a key is in what was said or kept.
+fn assert_no_key(said: &Ran, data: &str) {
+    let pem = TEST_LOG_ON_KEY.1.lines().nth(1).unwrap();
+    let words = [TEST_LOG_ON_KEY.0, pem, HMAC_KEY.0, HMAC_KEY.1];
+    let mut kept = Vec::new();
+    files(data.as_ref(), &mut kept);
+    assert!(kept.len() > 5, "{kept:?}");
+    for word in words {
+        assert!(!said.stdout.contains(word) && !said.stderr.contains(word), "{word} was said");
+        for path in &kept {
+            let bytes = std::fs::read(path).unwrap();
+            let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "{word} is in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn both_products_trade_at_once_and_the_venues_books_are_the_engines() {
+    for placement in ["one", "five"] {
+        let (venue, dir) = (SimVenue::start(), Dir::new());
+        let config = Wanted { orders: true, placement, ..Wanted::of(&venue) }.write(&dir);
+        let (run, ran) = trades_until(&config, 6);
+        let ran = ran.expect(0, &[]);
+        let summary = ran.json();
+        assert_equal_books(&summary);
+        let rows = summary["venue_books"]["rows"].as_array().unwrap();
+        let is_there = |what: &str| rows.iter().any(|row| row["what"] == what);
+        for what in [
+            "open orders",
+            "orders filled",
+            "fills binance-usdm:BTCUSDT",
+            "position binance-usdm:BTCUSDT",
+            "fees binance-spot:BTCUSDT",
+            "wallet BTC",
+            "wallet USDT",
+        ] {
+            assert!(is_there(what), "{what}: {rows:?}");
+        }
+        // Each answer of the venue is kept as it was heard.
+        let journal = Journal::open(&run);
+        assert!(journal.of_kind(Lane::Gateway, RecordKind::Answered).count() > 6);
+        assert_repeated(&run, &summary);
+        assert_no_key(&ran, &dir.at("data"));
+    }
+}
+
+#[test]
+fn a_run_goes_on_from_what_the_one_before_held_and_both_agree_with_the_venue() {
+    let (venue, dir) = (SimVenue::start(), Dir::new());
+    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
+    let (first, ran) = trades_until(&config, 4);
+    let before = ran.expect(0, &[]).json();
+    assert_equal_books(&before);
+    let (second, ran) = trades_until(&config, 3);
+    let after = ran.expect(0, &[]).json();
+    assert_equal_books(&after);
+    assert_ne!(first, second);
+    let opening = Journal::open(&second);
+    let held = &before["position"]["binance-usdm:BTCUSDT"];
+    assert_eq!(opening.of_kind(Lane::Gateway, RecordKind::Opening).count(), 1, "it held {held}");
+    for (run, summary) in [(&first, &before), (&second, &after)] {
+        assert_repeated(run, summary);
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_orders_that_the_next_run_takes_back_before_it_trades() {
+    let (venue, dir) = (SimVenue::start(), Dir::new());
+    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
+    let mut running = Running::start(&config);
+    running.wait("orders stand", |now| gateway(now, "open_orders") > 0 && gateway(now, "fills") > 0);
+    running.signal(libc::SIGKILL);
+    drop(running);
+    let open = || venue.admin("GET", "orders?product=futures&account=alice", "").as_array().unwrap().len();
+    let left = open();
+    let (run, ran) = trades_until(&config, 1);
+    let ran = ran.expect(0, &[]);
+    assert_equal_books(&ran.json());
+    assert_eq!(open(), 0, "of {left} that were left");
+    assert!(Journal::open(&run).of_kind(Lane::Gateway, RecordKind::Begun).count() == 1);
+    assert_repeated(&run, &ran.json());
+}
+
+#[test]
+fn orders_to_a_host_with_real_money_are_refused_by_check_and_by_run() {
+    let (venue, dir) = (SimVenue::open(false, true), Dir::new());
+    let config = Wanted { orders: true, ..Wanted::of(&venue) }.write(&dir);
+    sabrewing(["check", "--config", &config]).expect(0, &[]);
+    let text = std::fs::read_to_string(&config).unwrap();
+    let port = venue.clients.port();
+    let api =
+        text.replace(&format!("wss://localhost:{port}/ws-fapi/v1"), "wss://ws-fapi.binance.com/ws-fapi/v1");
+    let rest = text.replacen(&format!("https://localhost:{port}"), "https://fapi.binance.com", 1);
+    for (name, text, host) in
+        [("api.toml", api, "ws-fapi.binance.com"), ("rest.toml", rest, "fapi.binance.com")]
+    {
+        let config = dir.file(name, text);
+        for command in ["check", "run"] {
+            let ran = sabrewing([command, "--config", &config]).expect(2, &[host, "real money"]);
+            assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_missing_readable_by_others_or_wrong_is_refused_in_one_line() {
+    let (venue, dir) = (SimVenue::open(false, true), Dir::new());
+    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
+    let key = dir.at("binance-usdm.key");
+    let refused = |words: &[&str]| {
+        let ran = sabrewing(["run", "--config", &config]).expect(2, words);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{ran:?}");
+        assert!(!ran.stderr.contains(TEST_LOG_ON_KEY.0), "{ran:?}");
+    };
+    dir.file("binance-usdm.key", format!("{}\nno key at all\n", TEST_LOG_ON_KEY.0));
+    refused(&["binance-usdm", "the secret: not an Ed25519 private key"]);
+    std::fs::remove_file(&key).unwrap();
+    refused(&["binance-usdm.key", "No such file"]);
+    dir.file("binance-usdm.key", format!("{}\n{}", TEST_LOG_ON_KEY.0, TEST_LOG_ON_KEY.1));
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&key, open).unwrap();
+    refused(&["binance-usdm.key", "chmod 600"]);
+}
+
+#[test]
+fn an_account_that_the_venue_does_not_know_ends_the_run_before_it_trades() {
+    let (venue, dir) = (SimVenue::open(false, true), Dir::new());
+    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
+    let text = format!("{}\n{}", TEST_LOG_ON_KEY.0.replace("alice", "nobody"), TEST_LOG_ON_KEY.1);
+    let file = dir.file("binance-usdm.key", text);
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let ran = sabrewing(["run", "--config", &config]).expect(1, &["/fapi/", "-2015"]);
+    assert_eq!(ran.stdout, "", "{ran:?}");
+}
