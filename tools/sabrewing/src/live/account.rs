@@ -124,8 +124,8 @@ impl AccountConfig {
     /// The key, from where it is. Err: where it was looked for and what is wrong there, without a word of the key.
     pub(crate) fn credentials(&self) -> Result<Credentials, String> {
         let credentials = match &self.place {
-            KeyPlace::Environment(name) => self.from_environment(name)?,
-            KeyPlace::File(path) => self.from_file(path)?,
+            KeyPlace::Environment(name) => self.key_in_environment(name)?,
+            KeyPlace::File(path) => self.key_in_file(path)?,
         };
         match credentials.authentication() {
             Ok(_) => Ok(credentials),
@@ -133,7 +133,7 @@ impl AccountConfig {
         }
     }
 
-    fn from_environment(&self, name: &str) -> Result<Credentials, String> {
+    fn key_in_environment(&self, name: &str) -> Result<Credentials, String> {
         let variable = |half: &str| {
             let name = format!("{name}_{half}");
             let value = std::env::var(&name).map_err(|_| format!("{name} is not set, or is no text"))?;
@@ -147,7 +147,7 @@ impl AccountConfig {
     }
 
     /// Err: the file cannot be read, others may read it, or it has not both halves.
-    fn from_file(&self, path: &Path) -> Result<Credentials, String> {
+    fn key_in_file(&self, path: &Path) -> Result<Credentials, String> {
         let at = |what: &dyn Display| format!("key_from file:{}: {what}", path.display());
         let meta = std::fs::metadata(path).map_err(|error| at(&error))?;
         if !meta.is_file() {

@@ -53,6 +53,9 @@ struct Account<'a> {
     stream: Url,
 }
 
+/// An account's instruments, and the venue's books of it.
+type AccountBooks<'a> = (&'a [Instrument], Statements<RequestClock>);
+
 /// Largest message of a session: an account with many orders comes over REST.
 const MESSAGE_BYTES_MAX: usize = 1 << 18;
 /// Ten seconds for the first measurement of a venue's clock.
@@ -147,7 +150,7 @@ impl<'a> Accounts<'a> {
     }
 
     /// The venues' own books, one account after the other. Err: as [`Self::sessions`].
-    pub(crate) fn statements(&self) -> Result<Vec<(&[Instrument], Statements<RequestClock>)>, String> {
+    pub(crate) fn statements(&self) -> Result<Vec<AccountBooks<'_>>, String> {
         let of = |account: &'_ Account<'a>| {
             let net = Net::new(NetOptions { backend: wire::net::Backend::Mio, busy_poll_us: 0 });
             Statements::new(

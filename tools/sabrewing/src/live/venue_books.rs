@@ -74,7 +74,7 @@ pub(crate) fn compare(
             if instrument.kind != ContractKind::Spot {
                 let there = after.positions.get(&instrument.id).copied().unwrap_or_default();
                 let unit = instrument.qty_unit;
-                rows.add(named("position", instrument), change.held.display(unit), there.display(unit));
+                rows.add(named("position", instrument), &change.held.display(unit), &there.display(unit));
             }
             if is_whole {
                 rows.of_trades(instrument, &change, &trades, engine.rates)
@@ -86,11 +86,11 @@ pub(crate) fn compare(
     }
     let counts = &engine.gateway.orders;
     let open_here: usize = engine.gateway.positions.iter().map(|position| position.open_orders).sum();
-    rows.add("open orders".into(), open_here, open_orders);
+    rows.add("open orders".into(), &open_here, &open_orders);
     if is_whole {
-        rows.add("orders filled".into(), counts.filled, ends.filled);
-        rows.add("orders canceled".into(), counts.canceled, ends.canceled);
-        rows.add("orders expired".into(), counts.expired, ends.expired);
+        rows.add("orders filled".into(), &counts.filled, &ends.filled);
+        rows.add("orders canceled".into(), &counts.canceled, &ends.canceled);
+        rows.add("orders expired".into(), &counts.expired, &ends.expired);
     }
     let rows = rows.0;
     Ok(VenueBooks { equal: rows.iter().all(|row| row.equal), rows })
@@ -166,7 +166,7 @@ impl Change {
 struct Rows(Vec<Row>);
 
 impl Rows {
-    fn add<T: PartialEq + ToString>(&mut self, what: String, engine: T, venue: T) {
+    fn add<T: PartialEq + ToString>(&mut self, what: String, engine: &T, venue: &T) {
         let equal = engine == venue;
         self.0.push(Row { what, engine: engine.to_string(), venue: venue.to_string(), equal });
     }
@@ -188,10 +188,10 @@ impl Rows {
             fees = fees.checked_add(fee).ok_or(NumError::Overflow)?;
         }
         let asset = instrument.settle();
-        self.add(named("fills", instrument), change.fills, trades.len() as u64);
+        self.add(named("fills", instrument), &change.fills, &(trades.len() as u64));
         let amount = |amount| format!("{} {asset}", instrument.amount(amount));
-        self.add(named("sold less bought", instrument), amount(change.cash), amount(cash));
-        self.add(named("fees", instrument), amount(change.fees), amount(fees));
+        self.add(named("sold less bought", instrument), &amount(change.cash), &amount(cash));
+        self.add(named("fees", instrument), &amount(change.fees), &amount(fees));
         Ok(())
     }
 
