@@ -394,8 +394,8 @@ mod tests {
         let none: [&engine::instrument::Instrument; 0] = [];
         let session = crate::venues::binance::Authentication::Session;
         let codec = BinanceCodec::new(none, session, window).unwrap();
-        let again = heard.to_vec();
-        RecordedVenue::new(codec, heard.to_vec().into_iter(), again.into_iter())
+        let (heard, again) = (heard.to_vec(), heard.to_vec());
+        RecordedVenue::new(codec, heard.into_iter(), again.into_iter())
     }
 
     proptest! {
