@@ -5,6 +5,7 @@
 //! frame   received ─ decode ─▶ ─ book ─▶ ─ signal ─▶          every frame that led to a message
 //! order                                 ─ decide ─▶ ─ risk ─▶ ─ encode ─▶ sent
 //!         received ─────────────────── tick_to_order ───────────────────▶
+//! answer                                                       sent ─ ack ─▶ received
 //! ```
 //!
 //! `risk` begins when the gateway takes the target up, so that on several threads the ring before the gateway is
@@ -33,12 +34,22 @@ pub enum Hop {
     Encode = 5,
     /// Frame received until the order's bytes were handed over. Orders.
     TickToOrder = 6,
+    /// Order sent until the venue's answer to it was received. Orders that a venue outside answered.
+    Ack = 7,
 }
 
 impl Hop {
     /// Every hop, in the order of the way.
-    pub const ALL: [Self; 7] =
-        [Self::Decode, Self::Book, Self::Signal, Self::Decide, Self::Risk, Self::Encode, Self::TickToOrder];
+    pub const ALL: [Self; 8] = [
+        Self::Decode,
+        Self::Book,
+        Self::Signal,
+        Self::Decide,
+        Self::Risk,
+        Self::Encode,
+        Self::TickToOrder,
+        Self::Ack,
+    ];
 
     /// The hop's name in summaries and counters.
     #[must_use]
@@ -51,6 +62,7 @@ impl Hop {
             Self::Risk => "risk",
             Self::Encode => "encode",
             Self::TickToOrder => "tick_to_order",
+            Self::Ack => "ack",
         }
     }
 
@@ -65,6 +77,7 @@ impl Hop {
             Self::Risk => "Target taken up until the order is approved",
             Self::Encode => "Until the order is journalled and encoded",
             Self::TickToOrder => "Frame received until its order was handed over",
+            Self::Ack => "Order sent until the venue's answer was received",
         }
     }
 }
@@ -121,6 +134,11 @@ impl Hops {
         }
     }
 
+    /// Counts the answer to an order, by how long the order was under way.
+    pub fn answered(&mut self, round_trip_ns: u32) {
+        self.histograms[Hop::Ack as usize].record(round_trip_ns);
+    }
+
     /// One hop's histogram.
     #[must_use]
     pub const fn of(&self, hop: Hop) -> &Histogram {
@@ -132,10 +150,15 @@ impl Hops {
         Hop::ALL.into_iter().zip(&self.histograms)
     }
 
-    /// What summaries and reports say: the percentiles by the hop's name.
+    /// Those that summaries and reports speak of: the answers of a venue only where one gave any.
+    pub fn said(&self) -> impl Iterator<Item = (Hop, &Histogram)> {
+        self.iter().filter(|(hop, histogram)| *hop != Hop::Ack || histogram.count() > 0)
+    }
+
+    /// What they say: the percentiles by the hop's name.
     #[must_use]
     pub fn percentiles(&self) -> BTreeMap<&'static str, Percentiles> {
-        self.iter().map(|(hop, histogram)| (hop.name(), Percentiles::of(histogram))).collect()
+        self.said().map(|(hop, histogram)| (hop.name(), Percentiles::of(histogram))).collect()
     }
 }
 
@@ -204,8 +227,11 @@ mod tests {
             encoded: 200,
             sent: 210,
         });
+        assert!(!hops.percentiles().contains_key("ack"), "no venue answered");
+        hops.answered(900);
         let max: Vec<u32> = hops.iter().map(|(_, histogram)| histogram.max_ns()).collect();
-        assert_eq!(max, [40, 60, 0, 30, 20, 50, 210]);
+        assert_eq!(max, [40, 60, 0, 30, 20, 50, 210, 900]);
+        assert_eq!(hops.percentiles()["ack"].count, 1);
         assert!(hops.iter().all(|(_, histogram)| histogram.count() == 1));
         for hop in Hop::ALL {
             assert_eq!(Hop::ALL[hop as usize], hop);

@@ -221,6 +221,12 @@ pub trait Counterparty: Send {
         None
     }
 
+    /// How long the placement was under way that the answer handed out last is the first answer to. None: it is another
+    /// answer, or nobody knows.
+    fn round_trip(&self) -> Option<Nanos> {
+        None
+    }
+
     /// Funding that the venue says was paid, with the time at which it was heard, handed out once. For a counterparty
     /// outside.
     fn take_paid(&mut self) -> Option<(Nanos, Paid)> {

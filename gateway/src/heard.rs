@@ -171,6 +171,8 @@ pub struct Heard {
     /// Inputs that the gateway had taken before; of a request, its number.
     after: u64,
     at: Nanos,
+    /// Of the answer to a placement; zero: something else.
+    round_trip_ns: u32,
     what: What,
 }
 
@@ -194,10 +196,12 @@ impl Heard {
         ids: &ClientOrderIds,
     ) -> Option<Result<Self, HeardError>> {
         let kind = RecordKind::from_u16(kind)?;
+        let mut round_trip_ns = 0;
         let read = match kind {
-            RecordKind::Answered => AnsweredBody::read_from_bytes(body)
-                .ok()
-                .and_then(|body| Some((body.after, What::Answer(answer_of(&body, ids)?)))),
+            RecordKind::Answered => AnsweredBody::read_from_bytes(body).ok().and_then(|body| {
+                round_trip_ns = body.round_trip_ns;
+                Some((body.after, What::Answer(answer_of(&body, ids)?)))
+            }),
             RecordKind::Unsent => {
                 UnsentBody::read_from_bytes(body).ok().map(|body| (body.request, What::Unsent))
             }
@@ -212,7 +216,7 @@ impl Heard {
             }),
             _ => return None,
         };
-        Some(read.map(|(after, what)| Self { after, at, what }).ok_or(HeardError))
+        Some(read.map(|(after, what)| Self { after, at, round_trip_ns, what }).ok_or(HeardError))
     }
 }
 
@@ -240,6 +244,7 @@ pub struct RecordedVenue {
     next_unsent: Option<Heard>,
     requests: u64,
     inputs: u64,
+    round_trip_ns: u32,
 }
 
 impl RecordedVenue {
@@ -252,13 +257,14 @@ impl RecordedVenue {
         let mut unsent: Box<dyn Iterator<Item = Heard> + Send> =
             Box::new(again.filter(|heard| heard.what == What::Unsent));
         let (next, next_unsent) = (said.next(), unsent.next());
-        Self { codec, said, next, unsent, next_unsent, requests: 0, inputs: 0 }
+        Self { codec, said, next, unsent, next_unsent, requests: 0, inputs: 0, round_trip_ns: 0 }
     }
 
     /// What is said next, where it is this and its place has come.
     fn take<T>(&mut self, this: impl FnOnce(&What) -> Option<T>) -> Option<(Nanos, T)> {
         let next = self.next.as_ref().filter(|next| next.after <= self.inputs)?;
         let taken = (next.at, this(&next.what)?);
+        self.round_trip_ns = next.round_trip_ns;
         self.next = self.said.next();
         Some(taken)
     }
@@ -315,6 +321,10 @@ impl Counterparty for RecordedVenue {
 
     fn next_answer(&mut self, _now: Nanos) -> Option<(Nanos, Answer)> {
         self.take(|what| if let What::Answer(answer) = what { Some(*answer) } else { None })
+    }
+
+    fn round_trip(&self) -> Option<Nanos> {
+        (self.round_trip_ns > 0).then_some(Nanos(u64::from(self.round_trip_ns)))
     }
 
     fn take_paid(&mut self) -> Option<(Nanos, Paid)> {
@@ -405,8 +415,8 @@ mod tests {
         ) {
             let id = ids().of_run(run).id(seq);
             let answer = Answer { id, event, filled: filled.map(Qty) };
-            let body = answered_body(4, &answer, &ids());
-            let expected = Heard { after: 4, at: Nanos(9), what: What::Answer(answer) };
+            let body = AnsweredBody { round_trip_ns: 7, ..answered_body(4, &answer, &ids()) };
+            let expected = Heard { after: 4, at: Nanos(9), round_trip_ns: 7, what: What::Answer(answer) };
             prop_assert_eq!(read(RecordKind::Answered, body.as_bytes()), Ok(expected));
         }
 
@@ -431,7 +441,7 @@ mod tests {
         };
         let account = Account { open: vec![order, order], positions: vec![Qty(-3), Qty(0), Qty(8)] };
         let bytes = account_body(11, &account);
-        let expected = Heard { after: 11, at: Nanos(9), what: What::Account(account) };
+        let expected = Heard { after: 11, at: Nanos(9), round_trip_ns: 0, what: What::Account(account) };
         assert_eq!(read(RecordKind::Account, &bytes), Ok(expected));
         assert_eq!(read(RecordKind::Account, &bytes[..bytes.len() - 1]), Err(HeardError));
         assert!(Heard::read(RecordKind::Fill as u16, InstrumentId(0), Nanos(0), &[], &ids()).is_none());
@@ -440,7 +450,7 @@ mod tests {
     #[test]
     fn each_thing_is_said_again_once_its_place_among_the_inputs_has_come() {
         let answer = |seq| Answer { id: ids().id(seq), event: AnswerEvent::Accepted, filled: None };
-        let heard = |after, what| Heard { after, at: Nanos(after), what };
+        let heard = |after, what| Heard { after, at: Nanos(after), round_trip_ns: 0, what };
         let mut venue = venue(&[
             heard(2, What::Answer(answer(1))),
             heard(2, What::Unsent),

@@ -29,12 +29,16 @@ pub struct Lanes<X> {
     written: Option<usize>,
     /// Every lane was asked for its account since the last one was handed out.
     is_asked: bool,
+    /// Of the answer handed out last.
+    round_trip: Option<Nanos>,
 }
 
 struct Lane<X> {
     it: X,
     /// Its oldest answer, while another lane's is older.
     next: Option<(Nanos, Answer)>,
+    /// Of its request, where it is known.
+    round_trip: Option<Nanos>,
     /// What it answered to the last wish for accounts.
     account: Option<Account>,
 }
@@ -79,12 +83,12 @@ impl<X> Lanes<X> {
             if is_empty {
                 return Err(LanesError::Empty);
             }
-            made.push(Lane { it, next: None, account: None });
+            made.push(Lane { it, next: None, round_trip: None, account: None });
         }
         if made.is_empty() {
             return Err(LanesError::Empty);
         }
-        Ok(Self { lanes: made, lane_of, written: None, is_asked: false })
+        Ok(Self { lanes: made, lane_of, written: None, is_asked: false, round_trip: None })
     }
 
     /// Each of them, in the order given.
@@ -117,6 +121,7 @@ impl<X: Counterparty> Lanes<X> {
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if lane.next.is_none() {
                 lane.next = lane.it.next_answer(now);
+                lane.round_trip = lane.it.round_trip();
             }
             // Of two of the same time, the first lane's.
             if let Some((at, _)) = lane.next
@@ -194,6 +199,10 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
         self.each().find_map(Counterparty::refusal)
     }
 
+    fn round_trip(&self) -> Option<Nanos> {
+        self.round_trip
+    }
+
     fn take_paid(&mut self) -> Option<(Nanos, Paid)> {
         self.each_mut().find_map(Counterparty::take_paid)
     }
@@ -205,7 +214,9 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
     #[inline]
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
         let oldest = self.oldest(now)?;
-        self.lanes.get_mut(oldest)?.next.take()
+        let lane = self.lanes.get_mut(oldest)?;
+        self.round_trip = lane.round_trip;
+        lane.next.take()
     }
 
     fn take_funding(&mut self) -> Option<FundingDue> {

@@ -65,6 +65,12 @@ impl Latency {
         stamps
     }
 
+    /// A venue's first answer to an order that was under way for so long.
+    #[inline]
+    pub fn answered(&mut self, round_trip_ns: u32) {
+        self.record(Hop::Ack, round_trip_ns);
+    }
+
     /// A stamp; zero when latency is not measured.
     #[inline]
     #[must_use]

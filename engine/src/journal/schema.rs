@@ -399,7 +399,9 @@ pub struct AnsweredBody {
     /// What the fee was paid in, plus 1; 0: the venue does not say.
     pub fee_asset: u8,
     /// Zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 3],
+    /// How long the placement that is answered was under way, ns, saturating; 0: another answer.
+    pub round_trip_ns: u32,
 }
 
 impl AnsweredBody {

@@ -50,7 +50,13 @@ impl<X: Counterparty> OrderManager<X> {
         {
             taken += 1;
             self.now = self.now.max(at);
-            let body = heard::answered_body(self.inputs, &answer, &self.ids);
+            let round_trip =
+                self.exchange.round_trip().map_or(0, |ns| u32::try_from(ns.0).unwrap_or(u32::MAX));
+            let mut body = heard::answered_body(self.inputs, &answer, &self.ids);
+            body.round_trip_ns = round_trip;
+            if round_trip > 0 {
+                self.latency.answered(round_trip);
+            }
             let of = self.orders.get(body.order_seq).filter(|live| live.run == body.run);
             let head = of.map_or_else(
                 || heard_head(at),

@@ -10,10 +10,11 @@ use crate::run::Run;
 use crate::text::{facts, turns};
 
 /// What stands together on one pair of axes.
-const PLOTS: [(&str, &[Hop]); 3] = [
+const PLOTS: [(&str, &[Hop]); 4] = [
     ("Frame received to order handed over", &[Hop::TickToOrder]),
     ("Steps of every frame", &[Hop::Decode, Hop::Book, Hop::Signal]),
     ("Steps of orders", &[Hop::Decide, Hop::Risk, Hop::Encode]),
+    ("Order sent to the venue's answer", &[Hop::Ack]),
 ];
 
 /// The whole file.
@@ -32,7 +33,8 @@ pub(crate) fn page(run: &Run, baseline: Option<&Run>, compared: &[Compared]) -> 
     if let Some(baseline) = baseline {
         changes(&mut page, baseline, compared);
     }
-    for (title, hops) in PLOTS {
+    let is_said = |hops: &[Hop]| run.hops.said().any(|(hop, _)| hops.contains(&hop));
+    for (title, hops) in PLOTS.into_iter().filter(|(_, hops)| is_said(hops)) {
         plot(&mut page, title, hops, run, baseline);
     }
     // Writing into a string cannot fail.
@@ -60,7 +62,7 @@ fn explained(run: &Run) -> &'static str {
 fn table(page: &mut String, run: &Run) {
     *page += "<div class=\"scroll\"><table class=\"numbers\">\n<tr><th>hop</th><th>p50</th><th>p99</th>\
               <th>p99.9</th><th>max</th><th>count</th><th class=\"words\">what it is</th></tr>\n";
-    for (hop, histogram) in run.hops.iter() {
+    for (hop, histogram) in run.hops.said() {
         let Percentiles { p50, p99, p999, max, count } = Percentiles::of(histogram);
         let _ = writeln!(
             page,

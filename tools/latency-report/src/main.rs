@@ -71,7 +71,7 @@ fn report(args: &Cli) -> Result<ExitCode, Stop> {
     };
     if let Some(dir) = &args.hgrm {
         std::fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
-        for (hop, histogram) in run.hops.iter() {
+        for (hop, histogram) in run.hops.said() {
             let text = hgrm::file(histogram).map_err(Stop::Input)?;
             write(&dir.join(format!("{}.hgrm", hop.name())), &text)?;
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use engine::counters::{self, Snapshot};
 use engine::ids::Lane;
-use engine::journal::schema::{OrderStamps, RecordKind, Stamps};
+use engine::journal::schema::{AnsweredBody, OrderStamps, RecordKind, Stamps};
 use engine::journal::{Reader, Stand};
 use engine::latency::{Hop, Hops, Measured};
 use engine::time::Nanos;
@@ -146,6 +146,12 @@ fn hops(reader: &Reader, facts: &mut Facts) -> Result<Hops, String> {
             }
             Some(RecordKind::OrderStamps) => {
                 hops.order(&OrderStamps::read_from_bytes(view.body).map_err(|e| malformed(e.to_string()))?);
+            }
+            Some(RecordKind::Answered) => {
+                let body = AnsweredBody::read_from_bytes(view.body).map_err(|e| malformed(e.to_string()))?;
+                if body.round_trip_ns > 0 {
+                    hops.answered(body.round_trip_ns);
+                }
             }
             _ => {}
         }

@@ -18,7 +18,7 @@ pub(crate) fn page(run: &Run) -> String {
         "hop", "p50", "p99", "p99.9", "max", "count"
     );
     let percentiles = run.hops.percentiles();
-    for (hop, _) in run.hops.iter() {
+    for (hop, _) in run.hops.said() {
         if let Some(said) = percentiles.get(hop.name()) {
             let engine::latency::Percentiles { p50, p99, p999, max, count } = said;
             let _ = writeln!(page, "{:<14} {p50:>10} {p99:>10} {p999:>10} {max:>10} {count:>10}", hop.name());
