@@ -7,6 +7,7 @@ pub mod client_order_id;
 pub mod codec;
 pub mod counterparty;
 pub mod heard;
+pub mod lanes;
 pub mod latency;
 pub mod manager;
 pub mod paper;
