@@ -11,7 +11,7 @@
 //! all of them: a query more a lane, and never one too few.
 
 use crate::client_order_id::ClientOrderId;
-use crate::counterparty::{Account, Answer, Counterparty, Request};
+use crate::counterparty::{Account, Answer, Counterparty, Paid, Request};
 use crate::paper::funding::FundingDue;
 use engine::ids::InstrumentId;
 use engine::message::Message;
@@ -181,6 +181,32 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
         for lane in self.each_mut() {
             lane.settle(now);
         }
+    }
+
+    fn is_outside(&self) -> bool {
+        self.each().any(Counterparty::is_outside)
+    }
+
+    #[inline]
+    fn poll(&mut self, inputs: u64) -> Nanos {
+        let mut now = Nanos(0);
+        for lane in self.each_mut() {
+            now = now.max(lane.poll(inputs));
+        }
+        now
+    }
+
+    fn is_owed(&self, inputs: u64) -> bool {
+        self.lanes.iter().any(|lane| lane.next.is_some() || lane.it.is_owed(inputs))
+    }
+
+    /// What one refuses stops all of them: their positions belong together.
+    fn refusal(&self) -> Option<&'static str> {
+        self.each().find_map(Counterparty::refusal)
+    }
+
+    fn take_paid(&mut self) -> Option<(Nanos, Paid)> {
+        self.each_mut().find_map(Counterparty::take_paid)
     }
 
     fn has_lost_answers(&self) -> bool {
