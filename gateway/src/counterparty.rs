@@ -171,6 +171,13 @@ pub trait Counterparty: Send {
     /// Lets what was written leave. False: it did not leave.
     fn send(&mut self, now: Nanos) -> bool;
 
+    /// Asks for the end of every open order of an instrument, with one request. Each order's end is told as if it had
+    /// been canceled alone; the request itself has no answer. False: this venue has no such request, or it did not
+    /// leave.
+    fn cancel_all_of(&mut self, _instrument: InstrumentId, _now: Nanos) -> bool {
+        false
+    }
+
     /// What the market says: the feed's depth messages, trades, and books after them, before any decision on them.
     fn on_market(&mut self, message: Message<'_>);
 

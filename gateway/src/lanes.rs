@@ -157,6 +157,10 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
         written.is_some_and(|lane| lane.it.send(now))
     }
 
+    fn cancel_all_of(&mut self, instrument: InstrumentId, now: Nanos) -> bool {
+        self.lane_mut(instrument).is_some_and(|lane| lane.cancel_all_of(instrument, now))
+    }
+
     #[inline]
     fn on_market(&mut self, message: Message<'_>) {
         if let Some(lane) = self.lane_mut(message.head.instrument) {
@@ -166,10 +170,8 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
 
     #[inline]
     fn next_due(&self) -> Option<Nanos> {
-        let due = |lane: &Lane<X>| match (lane.next, lane.it.next_due()) {
-            (Some((at, _)), due) => Some(due.map_or(at, |due| due.min(at))),
-            (None, due) => due,
-        };
+        // An answer that waits comes before whatever else the lane has, also where the clock says otherwise.
+        let due = |lane: &Lane<X>| lane.next.map(|(at, _)| at).or_else(|| lane.it.next_due());
         self.lanes.iter().filter_map(due).min()
     }
 
@@ -192,9 +194,18 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
 
     #[inline]
     fn poll(&mut self, inputs: u64) -> Nanos {
-        self.each_mut().map(|lane| lane.poll(inputs)).max().unwrap_or_default()
+        let mut now = Nanos(0);
+        for lane in self.each_mut() {
+            now = now.max(lane.poll(inputs));
+        }
+        now
     }
 
+    fn is_owed(&self, inputs: u64) -> bool {
+        self.lanes.iter().any(|lane| lane.next.is_some() || lane.it.is_owed(inputs))
+    }
+
+    /// What one refuses stops all of them: their positions belong together.
     fn refusal(&self) -> Option<&'static str> {
         self.each().find_map(Counterparty::refusal)
     }
@@ -391,6 +402,18 @@ mod tests {
         assert_eq!(both.next_due(), Some(Nanos(20)));
         assert_eq!(both.next_answer(Nanos(20)), Some(said(20, "f")));
         assert_eq!(both.next_due(), None);
+    }
+
+    #[test]
+    fn a_lane_whose_times_step_back_keeps_its_order_and_is_due_when_its_first_answer_is() {
+        let mut both = lanes([up(&[(8, "a"), (4, "b")]), up(&[(1, "c"), (6, "d")])]);
+        assert_eq!(both.next_answer(Nanos(8)), Some(said(1, "c")), "the first lane's waits now");
+        assert_eq!(both.next_answer(Nanos(8)), Some(said(6, "d")));
+        assert_eq!((both.next_answer(Nanos(4)), both.next_due()), (None, Some(Nanos(8))));
+        assert_eq!(
+            [both.next_answer(Nanos(8)), both.next_answer(Nanos(8))],
+            [Some(said(8, "a")), Some(said(4, "b"))]
+        );
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub struct Throttle {
     all_paused_until: Nanos,
     /// No order may be placed before.
     orders_paused_until: Nanos,
+    /// The venue counts the weight of each way to it apart.
+    has_ways_apart: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +113,16 @@ impl Throttle {
             last: 0,
             all_paused_until: Nanos(0),
             orders_paused_until: Nanos(0),
+            has_ways_apart: false,
         }
+    }
+
+    /// For a venue that counts weight by the way that a request came, and says only of that way how much is used:
+    /// ours counts all ways together, and its weight is never corrected downwards.
+    #[must_use]
+    pub const fn with_ways_apart(mut self) -> Self {
+        self.has_ways_apart = true;
+        self
     }
 
     /// Asks to send a request now. Err: not before this time, and then ask again.
@@ -143,21 +154,26 @@ impl Throttle {
     /// The request of `pass` was answered at `now`, and with it came the venue's counts, as far as it says them.
     pub fn answered(&mut self, pass: Pass, counts: impl Iterator<Item = (Limit, u64)>, now: Nanos) {
         self.give_up(pass);
-        let is_newest = pass.number == self.last;
+        let (is_newest, has_ways_apart) = (pass.number == self.last, self.has_ways_apart);
         for (limit, used) in counts {
             let Some(counter) = self.counter(limit.counted, limit.window_ns) else { continue };
             counter.turn(now);
             if limit.max > 0 {
                 counter.limit.max = limit.max;
             }
-            counter.correct(used, is_newest, now);
+            let may_fall = is_newest && !(has_ways_apart && limit.counted == Counted::Weight);
+            counter.correct(used, may_fall, now);
         }
     }
 
-    /// As [`Self::answered`], of one counter whose limit the venue did not say, as in a header.
-    pub fn corrected(&mut self, counted: Counted, window_ns: Nanos, used: u64, now: Nanos) {
-        if let Some(counter) = self.counter(counted, window_ns) {
+    /// As [`Self::answered`], of one counter, and not in the answer to a pass: it is never corrected downwards.
+    /// `limit.max` 0: the venue did not say it, as in a header.
+    pub fn corrected(&mut self, limit: Limit, used: u64, now: Nanos) {
+        if let Some(counter) = self.counter(limit.counted, limit.window_ns) {
             counter.turn(now);
+            if limit.max > 0 {
+                counter.limit.max = limit.max;
+            }
             counter.correct(used, false, now);
         }
     }
@@ -178,6 +194,12 @@ impl Throttle {
     /// The venue refuses new orders until then; cancels may go on.
     pub fn pause_orders(&mut self, until: Nanos) {
         self.orders_paused_until = self.orders_paused_until.max(until);
+    }
+
+    /// Until when everything waits; in the past: nothing does.
+    #[must_use]
+    pub const fn paused_until(&self) -> Nanos {
+        self.all_paused_until
     }
 
     /// When a refusal that says no time is over: the end of the shortest window of that kind, beyond the guard. None:
@@ -249,14 +271,14 @@ impl Counter {
 
     /// The venue's count. It can be lower than ours where requests cost less than they might, or orders that traded
     /// are given back; lower it counts only from the answer to the newest request, and what is under way is added.
-    fn correct(&mut self, used: u64, is_newest: bool, now: Nanos) {
+    fn correct(&mut self, used: u64, may_fall: bool, now: Nanos) {
         let is_this_window = now >= self.start.plus(GUARD_NS) && now.plus(GUARD_NS) < self.end();
         if !is_this_window {
             // Of which window it is cannot be told.
             return;
         }
         let used = used.saturating_add(self.under_way);
-        self.used = if is_newest { used } else { self.used.max(used) };
+        self.used = if may_fall { used } else { self.used.max(used) };
     }
 }
 
@@ -333,15 +355,30 @@ mod tests {
         throttle.answered(second, [(orders(20), 1)].into_iter(), at(3_000));
         assert_eq!(used(&mut throttle), 1);
         // An answer that is older than what is known, and a header, make it no less.
-        throttle.corrected(Counted::Orders, TEN_S, 0, at(3_000));
+        throttle.corrected(orders(0), 0, at(3_000));
         assert_eq!(used(&mut throttle), 1);
-        throttle.corrected(Counted::Orders, TEN_S, 7, at(3_000));
+        throttle.corrected(orders(0), 7, at(3_000));
         assert_eq!(used(&mut throttle), 7);
         // At a border nobody knows which window is meant.
-        throttle.corrected(Counted::Orders, TEN_S, 9, at(10_100));
+        throttle.corrected(orders(0), 9, at(10_100));
         assert_eq!(used(&mut throttle), 7);
-        throttle.corrected(Counted::Orders, MINUTE, 9, at(3_000));
-        assert_eq!(used(&mut throttle), 7);
+        throttle.corrected(Limit { window_ns: MINUTE, ..orders(0) }, 9, at(3_000));
+        assert_eq!((used(&mut throttle), throttle.usage(at(3_000)).next().unwrap().0.max), (7, 20));
+        throttle.corrected(orders(30), 7, at(3_000));
+        assert_eq!(throttle.usage(at(3_000)).next().unwrap(), (orders(30), 7));
+    }
+
+    #[test]
+    fn a_count_of_one_way_alone_takes_nothing_from_what_another_used() {
+        for (mut throttle, expected) in
+            [(Throttle::new(&[weight(100)]), 2), (Throttle::new(&[weight(100)]).with_ways_apart(), 31)]
+        {
+            let other = throttle.ask(Priority::Poll, Cost { weight: 30, orders: 0 }, at(20_000)).unwrap();
+            throttle.answered(other, NONE, at(20_000));
+            let newest = throttle.ask(Priority::Cancel, LOOK, at(20_000)).unwrap();
+            throttle.answered(newest, [(weight(100), 2)].into_iter(), at(20_000));
+            assert_eq!(throttle.usage(at(20_000)).next().unwrap().1, expected);
+        }
     }
 
     #[test]

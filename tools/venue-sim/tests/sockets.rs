@@ -1,6 +1,7 @@
 //! The venue over real sockets and TLS, met by a client made of tungstenite and rustls.
 
 mod client;
+mod support;
 
 use client::{ALICE, ALICE_PRIVATE, ALICE_SECRET, ALICE_SESSION, ed25519_base64, hmac_hex};
 use engine::time::Nanos;
@@ -10,61 +11,41 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use support::{PATIENCE, SimVenue, Terms, body};
 use tungstenite::{Message, WebSocket};
-use venue_sim::server::{Certificates, Server};
-use venue_sim::venue::{Venue, VenueConfig};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-/// A venue on a thread of its own, until it is dropped.
+/// A venue, and the root that its clients trust.
 struct Running {
-    clients: SocketAddr,
-    operators: SocketAddr,
+    venue: SimVenue,
     trust: Arc<ClientConfig>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+}
+
+impl Deref for Running {
+    type Target = SimVenue;
+
+    fn deref(&self) -> &SimVenue {
+        &self.venue
+    }
 }
 
 impl Running {
-    fn start(flow: bool) -> Self {
-        let (tell, told) = mpsc::channel();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let config = VenueConfig {
-                spot: vec!["BTCUSDT".into()],
-                futures: vec!["BTCUSDT".into()],
-                seed: 3,
-                opened: Nanos::from_ms(1_700_000_000_000),
-                accounts: None,
-                faults: None,
-                limits: true,
-                flow,
-            };
-            let venue = Venue::open(&config, Nanos(0)).unwrap();
-            let certificates = Certificates::make(&["localhost".to_owned()]).unwrap();
-            let root = certificates.root_pem.clone();
-            let any = "127.0.0.1:0".parse().unwrap();
-            let mut server = Server::listen(any, any, Some(certificates), venue, Instant::now()).unwrap();
-            tell.send((server.addresses().unwrap(), root)).unwrap();
-            server.run(&stopped).unwrap();
-        });
-        let ([clients, operators], root) = told.recv().unwrap();
+    fn start(crowd: bool) -> Self {
+        let opened = Nanos::from_ms(1_700_000_000_000);
+        let venue = SimVenue::with(Terms { seed: 3, opened, crowd, tls: true, limits: true });
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(venue.root_pem.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let trust = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { clients, operators, trust: Arc::new(trust), stop, thread: Some(thread) }
+        Self { venue, trust: Arc::new(trust) }
     }
 
     fn connect(&self) -> Tls {
@@ -84,45 +65,6 @@ impl Running {
         stream.write_all(request.as_bytes()).unwrap();
         body(&mut stream)
     }
-
-    fn admin(&self, method: &str, target: &str, text: &str) -> Value {
-        let mut stream = TcpStream::connect(self.operators).unwrap();
-        let length = text.len();
-        let request = format!(
-            "{method} /admin/{target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{text}"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        body(&mut stream)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.admin("GET", "state", "")["now_ms"].as_u64().unwrap()
-    }
-
-    fn fault(&self, rule: &str) {
-        assert!(self.admin("POST", "fault", rule)["now_ms"].is_u64(), "{rule}");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(std::thread::panicking() || ended.is_ok(), "the venue panicked");
-        }
-    }
-}
-
-/// Far longer than anything takes; what never comes fails.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn body(stream: &mut impl Read) -> Value {
-    let mut text = Vec::new();
-    // A peer that ends without saying so has said all the same.
-    let _ = stream.read_to_end(&mut text);
-    let text = String::from_utf8(text).unwrap();
-    serde_json::from_str(text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}")).1).unwrap()
 }
 
 fn next(socket: &mut WebSocket<Tls>) -> Value {

@@ -50,7 +50,7 @@ impl ErrorAction {
         }
     }
 
-    const fn meaning(self) -> &'static str {
+    pub(super) const fn meaning(self) -> &'static str {
         match self {
             Self::Retry => "It was not carried out and may be asked for again after a wait.",
             Self::SignAgain => "The clock is off: it is measured again, and the request sent once more.",

@@ -44,6 +44,8 @@ pub(crate) struct Desk {
     pub(super) marks: Vec<Option<Mark>>,
     /// `modifyId` of the amendments whose reports are not out yet.
     pub(super) modify_ids: BTreeMap<OrderId, u64>,
+    /// Accounts that are said to be in hedge mode, which this venue does not have.
+    pub(crate) hedged: BTreeSet<AccountId>,
     /// Names that the venue gave to cancel requests.
     pub(super) names_given: u64,
     /// Orders whose first fill was counted.
@@ -94,6 +96,7 @@ impl Desk {
             candles: (0..count).map(|_| Candles::default()).collect(),
             marks: vec![None; count],
             modify_ids: BTreeMap::new(),
+            hedged: BTreeSet::new(),
             names_given: 0,
             filled_once: BTreeSet::new(),
             exchange,

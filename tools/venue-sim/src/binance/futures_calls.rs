@@ -371,9 +371,10 @@ impl Desk {
         "{}".to_owned()
     }
 
-    pub(super) fn position_side(asked: Asked<'_>, is_change: bool) -> Result<String, Failure> {
+    pub(super) fn position_side(&self, asked: Asked<'_>, is_change: bool) -> Result<String, Failure> {
         if !is_change {
-            return Ok(r#"{"dualSidePosition":false}"#.to_owned());
+            let is_hedged = self.hedged.contains(&asked.account);
+            return Ok(format!(r#"{{"dualSidePosition":{is_hedged}}}"#));
         }
         match asked.params.flag("dualSidePosition")? {
             None => Err(Failure::missing("dualSidePosition")),

@@ -46,6 +46,20 @@ pub enum FaultKind {
     LateFill,
     /// After `ms` of notice (`serverShutdown` on spot) every connection ends, and nothing is served.
     Maintenance,
+    /// Connections to the WebSocket API end, and none is taken; streams and REST go on.
+    NoApi,
+    /// Connections of streams end, and none is taken; the WebSocket API and REST go on.
+    NoStreams,
+}
+
+impl FaultKind {
+    /// Whether it is something that holds for a time, and nothing that happens to a message.
+    const fn is_state(self) -> bool {
+        matches!(
+            self,
+            Self::ExpiredCertificate | Self::WrongClock | Self::Maintenance | Self::NoApi | Self::NoStreams
+        )
+    }
 }
 
 /// A group of messages, as rules name it.
@@ -183,7 +197,7 @@ impl Rule {
             FaultKind::Duplicate | FaultKind::Reorder if own => {
                 matches!(topic, Topic::Depth | Topic::Market | Topic::User | Topic::Fill)
             }
-            FaultKind::ExpiredCertificate | FaultKind::WrongClock | FaultKind::Maintenance => false,
+            kind if kind.is_state() => false,
             _ => self.topic().holds(topic),
         }
     }
@@ -245,6 +259,12 @@ impl Faults {
     #[must_use]
     pub fn has_expired_certificate(&self, now: Nanos) -> bool {
         self.state(FaultKind::ExpiredCertificate, now).is_some()
+    }
+
+    /// Whether the WebSocket API (`is_api`) or streams are closed.
+    #[must_use]
+    pub(crate) fn is_closed(&self, is_api: bool, now: Nanos) -> bool {
+        self.state(if is_api { FaultKind::NoApi } else { FaultKind::NoStreams }, now).is_some()
     }
 
     /// What the venue's clock is off by, ms.
@@ -323,9 +343,11 @@ impl Faults {
             FaultKind::Oversized => {
                 out.extend([act(Payload::Text("a".repeat(rule.bytes).into())), message]);
             }
-            FaultKind::ExpiredCertificate | FaultKind::WrongClock | FaultKind::Maintenance => {
-                out.push(message);
-            }
+            FaultKind::ExpiredCertificate
+            | FaultKind::WrongClock
+            | FaultKind::Maintenance
+            | FaultKind::NoApi
+            | FaultKind::NoStreams => out.push(message),
         }
     }
 
@@ -461,12 +483,15 @@ mod tests {
             r#"{"kind":"wrong-clock","ms":-5000,"after_ms":10,"for_ms":10}"#,
             r#"{"kind":"expired-certificate","for_ms":10}"#,
             r#"{"kind":"maintenance","ms":5,"for_ms":20}"#,
+            r#"{"kind":"no-api","for_ms":20}"#,
         ] {
             faults.add(Rule::parse(rule).unwrap(), Nanos(0));
         }
         let at = |ms: u64| Nanos::from_ms(ms);
         assert_eq!([9, 10, 19, 20].map(|ms| faults.clock_shift_ms(at(ms))), [0, -5_000, -5_000, 0]);
         assert_eq!([9, 10].map(|ms| faults.has_expired_certificate(at(ms))), [true, false]);
+        assert_eq!([19, 20].map(|ms| faults.is_closed(true, at(ms))), [true, false]);
+        assert!(!faults.is_closed(false, at(1)));
         assert_eq!([4, 5, 20].map(|ms| faults.maintenance(at(ms))), [Some(false), Some(true), None]);
     }
 

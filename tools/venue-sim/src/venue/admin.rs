@@ -30,6 +30,7 @@ POST /admin/faults/clear                             takes all rules away
 POST /admin/disconnect?product=P                     ends every WebSocket connection of a product
 POST /admin/deposit?product=P&account=A&asset=X&amount=N
 POST /admin/revoke?key=K                             takes an API key away
+POST /admin/hedge?account=A                          its futures account is said to be in hedge mode
 POST /admin/limits?product=P&weight=N&orders10s=N&ordersLong=N&refusals=N   0 turns a limit off
 ";
 
@@ -123,6 +124,12 @@ impl Venue {
                 let asset = asset.ok_or_else(|| Failure::malformed("asset"))?;
                 let paid = desk.exchange.deposit(now, account, asset, amount, &mut desk.events);
                 paid.map_err(|reject| desk.refused(&reject))?;
+            }
+            "hedge" => {
+                let account = self.account_of(params)?;
+                for desk in self.desks.iter_mut().flatten() {
+                    desk.hedged.insert(account);
+                }
             }
             "revoke" => {
                 let key = params.need("key")?.to_owned();

@@ -298,8 +298,13 @@ impl Venue {
         }
     }
 
-    /// Announces maintenance, and ends connections when its notice is over.
+    /// Announces maintenance, and ends connections when its notice is over, or where their way is closed.
     fn maintain(&mut self, out: &mut Outbox) {
+        for (conn, client) in &self.clients {
+            if self.faults.is_closed(matches!(client.kind, ClientKind::Api(_)), self.now) {
+                out.push(*conn, Topic::Control, Payload::Close("closed for a time"));
+            }
+        }
         let Some(is_over) = self.faults.maintenance(self.now) else {
             self.announced = false;
             return;

@@ -73,6 +73,9 @@ impl Venue {
         if self.desks[slot(product)].is_none() {
             return Err(Failure::of(404, -1000, "The venue does not have this product."));
         }
+        if self.faults.is_closed(matches!(opens, Opens::Api), self.now) {
+            return Err(Failure::of(503, -1016, "This service is no longer available."));
+        }
         let kind = match opens {
             Opens::Api => {
                 let returns_limits = query.flag("returnRateLimits")?.unwrap_or(true);

@@ -108,6 +108,12 @@ impl<'t> Refusal<'t> {
         })
     }
 
+    /// A refusal without a code, such as a page of a proxy: its first words.
+    pub(crate) fn wordless(body: &'t [u8]) -> Self {
+        let message = body.get(..body.len().min(80)).unwrap_or_default();
+        Self { code: 0, message, retry_after_ms: None, data: None }
+    }
+
     /// Both halves of a cancel-replace that was not wholly done. None: neither was attempted.
     /// Err: see [`JsonError`].
     pub fn replaced(&self, listing: &Listing) -> Result<Option<Replaced<'t>>, JsonError> {

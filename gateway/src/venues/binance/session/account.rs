@@ -2,13 +2,13 @@
 
 use super::super::heard::{Listing, open_orders, positions, spot_balances};
 use super::ledger::Ledger;
-use super::rest::{Rest, encoded};
+use super::rest::{Asking, Question, Rest, encoded};
 use crate::counterparty::{Account, VenueOrder};
-use crate::throttle::{Cost, Priority};
+use crate::throttle::Priority;
 use engine::instrument::{ContractKind, Instrument};
 use engine::num::{Decimal, Level, Qty, Step};
 use engine::time::Nanos;
-use wire::http::Ticket;
+use wire::http::Method;
 use wire::json::{JsonError, Value};
 use wire::net::Net;
 
@@ -36,7 +36,7 @@ enum State {
     /// The question at hand, of those that there are, and what was answered so far.
     Asking {
         question: usize,
-        ticket: Option<Ticket>,
+        asking: Option<Asking>,
         so_far: Account,
     },
     Done(Account),
@@ -61,7 +61,7 @@ impl AccountInquiry {
         }
         let places = self.held.iter().map(|held| held.place + 1).max().unwrap_or(0);
         let so_far = Account { open: Vec::new(), positions: vec![Qty(0); places] };
-        self.state = State::Asking { question: 0, ticket: None, so_far };
+        self.state = State::Asking { question: 0, asking: None, so_far };
         true
     }
 
@@ -76,33 +76,31 @@ impl AccountInquiry {
         }
     }
 
-    pub(super) fn turn(
-        &mut self,
-        rest: &mut Rest,
-        net: &mut Net,
-        ledger: &mut Ledger,
-        now: Nanos,
-        venue_now: Nanos,
-    ) {
+    pub(super) fn turn(&mut self, rest: &mut Rest, net: &mut Net, ledger: &mut Ledger, now: Nanos) {
         let Self { kind, held, state, .. } = self;
-        let State::Asking { question, ticket, so_far } = state else { return };
-        let Some(asked) = ticket else {
+        let State::Asking { question, asking, so_far } = state else { return };
+        let Some(asked) = asking else {
             let (path, parameters, weight) = question_of(*kind, held, *question);
-            let Ok(pass) = ledger.throttle.ask(Priority::Hedge, Cost { weight, orders: 0 }, venue_now) else {
-                return;
-            };
-            ledger.throttle.give_up(pass);
-            *ticket = rest.get(path, &parameters, now);
+            let what = "the account";
+            let of = Question { what, method: Method::Get, path, parameters: &parameters };
+            *asking = rest.ask(of, (Priority::Hedge, weight), ledger, now);
             return;
         };
         let asked = *asked;
-        let Some(answer) = rest.answer(asked) else { return };
+        let Some(answer) = rest.answer(asked, ledger, now) else { return };
+        let is_refused = answer.is_some_and(|response| response.status != 200);
         let body = answer.filter(|response| response.status == 200).map(|response| response.body);
         let read = body.map(|body| {
             let value = Value::root(body);
             match (held.get(*question), *kind) {
                 (Some(_), _) => add_orders(value, &ledger.listing, so_far),
-                (None, ContractKind::Spot) => add_balances(value, held, so_far),
+                (None, ContractKind::Spot) => {
+                    if !may_trade(value) {
+                        ledger.stop("the account may not trade");
+                        ledger.remark(now, "the account", None, "It may not trade: nothing is traded on it.");
+                    }
+                    add_balances(value, held, so_far)
+                }
                 (None, _) => add_positions(value, &ledger.listing, so_far),
             }
         });
@@ -111,11 +109,11 @@ impl AccountInquiry {
         *state = match (read, std::mem::replace(state, State::Idle)) {
             (Some(Ok(())), State::Asking { so_far, .. }) if is_last => State::Done(so_far),
             (Some(Ok(())), State::Asking { question, so_far, .. }) => {
-                State::Asking { question: question + 1, ticket: None, so_far }
+                State::Asking { question: question + 1, asking: None, so_far }
             }
             // Whoever asked asks again.
             _ => {
-                ledger.counts.unreadable += 1;
+                ledger.counts.unreadable += u64::from(!is_refused);
                 State::Idle
             }
         };
@@ -156,6 +154,12 @@ fn add_positions(value: Value<'_>, listing: &Listing, account: &mut Account) -> 
         }
     }
     Ok(())
+}
+
+/// Whether the answer to `account` of spot says so, or says nothing of it.
+fn may_trade(value: Value<'_>) -> bool {
+    let said = value.fields(&["canTrade"]).ok().and_then(|fields| fields.optional("canTrade"));
+    said.is_none_or(|said| said.bool().unwrap_or(true))
 }
 
 /// What there is of each base asset beyond what was there first.

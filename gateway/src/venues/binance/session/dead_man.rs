@@ -2,10 +2,10 @@
 //! (`countdownCancelAll`); it is set again well before it runs out, and left to run out when the session ends.
 
 use super::ledger::Ledger;
-use super::rest::{Rest, encoded};
-use crate::throttle::{Cost, Priority};
+use super::rest::{Asking, Question, Rest, encoded};
+use crate::throttle::Priority;
 use engine::time::Nanos;
-use wire::http::{Method, Ticket};
+use wire::http::Method;
 use wire::net::Net;
 
 pub(super) struct DeadMan {
@@ -15,11 +15,11 @@ pub(super) struct DeadMan {
     /// The symbol whose timer is set next, and when.
     next: usize,
     due: Nanos,
-    under_way: Option<Ticket>,
+    under_way: Option<Asking>,
 }
 
 /// Weight of one setting.
-const COST: Cost = Cost { weight: 10, orders: 0 };
+const WEIGHT: u32 = 10;
 /// After a setting that failed.
 const RETRY_NS: Nanos = Nanos::SECOND;
 
@@ -29,24 +29,16 @@ impl DeadMan {
     }
 
     /// Sets the timers of all symbols one after the other, four times in a countdown.
-    pub(super) fn turn(
-        &mut self,
-        rest: &mut Rest,
-        net: &mut Net,
-        ledger: &mut Ledger,
-        now: Nanos,
-        venue_now: Nanos,
-    ) {
-        if let Some(ticket) = self.under_way {
-            let Some(answer) = rest.answer(ticket) else { return };
+    pub(super) fn turn(&mut self, rest: &mut Rest, net: &mut Net, ledger: &mut Ledger, now: Nanos) {
+        if let Some(asking) = self.under_way {
+            let Some(answer) = rest.answer(asking, ledger, now) else { return };
             let is_set = answer.is_some_and(|response| response.status == 200);
-            rest.finish(net, ticket);
+            rest.finish(net, asking);
             self.under_way = None;
             if is_set {
                 ledger.counts.timers_set += 1;
                 self.next += 1;
             } else {
-                ledger.counts.refused += 1;
                 self.due = now.plus(RETRY_NS);
             }
             if self.next >= self.symbols.len() {
@@ -55,10 +47,14 @@ impl DeadMan {
             }
         }
         let Some(symbol) = self.symbols.get(self.next).filter(|_| now >= self.due) else { return };
-        let Ok(pass) = ledger.throttle.ask(Priority::Cancel, COST, venue_now) else { return };
-        ledger.throttle.give_up(pass);
         let parameters = format!("symbol={}&countdownTime={}", encoded(symbol), self.countdown_ms);
-        self.under_way = rest.ask(Method::Post, "/fapi/v1/countdownCancelAll", &parameters, now);
+        let question = Question {
+            what: "the venue's own timer",
+            method: Method::Post,
+            path: "/fapi/v1/countdownCancelAll",
+            parameters: &parameters,
+        };
+        self.under_way = rest.ask(question, (Priority::Cancel, WEIGHT), ledger, now);
         if self.under_way.is_none() {
             self.due = now.plus(RETRY_NS);
         }

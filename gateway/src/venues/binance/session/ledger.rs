@@ -4,17 +4,20 @@
 use super::super::errors::{ErrorAction, action_of};
 use super::super::heard::{
     AccountReason, Answer as Heard, Execution, Listing, OrderReport, OrderUpdate, Outcome, RateLimit,
-    RateLimitKind, Refusal, Reported, Status, Trade, UserEvent,
+    RateLimitKind, Refusal, Reported, Status, Trade, UserEvent, rest_refusal,
 };
+use super::remark::{Remark, Remarks};
 use crate::client_order_id::ClientOrderId;
 use crate::counterparty::{Answer, AnswerEvent, Charge, ChargeAsset, Paid, Standing, VenueState};
-use crate::throttle::{Counted, Limit, Pass, Throttle};
+use crate::throttle::{Counted, GUARD_NS, Limit, Pass, Throttle};
 use engine::ids::InstrumentId;
 use engine::instrument::{ContractKind, Instrument};
 use engine::num::{Decimal, Qty};
 use engine::time::Nanos;
 use std::collections::VecDeque;
+use wire::http::Response;
 use wire::json::{JsonError, Value};
+use wire::session::Failure;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,18 @@ pub(super) enum Asked {
     Query,
     /// A listen key, or that it goes on living.
     ListenKey,
+}
+
+impl Asked {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Place => "a new order",
+            Self::Cancel => "a cancel",
+            Self::Amend => "an amendment",
+            Self::Query => "a query of an order",
+            Self::ListenKey => "the listen key",
+        }
+    }
 }
 
 /// A request that was not answered yet.
@@ -61,6 +76,10 @@ pub struct SessionCounts {
     pub unattributed: u64,
     /// Times that the venue's own timer was set.
     pub timers_set: u64,
+    /// Requests about orders that left over REST, because the WebSocket API was down.
+    pub over_rest: u64,
+    /// Lines for the operator for which there was no room.
+    pub remarks_lost: u64,
 }
 
 /// What fees of an instrument are charged in.
@@ -86,6 +105,7 @@ pub(super) struct Ledger {
     assets: Vec<Assets>,
     pub(super) inquiries: VecDeque<Inquiry>,
     pub(super) counts: SessionCounts,
+    pub(super) remarks: Remarks,
     /// How long the venue takes a request after its time stamp, with what clocks may differ.
     window_ns: Nanos,
     /// There was no room for an answer.
@@ -111,11 +131,13 @@ const ANSWER_NS_MAX: Nanos = Nanos::from_ms(12_000);
 const AHEAD_NS: Nanos = Nanos::SECOND;
 
 impl Ledger {
+    /// `api_key` is the key's public half, which no remark shows.
     pub(super) fn new(
         kind: ContractKind,
         instruments: &[Instrument],
         limits: &[Limit],
         recv_window_ms: u32,
+        api_key: &str,
     ) -> Self {
         let mut assets = Vec::new();
         for one in instruments {
@@ -126,17 +148,21 @@ impl Ledger {
                 *place = Assets { settle: one.settle().to_owned(), base: one.base.clone(), is_spot };
             }
         }
+        let throttle = Throttle::new(limits);
+        let is_spot = kind == ContractKind::Spot;
         Self {
             kind,
             listing: Listing::new(instruments),
             assets,
             paid: VecDeque::with_capacity(PAID_MAX),
-            throttle: Throttle::new(limits),
+            // By the current page of USD-M the WebSocket API and REST are counted apart, by older ones together.
+            throttle: if is_spot { throttle } else { throttle.with_ways_apart() },
             sent: vec![None; SENT_MAX].into(),
             order: VecDeque::with_capacity(SENT_MAX),
             answers: VecDeque::with_capacity(ANSWERS_MAX),
             inquiries: VecDeque::with_capacity(SENT_MAX),
             counts: SessionCounts::default(),
+            remarks: Remarks::new(api_key.to_owned()),
             window_ns: Nanos::from_ms(u64::from(recv_window_ms)).plus(AHEAD_NS),
             has_overflowed: false,
             stopped: None,
@@ -163,7 +189,7 @@ impl Ledger {
         }
     }
 
-    fn take(&mut self, number: u64) -> Option<Sent> {
+    pub(super) fn take(&mut self, number: u64) -> Option<Sent> {
         self.sent.get_mut(place(number))?.take_if(|sent| sent.number == number)
     }
 
@@ -190,6 +216,7 @@ impl Ledger {
                 Some(sent) => {
                     self.throttle.give_up(sent.pass);
                     self.take(number);
+                    self.is_stream_over |= sent.asked == Asked::ListenKey;
                 }
                 None => {}
             }
@@ -201,7 +228,7 @@ impl Ledger {
         self.answers.pop_front_if(|(at, _)| *at <= now)
     }
 
-    fn tell(&mut self, at: Nanos, id: ClientOrderId, event: AnswerEvent, filled: Option<Qty>) {
+    pub(super) fn tell(&mut self, at: Nanos, id: ClientOrderId, event: AnswerEvent, filled: Option<Qty>) {
         if self.answers.len() == ANSWERS_MAX {
             self.has_overflowed = true;
             return;
@@ -226,8 +253,12 @@ impl Ledger {
     }
 
     fn on_answer<'t>(&mut self, answer: &Heard<'t>, at: Nanos, venue_now: Nanos) -> Option<&'t [u8]> {
-        if answer.id.is_none() && answer.status == 401 {
-            self.stopped = Some("the session's key was revoked or lost a permission");
+        if answer.id.is_none()
+            && answer.status == 401
+            && let Outcome::Refused(refusal) = answer.outcome
+        {
+            self.stop("the session's key was revoked or lost a permission");
+            self.remark(at, "the session", Some(&refusal), ErrorAction::Stop.meaning());
             return None;
         }
         let sent = answer.id.and_then(|number| self.take(number));
@@ -236,13 +267,16 @@ impl Ledger {
             Some(sent) => self.throttle.answered(sent.pass, counts, venue_now),
             None => {
                 for (limit, used) in counts {
-                    self.throttle.corrected(limit.counted, limit.window_ns, used, venue_now);
+                    self.throttle.corrected(limit, used, venue_now);
                 }
             }
         }
-        // The session's own requests are answered to it.
+        // The session's own requests are answered to it; what came too late is known to be.
         let Some(sent) = sent else {
             self.counts.unmatched += 1;
+            if let Outcome::Refused(refusal) = answer.outcome {
+                self.weigh("the log-on, or a request of before", answer.status, &refusal, at, venue_now);
+            }
             return None;
         };
         match answer.outcome {
@@ -250,15 +284,123 @@ impl Ledger {
                 let key = result.fields(&["listenKey"]).ok()?.optional("listenKey")?;
                 return key.text().ok();
             }
-            Outcome::Done(result) => {
-                if self.on_done(&sent, result, at).is_err() {
-                    self.counts.unreadable += 1;
-                    self.is_in_doubt = true;
-                }
-            }
+            Outcome::Done(result) => self.on_result(&sent, result, at),
             Outcome::Refused(refusal) => self.on_refused(&sent, answer.status, &refusal, at, venue_now),
         }
         None
+    }
+
+    fn on_result(&mut self, sent: &Sent, result: Value<'_>, at: Nanos) {
+        if self.on_done(sent, result, at).is_err() {
+            self.counts.unreadable += 1;
+            self.is_in_doubt = true;
+        }
+    }
+
+    /// The answer of REST to a request about an order; None: there is none, and nobody knows what became of it.
+    pub(super) fn on_order_answer(
+        &mut self,
+        number: u64,
+        response: Option<Response<'_>>,
+        at: Nanos,
+        venue_now: Nanos,
+    ) {
+        if let Some(response) = &response {
+            self.on_headers(response, venue_now);
+        }
+        let Some(sent) = self.take(number) else {
+            self.counts.unmatched += 1;
+            return;
+        };
+        self.throttle.give_up(sent.pass);
+        match response {
+            None => {}
+            Some(response) if response.status == 200 => {
+                self.on_result(&sent, Value::root(response.body), at);
+            }
+            Some(response) => {
+                let refusal = refusal_of(&response, venue_now);
+                self.on_refused(&sent, response.status, &refusal, at, venue_now);
+            }
+        }
+    }
+
+    /// An answer of REST to anything else; `what` it is about.
+    pub(super) fn on_rest(
+        &mut self,
+        response: &Response<'_>,
+        what: &'static str,
+        at: Nanos,
+        venue_now: Nanos,
+    ) {
+        self.on_headers(response, venue_now);
+        if response.status != 200 {
+            let refusal = refusal_of(response, venue_now);
+            self.weigh(what, response.status, &refusal, at, venue_now);
+        }
+    }
+
+    /// What the headers say that is used.
+    fn on_headers(&mut self, response: &Response<'_>, venue_now: Nanos) {
+        for (name, limit) in HEADERS {
+            if let Some(used) = response.number(name) {
+                self.throttle.corrected(*limit, used, venue_now);
+            }
+        }
+    }
+
+    /// Nothing that opens risk is sent any more; what stopped it first is kept.
+    pub(super) fn stop(&mut self, why: &'static str) {
+        self.stopped.get_or_insert(why);
+    }
+
+    /// A line for the operator.
+    #[cold]
+    pub(super) fn remark(
+        &mut self,
+        at: Nanos,
+        what: &'static str,
+        refusal: Option<&Refusal<'_>>,
+        done: &'static str,
+    ) {
+        let code = refusal.map_or(0, |refusal| refusal.code);
+        let message = refusal.map_or(&b""[..], |refusal| refusal.message);
+        self.remarks.push(Remark::new(at, what, code, done), message);
+        self.counts.remarks_lost = self.remarks.lost;
+    }
+
+    /// A line about a connection.
+    #[cold]
+    pub(super) fn remark_loss(&mut self, at: Nanos, what: &'static str, failure: &Failure) {
+        let message = failure.to_string();
+        self.remarks.push(Remark::new(at, what, 0, "It is opened again."), message.as_bytes());
+        self.counts.remarks_lost = self.remarks.lost;
+    }
+
+    /// What follows from a refusal whatever it was of: the stated action, and a line that says so.
+    #[cold]
+    pub(super) fn weigh(
+        &mut self,
+        what: &'static str,
+        status: u16,
+        refusal: &Refusal<'_>,
+        at: Nanos,
+        venue_now: Nanos,
+    ) -> ErrorAction {
+        self.counts.refused += 1;
+        let action = action_of(self.kind, status, refusal);
+        match action {
+            ErrorAction::Stop if status == BANNED => {
+                self.stop("the venue has banned this address for a time");
+                self.pause(refusal, venue_now);
+            }
+            ErrorAction::Stop => self.stop("the venue refuses the account or its key"),
+            ErrorAction::SignAgain => self.is_clock_off = true,
+            ErrorAction::Pause => self.pause(refusal, venue_now),
+            _ => {}
+        }
+        self.remark(at, what, Some(refusal), action.meaning());
+        action
     }
 
     fn on_done(&mut self, sent: &Sent, result: Value<'_>, at: Nanos) -> Result<(), JsonError> {
@@ -301,14 +443,7 @@ impl Ledger {
     }
 
     fn on_refused(&mut self, sent: &Sent, status: u16, refusal: &Refusal<'_>, at: Nanos, venue_now: Nanos) {
-        self.counts.refused += 1;
-        let action = action_of(self.kind, status, refusal);
-        match action {
-            ErrorAction::Stop => self.stopped = Some("the venue refuses the account or its key"),
-            ErrorAction::SignAgain => self.is_clock_off = true,
-            ErrorAction::Pause => self.pause(refusal, venue_now),
-            _ => {}
-        }
+        let action = self.weigh(sent.asked.name(), status, refusal, at, venue_now);
         let event = match (sent.asked, action) {
             (Asked::Query, _) => {
                 let is_absent = refusal.code == NO_SUCH_ORDER && !self.may_still_change(&sent.id, sent.at);
@@ -332,7 +467,9 @@ impl Ledger {
         let is_orders = refusal.code == TOO_MANY_ORDERS;
         let counted = if is_orders { Counted::Orders } else { Counted::Weight };
         let turns = || self.throttle.turns_at(counted, venue_now).unwrap_or(venue_now.plus(ANSWER_NS_MAX));
-        let until = refusal.retry_after_ms.map_or_else(turns, Nanos::from_ms);
+        // Later rather than earlier: our notion of the venue's time may be off.
+        let told = |ms| Nanos::from_ms(ms).plus(GUARD_NS);
+        let until = refusal.retry_after_ms.map_or_else(turns, told);
         if is_orders {
             self.throttle.pause_orders(until);
         } else {
@@ -353,7 +490,11 @@ impl Ledger {
         match UserEvent::read(frame, &self.listing)? {
             UserEvent::Order(update) => self.on_update(&update, at),
             UserEvent::ForeignOrder { .. } => self.counts.foreign += 1,
-            UserEvent::Ended => self.is_stream_over = true,
+            UserEvent::Ended => {
+                self.is_stream_over = true;
+                let done = "It is opened again with a new key, and every order is asked about.";
+                self.remark(at, "the user stream has ended", None, done);
+            }
             UserEvent::Account { reason: AccountReason::Funding, symbol, balances: Some(rows), .. } => {
                 self.on_funding(rows, symbol, at)?;
             }
@@ -434,6 +575,28 @@ impl Ledger {
 
 const NO_SUCH_ORDER: i32 = -2013;
 const TOO_MANY_ORDERS: i32 = -1015;
+/// The status of an address that is banned.
+const BANNED: u16 = 418;
+/// REST's headers of what is used, and of which limit, whose height they do not say.
+const HEADERS: &[(&str, Limit)] = &[
+    ("X-MBX-USED-WEIGHT-1M", limit_of(Counted::Weight, 60_000)),
+    ("X-MBX-ORDER-COUNT-10S", limit_of(Counted::Orders, 10_000)),
+    ("X-MBX-ORDER-COUNT-1M", limit_of(Counted::Orders, 60_000)),
+    ("X-MBX-ORDER-COUNT-1D", limit_of(Counted::Orders, 86_400_000)),
+];
+
+const fn limit_of(counted: Counted, window_ms: u64) -> Limit {
+    Limit { counted, window_ns: Nanos::from_ms(window_ms), max: 0 }
+}
+
+/// The refusal that an answer of REST is; `Retry-After` is in seconds there.
+fn refusal_of<'t>(response: &Response<'t>, venue_now: Nanos) -> Refusal<'t> {
+    let after_ms = response.number("Retry-After").map(|seconds| seconds.saturating_mul(1_000));
+    let retry_after_ms = after_ms.map(|ms| venue_now.as_ms().saturating_add(ms));
+    let mut refusal = rest_refusal(response.body).unwrap_or_else(|| Refusal::wordless(response.body));
+    refusal.retry_after_ms = retry_after_ms.or(refusal.retry_after_ms);
+    refusal
+}
 
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
 const fn place(number: u64) -> usize {
@@ -460,202 +623,4 @@ fn count_of(limit: &RateLimit) -> Option<(Limit, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::throttle::{Cost, Priority};
-    use engine::ids::VenueId;
-    use engine::instrument::{PriceRule, Status as Trading};
-    use engine::num::{Level, Price, Side, Step};
-    use wire::json::Value;
-
-    const AT: Nanos = Nanos::from_ms(1_700_000_003_000);
-    const WINDOW_MS: u32 = 2_000;
-
-    fn ledger() -> Ledger {
-        let instrument = Instrument {
-            id: InstrumentId(0),
-            venue_id: VenueId(0),
-            venue: "binance-usdm".into(),
-            symbol: "BTCUSDT".into(),
-            base: "BTC".into(),
-            quote: "USDT".into(),
-            kind: ContractKind::Linear,
-            price_rule: PriceRule { tick: Step::parse(b"0.1").unwrap(), significant_figures: None },
-            qty_unit: Step::parse(b"0.001").unwrap(),
-            lot: Qty(1),
-            qty_min: Qty(1),
-            qty_max: Qty(1_000),
-            notional_min: Decimal::ZERO,
-            contract_size: Step::ONE,
-            status: Trading::Trading,
-            source: "test".into(),
-        };
-        let limits = [Limit { counted: Counted::Orders, window_ns: Nanos::from_ms(10_000), max: 100 }];
-        Ledger::new(ContractKind::Linear, &[instrument], &limits, WINDOW_MS)
-    }
-
-    fn id() -> ClientOrderId {
-        ClientOrderId::from_bytes(b"a1").unwrap()
-    }
-
-    fn ask(ledger: &mut Ledger, number: u64, asked: Asked, at: Nanos) {
-        let pass = ledger.throttle.ask(Priority::Cancel, Cost { weight: 1, orders: 1 }, at).unwrap();
-        assert!(ledger.has_room(number));
-        ledger.sent(Sent { number, asked, id: id(), at, pass });
-    }
-
-    fn said(ledger: &mut Ledger) -> Vec<(AnswerEvent, Option<Qty>)> {
-        std::iter::from_fn(|| ledger.next_answer(Nanos::MAX))
-            .map(|(_, one)| (one.event, one.filled))
-            .collect()
-    }
-
-    fn refused(number: u64, status: u16, code: i32) -> String {
-        format!(r#"{{"id":"{number}","status":{status},"error":{{"code":{code},"msg":"no"}}}}"#)
-    }
-
-    const FILL: &[u8] = br#"{"e":"ORDER_TRADE_UPDATE","T":1,"E":2,"o":{"s":"BTCUSDT","c":"a1","S":"BUY","q":"0.003","p":"100.0","x":"TRADE","X":"PARTIALLY_FILLED","i":8,"l":"0.001","z":"0.001","L":"100.0","N":"USDT","n":"0","T":3,"t":12,"m":true}}"#;
-    const OPEN: &str = r#"{"symbol":"BTCUSDT","orderId":8,"clientOrderId":"a1","price":"100.0","origQty":"0.003","executedQty":"0.003","status":"FILLED","side":"BUY","updateTime":3}"#;
-
-    fn trade(trade_id: u64, qty: i64, venue_order_id: u64) -> Trade<'static> {
-        Trade {
-            instrument: InstrumentId(0),
-            trade_id,
-            venue_order_id,
-            side: Side::Buy,
-            level: Level { price: Price(1_000), qty: Qty(qty) },
-            maker: true,
-            fee: Decimal::ZERO,
-            fee_asset: b"USDT",
-            at: AT,
-        }
-    }
-
-    #[test]
-    fn a_fill_that_overtakes_its_acknowledgement_is_told_first() {
-        let mut ledger = ledger();
-        ask(&mut ledger, 1, Asked::Place, AT);
-        ledger.on_text(FILL, AT, AT);
-        let ack = format!(r#"{{"id":"1","status":200,"result":{OPEN}}}"#);
-        ledger.on_text(ack.as_bytes(), AT, AT);
-        let fill = Level { price: Price(1_000), qty: Qty(1) };
-        let told = [
-            (
-                AnswerEvent::Filled {
-                    fill,
-                    maker: true,
-                    fee: Some(Charge { amount: Decimal::parse("0").unwrap(), asset: ChargeAsset::Settle }),
-                },
-                Some(Qty(1)),
-            ),
-            (AnswerEvent::Accepted, None),
-        ];
-        assert_eq!(said(&mut ledger), told);
-        assert!(!ledger.has_overflowed && ledger.stopped.is_none());
-    }
-
-    #[test]
-    fn an_order_is_absent_only_once_a_request_for_it_would_be_refused() {
-        let window = u64::from(WINDOW_MS) + 1_000;
-        for (later_ms, standing) in [(window - 1, Standing::Unknown), (window, Standing::Absent)] {
-            let mut ledger = ledger();
-            ask(&mut ledger, 1, Asked::Place, AT);
-            let later = AT.plus(Nanos::from_ms(later_ms));
-            ask(&mut ledger, 2, Asked::Query, later);
-            ledger.on_text(refused(2, 400, -2013).as_bytes(), later, later);
-            assert_eq!(said(&mut ledger), [(AnswerEvent::Standing(standing), None)]);
-        }
-        // Another refusal says nothing of the order.
-        let mut ledger = ledger();
-        ask(&mut ledger, 2, Asked::Query, AT);
-        ledger.on_text(refused(2, 400, -1000).as_bytes(), AT, AT);
-        assert_eq!(said(&mut ledger), [(AnswerEvent::Standing(Standing::Unknown), None)]);
-    }
-
-    #[test]
-    fn an_order_that_traded_is_answered_behind_its_trades_and_only_by_their_sum() {
-        let mut ledger = ledger();
-        ask(&mut ledger, 1, Asked::Query, AT);
-        ledger.on_text(format!(r#"{{"id":"1","status":200,"result":{OPEN}}}"#).as_bytes(), AT, AT);
-        assert!(said(&mut ledger).is_empty());
-        let inquiry = ledger.inquiries.pop_front().unwrap();
-        for mut rows in [vec![trade(1, 2, 8)], vec![trade(1, 2, 8), trade(2, 1, 9)], vec![]] {
-            ledger.on_trades(&inquiry, &mut rows, AT);
-            assert_eq!(said(&mut ledger), [(AnswerEvent::Standing(Standing::Unknown), None)]);
-        }
-        ledger.on_trades(&inquiry, &mut [trade(2, 1, 8), trade(1, 2, 8)], AT);
-        let sums: Vec<_> = said(&mut ledger).into_iter().map(|(_, filled)| filled).collect();
-        assert_eq!(sums, [Some(Qty(2)), Some(Qty(3)), None]);
-    }
-
-    #[test]
-    fn what_leaves_the_outcome_open_is_not_answered_and_the_rest_is() {
-        let mut ledger = ledger();
-        for (number, asked, code, expected) in [
-            (1, Asked::Place, -1007, None),
-            (2, Asked::Place, -4116, None),
-            (3, Asked::Place, -5022, Some(AnswerEvent::Rejected)),
-            (4, Asked::Amend, -5027, Some(AnswerEvent::AmendRefused)),
-            (5, Asked::Amend, -1006, None),
-            (6, Asked::Cancel, -2011, Some(AnswerEvent::CancelRefused)),
-            (7, Asked::Place, -1021, Some(AnswerEvent::Rejected)),
-        ] {
-            ask(&mut ledger, number, asked, AT);
-            ledger.on_text(refused(number, 400, code).as_bytes(), AT, AT);
-            let told: Vec<_> = said(&mut ledger).into_iter().map(|(event, _)| event).collect();
-            assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{code}");
-        }
-        assert!(ledger.is_clock_off && ledger.stopped.is_none());
-        ask(&mut ledger, 8, Asked::Place, AT);
-        ledger.on_text(refused(8, 400, -1022).as_bytes(), AT, AT);
-        assert!(ledger.stopped.is_some());
-    }
-
-    #[test]
-    fn a_used_up_limit_holds_orders_back_and_a_ban_everything() {
-        let mut ledger = ledger();
-        ask(&mut ledger, 1, Asked::Place, AT);
-        ledger.on_text(refused(1, 429, -1015).as_bytes(), AT, AT);
-        let (order, cancel) = (Cost { weight: 0, orders: 1 }, Cost { weight: 1, orders: 0 });
-        assert_eq!(ledger.throttle.ask(Priority::New, order, AT), Err(AT.plus(Nanos::from_ms(7_500))));
-        assert!(ledger.throttle.ask(Priority::Cancel, cancel, AT).is_ok());
-        ask(&mut ledger, 2, Asked::Cancel, AT.plus(Nanos::from_ms(8_000)));
-        let until = AT.plus(Nanos::from_ms(60_000));
-        let banned = format!(
-            r#"{{"id":"2","status":429,"error":{{"code":-1003,"msg":"x","data":{{"retryAfter":{}}}}}}}"#,
-            until.as_ms()
-        );
-        ledger.on_text(banned.as_bytes(), AT, AT);
-        assert_eq!(ledger.throttle.ask(Priority::Cancel, cancel, AT), Err(until));
-    }
-
-    #[test]
-    fn what_cannot_be_read_puts_everything_in_doubt_and_a_lost_session_stops() {
-        let mut ledger = ledger();
-        ledger.on_text(b"{\"e\":\"ORDER_TRADE_UPDATE\",\"o\":{}}", AT, AT);
-        assert!(ledger.is_in_doubt && ledger.counts.unreadable == 1);
-        ledger.on_text(b"{\"e\":\"listenKeyExpired\",\"E\":\"1\",\"listenKey\":\"k\"}", AT, AT);
-        assert!(ledger.is_stream_over);
-        ledger.on_text(
-            br#"{"id":null,"status":401,"error":{"code":-2015,"msg":"Invalid API-key."}}"#,
-            AT,
-            AT,
-        );
-        assert!(ledger.stopped.is_some());
-        ledger.on_text(refused(77, 400, -1000).as_bytes(), AT, AT);
-        assert_eq!(ledger.counts.unmatched, 1);
-        assert!(Value::root(OPEN.as_bytes()).check().is_ok());
-    }
-
-    #[test]
-    fn what_nobody_answers_is_given_up_in_time() {
-        let mut ledger = ledger();
-        ask(&mut ledger, 1, Asked::Cancel, AT);
-        ledger.expire(AT.plus(Nanos::from_ms(14_999)));
-        assert!(!ledger.order.is_empty());
-        ledger.expire(AT.plus(Nanos::from_ms(15_000)));
-        assert!(ledger.order.is_empty());
-        ledger.on_text(refused(1, 400, -2011).as_bytes(), AT, AT);
-        assert!(said(&mut ledger).is_empty());
-    }
-}
+mod tests;

@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! encode, send ─▶ throttle ─▶ WebSocket API ─▶ venue        a request is found again by its number,
-//! next_answer ◀── ledger ◀─── answers, user events          an order by its client order id
+//!                        └──▶ REST, while that is down      an order by its client order id
+//! next_answer ◀── ledger ◀─── answers, user events
 //!                   ▲ └─ an order that was asked about and traded: its trades, over REST
 //! take_account ◀── REST: open orders, positions or balances
+//! take_remark ◀─── what was refused, in the venue's words, and what was done about it
 //! ```
 //!
 //! Nothing that opens risk is sent while user events do not come. An order that nobody answers is unknown to the manager,
@@ -13,151 +15,48 @@
 
 mod account;
 mod dead_man;
+mod fallback;
 mod ledger;
 mod protocol;
+mod remark;
 mod rest;
+mod settings;
+mod setup;
 mod statement;
 
 pub use ledger::SessionCounts;
 pub use protocol::{ApiProtocol, StreamProtocol};
+pub use remark::Remark;
+pub use settings::{FuturesSettings, MarginMode};
+pub use setup::{Credentials, KeyKind, Routes, SessionError, SessionSetup, VenueOffset};
 pub use statement::{BookedTrade, OrderEnds, Statement, Statements};
 
 use super::heard::trades;
 use super::template::Prepared;
-use super::{Authentication, BinanceCodec, BinanceCodecError, LogOn, RecvWindow};
+use super::{Authentication, BinanceCodec, BinanceCodecError, LogOn};
 use crate::client_order_id::ClientOrderId;
 use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Paid, Request};
 use crate::throttle::{Cost, Limit, Priority};
 use account::AccountInquiry;
 use dead_man::DeadMan;
-use engine::instrument::{ContractKind, Instrument};
+use engine::ids::InstrumentId;
+use engine::instrument::ContractKind;
 use engine::message::Message;
 use engine::num::{Level, Qty};
 use engine::order::Order;
 use engine::time::Nanos;
+use fallback::Fallback;
 use ledger::{Asked, Inquiry, Ledger, Sent};
 use protocol::{Events, listen_key_request};
-use rest::{Rest, encoded};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use rest::{Asking, Question, Rest, encoded};
+use settings::Settings;
 use wire::driver::Driver;
-use wire::http::{HttpClient, Ticket};
+use wire::http::Method;
 use wire::json::Value;
 use wire::net::{Clock, Net};
 use wire::session::{Event, Polled};
-use wire::sign::{Ed25519Key, HmacKey, KeyError, Secret};
-
-/// How far the venue's clock is ahead of ours, as its owner measures it.
-#[derive(Clone, Debug, Default)]
-pub struct VenueOffset(Arc<AtomicI64>);
-
-impl VenueOffset {
-    /// Sets how far the venue's clock is ahead, ns.
-    pub fn set_ns(&self, ahead_ns: i64) {
-        // Alone: whoever signs takes the last value that it sees.
-        self.0.store(ahead_ns, Ordering::Relaxed);
-    }
-
-    /// The venue's time at `now` of ours.
-    #[inline]
-    #[must_use]
-    pub fn venue_time(&self, now: Nanos) -> Nanos {
-        Nanos(now.0.saturating_add_signed(self.0.load(Ordering::Relaxed)))
-    }
-}
-
-/// Whose account it is.
-pub struct Credentials {
-    /// The key's public half.
-    pub api_key: String,
-    /// The secret half.
-    pub secret: Secret,
-    /// What kind of key it is.
-    pub kind: KeyKind,
-}
-
-/// The kind of a key, by which requests are authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// Every request is signed.
-    Hmac,
-    /// The connection logs on once; the secret is PKCS#8, as PEM or DER.
-    Ed25519,
-}
-
-impl Credentials {
-    /// What signs with this key. Err: the secret is no such key.
-    pub fn authentication(&self) -> Result<Authentication, KeyError> {
-        let api_key = self.api_key.clone();
-        Ok(match self.kind {
-            KeyKind::Hmac => Authentication::Hmac { api_key, key: HmacKey::new(&self.secret) },
-            KeyKind::Ed25519 => {
-                Authentication::Ed25519 { api_key, key: Ed25519Key::from_pkcs8(&self.secret)? }
-            }
-        })
-    }
-}
-
-/// Neither half of the key.
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("kind", &self.kind).finish_non_exhaustive()
-    }
-}
-
-/// Why there is no session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionError {
-    /// The secret is no key of its kind.
-    Key(KeyError),
-    /// A message cannot be prepared.
-    Codec(BinanceCodecError),
-    /// No instrument, or instruments of two products.
-    Products,
-}
-
-impl std::fmt::Display for SessionError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Key(error) => error.fmt(f),
-            Self::Codec(error) => error.fmt(f),
-            Self::Products => f.write_str("a session trades instruments of one product"),
-        }
-    }
-}
-
-impl std::error::Error for SessionError {}
-
-/// What a session is made from.
-pub struct SessionSetup<'a, C> {
-    /// What it trades: instruments of one product.
-    pub instruments: &'a [Instrument],
-    /// Whose account it is.
-    pub credentials: &'a Credentials,
-    /// For how long after its time stamp a request is taken.
-    pub recv_window: RecvWindow,
-    /// The venue's limits, as its instrument endpoint states them.
-    pub limits: &'a [Limit],
-    /// After so long without us the venue cancels everything, ms; futures alone. None: it does not.
-    pub dead_man_ms: Option<u32>,
-    /// How far the venue's clock is ahead.
-    pub offset: VenueOffset,
-    /// The sockets of the thread.
-    pub net: Net,
-    /// The clock that requests are dated by.
-    pub clock: C,
-}
-
-/// How the session's three ways to the venue are opened, each by the host's own configuration.
-pub struct Routes<A, S> {
-    /// Makes the WebSocket API's driver.
-    pub api: A,
-    /// Makes the user stream's driver; futures alone. Its path is set with the listen key.
-    pub stream: S,
-    /// The client of REST.
-    pub rest: HttpClient,
-}
+use wire::sign::Ed25519Key;
 
 /// A session with one account of one product: see the module.
 pub struct BinanceSession<C> {
@@ -168,16 +67,20 @@ pub struct BinanceSession<C> {
     ledger: Ledger,
     rest: Rest,
     codec: BinanceCodec,
+    /// Writes what leaves over REST, which signs in its own way.
+    rest_codec: BinanceCodec,
     message: [u8; BinanceCodec::MESSAGE_BYTES_MAX],
     /// What was written and has not left.
-    written: Option<(usize, Sent)>,
+    written: Option<Written>,
+    fallback: Fallback,
+    settings: Settings,
     offset: VenueOffset,
     kind: ContractKind,
     api_key: String,
     /// By instrument; none: another's.
     symbols: Vec<Option<String>>,
     /// The orders whose trades are being asked for.
-    asking: Vec<(Inquiry, Ticket)>,
+    asking: Vec<(Inquiry, Asking)>,
     account: AccountInquiry,
     dead_man: Option<DeadMan>,
     /// The last turn's time.
@@ -186,14 +89,28 @@ pub struct BinanceSession<C> {
     is_stream_up: bool,
     was_lost: bool,
     has_reconnected: bool,
+    /// The connection is not opened while the venue refuses everything.
+    is_waiting: bool,
     /// When the listen key is told to go on living.
     keep_key_at: Nanos,
+    /// A listen key is not asked for before.
+    ask_key_at: Nanos,
+}
+
+/// A request that was written and has not left.
+#[derive(Clone, Copy)]
+struct Written {
+    len_bytes: usize,
+    sent: Sent,
+    is_rest: bool,
 }
 
 /// Frames taken in a turn at most.
 const BATCH_MAX: usize = 64;
 /// Below the hour that a listen key lives.
 const KEEP_KEY_NS: Nanos = Nanos::from_ms(30 * 60_000);
+/// Between two wishes for a listen key.
+const ASK_KEY_NS: Nanos = Nanos::SECOND;
 /// Orders whose trades are asked for at once.
 const ASKING_MAX: usize = 3;
 
@@ -205,8 +122,8 @@ impl<C: Clock + Send> BinanceSession<C> {
         A: FnOnce(ApiProtocol) -> Driver<ApiProtocol>,
         S: FnOnce(StreamProtocol) -> Driver<StreamProtocol>,
     {
-        let SessionSetup { instruments, credentials, recv_window, limits, dead_man_ms, offset, net, clock } =
-            setup;
+        let SessionSetup { instruments, credentials, recv_window, limits, dead_man_ms, settings, .. } = setup;
+        let SessionSetup { offset, net, clock, .. } = setup;
         let kind = instruments.first().ok_or(SessionError::Products)?.kind;
         if instruments.iter().any(|one| one.kind != kind) {
             return Err(SessionError::Products);
@@ -240,10 +157,12 @@ impl<C: Clock + Send> BinanceSession<C> {
                 *place = Some(instrument.symbol.clone());
             }
         }
-        let names = || instruments.iter().map(|one| one.symbol.clone()).collect();
+        let rest_codec = BinanceCodec::new(instruments, Authentication::Session, recv_window);
+        let names: Vec<String> = instruments.iter().map(|one| one.symbol.clone()).collect();
+        let settings = Settings::new(kind, &names, settings);
         let dead_man = dead_man_ms.filter(|_| kind == ContractKind::Linear);
-        let dead_man = dead_man.map(|ms| DeadMan::new(names(), ms));
-        let ledger = Ledger::new(kind, instruments, limits, recv_window.as_ms());
+        let dead_man = dead_man.map(|ms| DeadMan::new(names, ms));
+        let ledger = Ledger::new(kind, instruments, limits, recv_window.as_ms(), &api_key);
         let protocol = ApiProtocol::new(log_on, events, offset.clone());
         let mut api = (routes.api)(protocol);
         let now = clock.now();
@@ -259,6 +178,9 @@ impl<C: Clock + Send> BinanceSession<C> {
             stream,
             ledger,
             codec,
+            rest_codec: rest_codec.map_err(SessionError::Codec)?,
+            fallback: Fallback::new(kind),
+            settings,
             message: [0; BinanceCodec::MESSAGE_BYTES_MAX],
             written: None,
             offset,
@@ -271,14 +193,21 @@ impl<C: Clock + Send> BinanceSession<C> {
             is_stream_up: false,
             was_lost: false,
             has_reconnected: false,
+            is_waiting: false,
             keep_key_at: Nanos::MAX,
+            ask_key_at: Nanos(0),
         })
     }
 
-    /// Whether orders can be sent and their events come.
+    /// Whether orders can be sent, their events come, and the account is as it must be.
     #[must_use]
     pub const fn is_live(&self) -> bool {
-        self.is_api_up && self.is_stream_up
+        self.is_api_up && self.is_stream_up && self.settings.are_done()
+    }
+
+    /// The oldest line for the operator that was not taken. Whoever takes it may format it.
+    pub fn take_remark(&mut self) -> Option<Remark> {
+        self.ledger.remarks.take()
     }
 
     /// Why nothing may be traded any more. None: nothing of the kind.
@@ -298,9 +227,34 @@ impl<C: Clock + Send> BinanceSession<C> {
         self.ledger.counts
     }
 
+    /// How much of each limit is used, as far as is known.
+    pub fn usage(&mut self) -> impl Iterator<Item = (Limit, u64)> + '_ {
+        let venue_now = self.offset.venue_time(self.polled);
+        self.ledger.throttle.usage(venue_now)
+    }
+
+    /// While everything waits, a connection that is gone is not opened again: its log-on would count, and going on
+    /// against a refusal leads to a ban.
+    #[inline]
+    fn wait_or_go_on(&mut self, now: Nanos) {
+        let is_paused = self.ledger.throttle.paused_until() > self.offset.venue_time(now);
+        if !is_paused && !self.is_waiting {
+            return;
+        }
+        let waits = is_paused && !self.is_api_up && self.api.session().in_service().is_none();
+        if waits != std::mem::replace(&mut self.is_waiting, waits) {
+            if waits {
+                self.api.session().stop(now);
+            } else {
+                self.api.session().start(now);
+            }
+        }
+    }
+
     /// One turn of everything.
     fn turn(&mut self, now: Nanos) {
         self.polled = self.polled.max(now);
+        self.wait_or_go_on(now);
         let is_spot = self.stream.is_none();
         for _ in 0..BATCH_MAX {
             let venue_now = self.offset.venue_time(now);
@@ -321,7 +275,8 @@ impl<C: Clock + Send> BinanceSession<C> {
                         self.was_lost = false;
                     }
                 }
-                Polled::Event(Event::Lost { .. }) => {
+                Polled::Event(Event::Lost { failure, .. }) => {
+                    self.ledger.remark_loss(now, "a connection to the WebSocket API is lost", failure);
                     self.is_api_up = self.api.session().in_service().is_some();
                     if is_spot && !self.is_api_up {
                         (self.was_lost, self.is_stream_up) = (self.is_stream_up || self.was_lost, false);
@@ -355,30 +310,36 @@ impl<C: Clock + Send> BinanceSession<C> {
                     (self.is_stream_up, self.has_reconnected) = (true, self.has_reconnected || self.was_lost);
                     self.was_lost = false;
                 }
-                Polled::Event(Event::Lost { .. }) => {
+                Polled::Event(Event::Lost { failure, .. }) => {
+                    self.ledger.remark_loss(now, "a connection of the user stream is lost", failure);
                     let is_up = stream.session().in_service().is_some();
                     self.was_lost |= self.is_stream_up && !is_up;
                     self.is_stream_up = is_up;
+                    // The key may be over too: the same one comes again where it is not.
+                    self.ledger.is_stream_over |= !is_up;
                 }
                 Polled::Event(_) => {}
             }
             stream.consume();
         }
-        if std::mem::replace(&mut self.ledger.is_stream_over, false) {
+        if self.ledger.is_stream_over {
             self.was_lost |= self.is_stream_up;
             self.is_stream_up = false;
-            self.ask_listen_key("start", now);
-        } else if now >= self.keep_key_at {
+            if now >= self.ask_key_at && self.is_api_up && self.ask_listen_key("start", now) {
+                self.ask_key_at = now.plus(ASK_KEY_NS);
+                self.ledger.is_stream_over = false;
+            }
+        } else if now >= self.keep_key_at && self.is_api_up && self.ask_listen_key("ping", now) {
             self.keep_key_at = now.plus(KEEP_KEY_NS);
-            self.ask_listen_key("ping", now);
         }
     }
 
+    /// False: it did not leave.
     #[cold]
-    fn ask_listen_key(&mut self, what: &str, now: Nanos) {
+    fn ask_listen_key(&mut self, what: &str, now: Nanos) -> bool {
         let cost = Cost { weight: 1, orders: 0 };
         let Ok(pass) = self.ledger.throttle.ask(Priority::Hedge, cost, self.offset.venue_time(now)) else {
-            return;
+            return false;
         };
         let number = self.api.session().request_id();
         let text = listen_key_request(number, what, &self.api_key);
@@ -387,8 +348,12 @@ impl<C: Clock + Send> BinanceSession<C> {
             (Some(id), Ok(_)) => {
                 let asked = Asked::ListenKey;
                 self.ledger.sent(Sent { number, asked, id, at: now, pass });
+                true
             }
-            _ => self.ledger.throttle.give_up(pass),
+            _ => {
+                self.ledger.throttle.give_up(pass);
+                false
+            }
         }
     }
 
@@ -403,13 +368,13 @@ impl<C: Clock + Send> BinanceSession<C> {
                 continue;
             }
             match self.ask_trades(&inquiry, now) {
-                Some(ticket) => self.asking.push((inquiry, ticket)),
+                Some(asking) => self.asking.push((inquiry, asking)),
                 None => self.ledger.standing_is_unknown(&inquiry, now),
             }
         }
         let mut at = 0;
-        while let Some((inquiry, ticket)) = self.asking.get(at).copied() {
-            let Some(answer) = self.rest.answer(ticket) else {
+        while let Some((inquiry, asking)) = self.asking.get(at).copied() {
+            let Some(answer) = self.rest.answer(asking, &mut self.ledger, now) else {
                 at += 1;
                 continue;
             };
@@ -420,31 +385,40 @@ impl<C: Clock + Send> BinanceSession<C> {
                 Some(Ok(mut rows)) => self.ledger.on_trades(&inquiry, &mut rows, now),
                 _ => self.ledger.standing_is_unknown(&inquiry, now),
             }
-            self.rest.finish(&mut self.net, ticket);
+            self.rest.finish(&mut self.net, asking);
             self.asking.swap_remove(at);
         }
         let venue_now = self.offset.venue_time(now);
-        self.account.turn(&mut self.rest, &mut self.net, &mut self.ledger, now, venue_now);
+        let (rest, net, ledger) = (&mut self.rest, &mut self.net, &mut self.ledger);
+        self.fallback.turn(rest, net, ledger, (now, venue_now));
+        self.settings.turn(rest, net, ledger, now);
+        self.account.turn(rest, net, ledger, now);
         if self.is_api_up
             && self.is_stream_up
             && let Some(dead_man) = &mut self.dead_man
         {
-            dead_man.turn(&mut self.rest, &mut self.net, &mut self.ledger, now, venue_now);
+            dead_man.turn(rest, net, ledger, now);
         }
     }
 
-    fn ask_trades(&mut self, inquiry: &Inquiry, now: Nanos) -> Option<Ticket> {
+    fn ask_trades(&mut self, inquiry: &Inquiry, now: Nanos) -> Option<Asking> {
         let symbol = self.symbols.get(inquiry.report.instrument.index())?.as_deref()?;
         let (path, weight) = match self.kind {
             ContractKind::Spot => ("/api/v3/myTrades", 5),
             _ => ("/fapi/v1/userTrades", 5),
         };
-        let venue_now = self.offset.venue_time(now);
-        let pass = self.ledger.throttle.ask(Priority::Hedge, Cost { weight, orders: 0 }, venue_now).ok()?;
-        self.ledger.throttle.give_up(pass);
         let parameters =
             format!("symbol={}&orderId={}&limit=1000", encoded(symbol), inquiry.report.venue_order_id);
-        self.rest.get(path, &parameters, now)
+        let what = "the trades of an order";
+        let question = Question { what, method: Method::Get, path, parameters: &parameters };
+        self.rest.ask(question, (Priority::Hedge, weight), &mut self.ledger, now)
+    }
+
+    /// Whether what opens risk may leave: its events come, and it leaves at once.
+    #[inline]
+    fn may_open_risk(&self) -> bool {
+        let leaves = self.is_api_up || self.rest.is_warm();
+        leaves && self.is_stream_up && self.settings.are_done() && self.ledger.stopped.is_none()
     }
 
     /// What a request costs at most, and who may make it.
@@ -485,8 +459,8 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
             Request::Cancel(_) => Asked::Cancel,
             Request::Query(_) => Asked::Query,
         };
-        let opens_risk = matches!(asked, Asked::Place | Asked::Amend);
-        if !self.is_api_up || (opens_risk && (!self.is_live() || self.ledger.stopped.is_some())) {
+        let (opens_risk, is_rest) = (matches!(asked, Asked::Place | Asked::Amend), !self.is_api_up);
+        if opens_risk && !self.may_open_risk() {
             return false;
         }
         let number = self.api.session().request_id();
@@ -498,13 +472,14 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
         let venue_now = self.offset.venue_time(now);
         let envelope = Envelope { id: number, now: venue_now };
         let out = &mut self.message;
+        let codec = if is_rest { &mut self.rest_codec } else { &mut self.codec };
         let written = match request {
-            Request::Place(approved) => self.codec.place(envelope, approved, id, out),
+            Request::Place(approved) => codec.place(envelope, approved, id, out),
             Request::Amend(order, approved) => {
-                self.codec.amend(envelope, OpenOrder { order, id }, approved, id, out)
+                codec.amend(envelope, OpenOrder { order, id }, approved, id, out)
             }
-            Request::Query(order) => self.codec.query(envelope, order.instrument, id, out),
-            Request::Cancel(order) => self.codec.cancel(envelope, order.instrument, id, out),
+            Request::Query(order) => codec.query(envelope, order.instrument, id, out),
+            Request::Cancel(order) => codec.cancel(envelope, order.instrument, id, out),
         };
         let Ok(len_bytes) = written.map(<[u8]>::len) else { return false };
         let (priority, cost) = self.price(asked);
@@ -512,19 +487,30 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
             self.ledger.counts.held_back += 1;
             return false;
         };
-        self.written = Some((len_bytes, Sent { number, asked, id: *id, at: now, pass }));
+        let sent = Sent { number, asked, id: *id, at: now, pass };
+        self.written = Some(Written { len_bytes, sent, is_rest });
         true
     }
 
     #[inline]
     fn send(&mut self, now: Nanos) -> bool {
-        let Some((len_bytes, sent)) = self.written.take() else { return false };
+        let Some(Written { len_bytes, sent, is_rest }) = self.written.take() else { return false };
+        let now = now.max(self.polled);
         let text = self.message.get(..len_bytes).unwrap_or_default();
-        let is_sent = self.api.send_text(&mut self.net, now.max(self.polled), text).is_ok();
+        let is_sent = if is_rest {
+            self.fallback.send(text, sent.number, &mut self.rest, sent.at)
+        } else {
+            self.api.send_text(&mut self.net, now, text).is_ok()
+        };
         if is_sent {
             self.ledger.sent(sent);
         } else {
             self.ledger.throttle.give_up(sent.pass);
+        }
+        if is_sent && is_rest {
+            self.ledger.counts.over_rest += 1;
+            // It leaves with a turn of the client's.
+            self.rest.turn(&mut self.net, &self.clock, now);
         }
         is_sent
     }
@@ -569,6 +555,18 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
     #[inline]
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
         self.ledger.next_answer(now.max(self.polled))
+    }
+
+    fn cancel_all_of(&mut self, instrument: InstrumentId, now: Nanos) -> bool {
+        let now = now.max(self.clock.now());
+        let Some(symbol) = self.symbols.get(instrument.index()).and_then(Option::as_deref) else {
+            return false;
+        };
+        let is_sent = self.fallback.end_all(symbol, &mut self.rest, &mut self.ledger, now);
+        if is_sent {
+            self.rest.turn(&mut self.net, &self.clock, now);
+        }
+        is_sent
     }
 
     fn has_reconnected(&mut self) -> bool {

@@ -1,8 +1,11 @@
-//! Signed questions over REST: what the WebSocket API of futures has no method for, asked alike on spot.
+//! Signed requests over REST: what the WebSocket API of futures has no method for, asked alike on spot; and, while that
+//! API is down, orders. Whatever answer comes, what it says of the limits is taken to the throttle first.
 
 use super::super::sign::SIGNATURE_BYTES_MAX;
 use super::super::{Authentication, RecvWindow};
 use super::VenueOffset;
+use super::ledger::Ledger;
+use crate::throttle::{Cost, Pass, Priority};
 use engine::time::Nanos;
 use std::fmt::Write;
 use wire::http::{Header, HttpClient, Method, Request, Response, Ticket};
@@ -17,6 +20,26 @@ pub(super) struct Rest {
     offset: VenueOffset,
 }
 
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking {
+    ticket: Ticket,
+    what: &'static str,
+    /// None: whoever asked gives it back.
+    pass: Option<Pass>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// For people.
+    pub(super) what: &'static str,
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    /// Without time stamp and signature.
+    pub(super) parameters: &'a str,
+}
+
 impl Rest {
     pub(super) fn new(
         client: HttpClient,
@@ -29,13 +52,33 @@ impl Rest {
         Self { client, headers, authentication, recv_window, offset }
     }
 
-    /// Asks for `path` with these parameters, signed. None: it could not be asked now.
-    pub(super) fn get(&mut self, path: &str, parameters: &str, now: Nanos) -> Option<Ticket> {
-        self.ask(Method::Get, path, parameters, now)
+    /// Whether a connection stands over which a request leaves at once.
+    pub(super) fn is_warm(&self) -> bool {
+        self.client.open_count() > 0
     }
 
-    /// As [`Self::get`], by another method.
-    pub(super) fn ask(&mut self, method: Method, path: &str, parameters: &str, now: Nanos) -> Option<Ticket> {
+    /// Asks, signed, if the throttle lets it. None: it could not be asked now.
+    pub(super) fn ask(
+        &mut self,
+        question: Question<'_>,
+        (priority, weight): (Priority, u32),
+        ledger: &mut Ledger,
+        now: Nanos,
+    ) -> Option<Asking> {
+        let cost = Cost { weight, orders: 0 };
+        let pass = ledger.throttle.ask(priority, cost, self.offset.venue_time(now)).ok()?;
+        match self.begin(question, now) {
+            Some(asking) => Some(Asking { pass: Some(pass), ..asking }),
+            None => {
+                ledger.throttle.give_up(pass);
+                None
+            }
+        }
+    }
+
+    /// As [`Self::ask`], of which the throttle was asked already.
+    pub(super) fn begin(&mut self, question: Question<'_>, now: Nanos) -> Option<Asking> {
+        let Question { what, method, path, parameters } = question;
         let mut text = String::from(parameters);
         if !text.is_empty() {
             text.push('&');
@@ -54,27 +97,46 @@ impl Rest {
         }
         let path = format!("{path}?{text}");
         let request = Request { method, path: &path, headers: &self.headers, body: &[] };
-        self.client.start(&request, now).ok()
+        let ticket = self.client.start(&request, now).ok()?;
+        Some(Asking { ticket, what, pass: None })
     }
 
     pub(super) fn turn(&mut self, net: &mut Net, clock: &impl Clock, now: Nanos) {
         self.client.turn(net, clock, now);
     }
 
-    /// What came of it: the answer, or that there is none. None: not yet.
-    pub(super) fn answer(&self, ticket: Ticket) -> Option<Option<Response<'_>>> {
-        self.client.answer(ticket).map(Result::ok)
+    /// What came of it: the answer, or that there is none; to be asked once, because it is counted then. None: not
+    /// yet.
+    pub(super) fn answer(
+        &self,
+        asking: Asking,
+        ledger: &mut Ledger,
+        now: Nanos,
+    ) -> Option<Option<Response<'_>>> {
+        let answer = self.client.answer(asking.ticket)?.ok();
+        if let Some(pass) = asking.pass {
+            ledger.throttle.give_up(pass);
+            if let Some(response) = &answer {
+                ledger.on_rest(response, asking.what, now, self.offset.venue_time(now));
+            }
+        }
+        Some(answer)
     }
 
-    pub(super) fn finish(&mut self, net: &mut Net, ticket: Ticket) {
-        self.client.finish(net, ticket);
+    /// As [`Self::answer`], for whoever keeps no count of limits.
+    pub(super) fn bare_answer(&self, asking: Asking) -> Option<Option<Response<'_>>> {
+        self.client.answer(asking.ticket).map(Result::ok)
+    }
+
+    pub(super) fn finish(&mut self, net: &mut Net, asking: Asking) {
+        self.client.finish(net, asking.ticket);
     }
 }
 
-/// A symbol as a query carries it (RFC 3986, 2.1).
-pub(super) fn encoded(symbol: &str) -> String {
-    let mut text = String::with_capacity(symbol.len());
-    for byte in symbol.bytes() {
+/// A text as a query carries it (RFC 3986, 2.1).
+pub(super) fn encoded(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 text.push(char::from(byte));

@@ -2,7 +2,7 @@
 //! are compared with. Cold: it waits for the answers.
 
 use super::super::heard::{Listing, Status, futures_balances, open_orders, positions, spot_balances, trades};
-use super::rest::{Rest, encoded};
+use super::rest::{Question, Rest, encoded};
 use super::{Credentials, VenueOffset};
 use crate::client_order_id::ClientOrderIds;
 use crate::venues::binance::RecvWindow;
@@ -12,7 +12,7 @@ use engine::num::{Decimal, Level, NumError, Qty, Side};
 use engine::time::Nanos;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use wire::http::HttpClient;
+use wire::http::{HttpClient, Method};
 use wire::json::Value;
 use wire::net::{Clock, Net};
 
@@ -228,10 +228,11 @@ impl<C: Clock> Statements<C> {
             let now = clock.now();
             rest.turn(net, clock, now);
             let Some(ticket) = asked else {
-                asked = rest.get(path, parameters, now);
+                let what = "the account's books";
+                asked = rest.begin(Question { what, method: Method::Get, path, parameters }, now);
                 continue;
             };
-            let Some(answer) = rest.answer(ticket) else {
+            let Some(answer) = rest.bare_answer(ticket) else {
                 std::thread::sleep(WAIT);
                 continue;
             };
