@@ -466,6 +466,7 @@ fn run_thread(spec: ThreadSpec, control: &Control, clock: &StampClock, pulses: &
         }
     }
     if control.stopped().is_some() || control.cancels_at_end.load(Ordering::Relaxed) {
+        pulses.halt();
         // A stage that unwound is skipped by its node; the gateway behind it still cancels.
         let halted = catch_unwind(AssertUnwindSafe(|| chains.iter_mut().for_each(|chain| chain.halt())));
         if let Err(panic) = halted {

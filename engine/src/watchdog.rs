@@ -2,7 +2,7 @@
 //! one that the kernel no longer has and that never ended is dead. What follows from it is not decided here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A thread's signs of life, written by it alone. Aligned, so that two threads never share a cache line or the
@@ -13,6 +13,8 @@ pub(crate) struct Pulses {
     beats: AtomicU64,
     /// 0: it has not begun.
     tid: AtomicI32,
+    /// It ends what is open, and may wait for a venue's answers.
+    is_halting: AtomicBool,
 }
 
 impl Pulses {
@@ -20,6 +22,11 @@ impl Pulses {
     pub(crate) fn begin(&self, tid: i32) {
         // Relaxed, here and below: nothing else is published with it.
         self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    /// The thread turns no more: it ends what is open.
+    pub(crate) fn halt(&self) {
+        self.is_halting.store(true, Ordering::Relaxed);
     }
 
     /// The thread turns.
@@ -120,7 +127,9 @@ impl Watchdog {
                 None
             } else {
                 thread.silent += elapsed.min(LOOK_MAX);
-                (thread.silent > self.stall_after).then_some(Loss::Stalled(thread.silent))
+                let is_halting = thread.pulses.is_halting.load(Ordering::Relaxed);
+                let may_be = if is_halting { self.stall_after.max(HALT_MAX) } else { self.stall_after };
+                (thread.silent > may_be).then_some(Loss::Stalled(thread.silent))
             };
             let is_new = loss.is_some_and(|loss| match thread.loss {
                 None => true,
@@ -145,6 +154,8 @@ impl Watchdog {
     }
 }
 
+/// How long a thread may take to end what is open: a venue is asked for ten seconds whether it is.
+const HALT_MAX: Duration = Duration::from_secs(15);
 /// Most that one look adds to a thread's silence.
 const LOOK_MAX: Duration = Duration::from_millis(100);
 
@@ -179,6 +190,20 @@ mod tests {
         assert!(dog.look(TICK, |_| false, |_| true).is_empty() && dog.loss(0).is_none());
         let again = (0..6).flat_map(|_| dog.look(TICK, |_| false, |_| true)).count();
         assert!(again == 2 && dog.has_lost_gateway(), "it is told again, and the other too");
+    }
+
+    #[test]
+    fn a_thread_that_ends_what_is_open_may_take_as_long_as_a_venue_is_asked_for() {
+        let (mut dog, [feed, gateway]) = dog();
+        gateway.halt();
+        let looks = u32::try_from(HALT_MAX.as_millis() / TICK.as_millis()).unwrap();
+        for _ in 0..looks {
+            feed.beat();
+            assert!(dog.look(TICK, |_| false, |_| true).is_empty());
+        }
+        feed.beat();
+        let found = dog.look(TICK, |_| false, |_| true);
+        assert!(found.len() == 1 && found[0].has_gateway && dog.has_lost_gateway(), "{found:?}");
     }
 
     #[test]

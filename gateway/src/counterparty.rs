@@ -234,6 +234,12 @@ pub trait Counterparty: Send {
         None
     }
 
+    /// By instrument id, what the account had before any run of the engine traded it, which is not the engine's: of spot,
+    /// whose balances are all that there is. Below zero: not known. A later run has to know it too.
+    fn baselines(&self) -> Vec<Qty> {
+        Vec::new()
+    }
+
     /// Funding that the venue says was paid, with the time at which it was heard, handed out once. For a counterparty
     /// outside.
     fn take_paid(&mut self) -> Option<(Nanos, Paid)> {

@@ -115,8 +115,9 @@ pub(crate) fn paid_body(after: u64, paid: &Paid) -> PaidBody {
     PaidBody { after, amount: words_of(mantissa), exponent: u64::from(exponent) }
 }
 
-/// An account, heard after so many inputs. Takes memory: it is asked for once in a restart.
-pub(crate) fn account_body(after: u64, account: &Account) -> Vec<u8> {
+/// An account, heard after so many inputs, and what was there before any run. Takes memory: it is asked for once in a
+/// restart.
+pub(crate) fn account_body(after: u64, account: &Account, baselines: &[Qty]) -> Vec<u8> {
     let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
     let head =
         AccountBody { after, open: count(account.open.len()), positions: count(account.positions.len()) };
@@ -139,11 +140,19 @@ pub(crate) fn account_body(after: u64, account: &Account) -> Vec<u8> {
         bytes.extend_from_slice(row.as_bytes());
     }
     bytes.extend_from_slice(account.positions.as_bytes());
+    for place in 0..account.positions.len() {
+        bytes.extend_from_slice(baselines.get(place).copied().unwrap_or(Qty(-1)).as_bytes());
+    }
     bytes
 }
 
+/// What was there before any run of the engine, as an `Account` record says. None: it holds what no account is.
+pub(crate) fn baselines_of(body: &[u8]) -> Option<Vec<Qty>> {
+    account_of(body).map(|(_, _, baselines)| baselines)
+}
+
 /// The account of a record. None: it holds what no account is.
-fn account_of(body: &[u8]) -> Option<(u64, Account)> {
+fn account_of(body: &[u8]) -> Option<(u64, Account, Vec<Qty>)> {
     let (head, mut rest) = AccountBody::read_from_prefix(body).ok()?;
     let mut account = Account::default();
     for _ in 0..head.open {
@@ -157,12 +166,15 @@ fn account_of(body: &[u8]) -> Option<(u64, Account)> {
             filled: row.filled,
         });
     }
-    for _ in 0..head.positions {
-        let (qty, behind) = Qty::read_from_prefix(rest).ok()?;
-        rest = behind;
-        account.positions.push(qty);
+    let mut baselines = Vec::new();
+    for of in [&mut account.positions, &mut baselines] {
+        for _ in 0..head.positions {
+            let (qty, behind) = Qty::read_from_prefix(rest).ok()?;
+            rest = behind;
+            of.push(qty);
+        }
     }
-    rest.is_empty().then_some((head.after, account))
+    rest.is_empty().then_some((head.after, account, baselines))
 }
 
 /// One thing that a venue said in a recorded run, or a request that did not leave.
@@ -180,7 +192,8 @@ pub struct Heard {
 enum What {
     Answer(Answer),
     Paid(Paid),
-    Account(Account),
+    /// With what was there before any run.
+    Account(Account, Vec<Qty>),
     Reconnected,
     Unsent,
 }
@@ -208,7 +221,9 @@ impl Heard {
             RecordKind::Reconnected => {
                 HeardBody::read_from_bytes(body).ok().map(|body| (body.after, What::Reconnected))
             }
-            RecordKind::Account => account_of(body).map(|(after, account)| (after, What::Account(account))),
+            RecordKind::Account => {
+                account_of(body).map(|(after, account, before)| (after, What::Account(account, before)))
+            }
             RecordKind::Paid => PaidBody::read_from_bytes(body).ok().and_then(|body| {
                 let exponent = u8::try_from(body.exponent).ok()?;
                 let amount = Decimal { mantissa: i128_of(body.amount), exponent, digits: 0 };
@@ -245,6 +260,7 @@ pub struct RecordedVenue {
     requests: u64,
     inputs: u64,
     round_trip_ns: u32,
+    baselines: Vec<Qty>,
 }
 
 impl RecordedVenue {
@@ -257,7 +273,17 @@ impl RecordedVenue {
         let mut unsent: Box<dyn Iterator<Item = Heard> + Send> =
             Box::new(again.filter(|heard| heard.what == What::Unsent));
         let (next, next_unsent) = (said.next(), unsent.next());
-        Self { codec, said, next, unsent, next_unsent, requests: 0, inputs: 0, round_trip_ns: 0 }
+        Self {
+            codec,
+            said,
+            next,
+            unsent,
+            next_unsent,
+            requests: 0,
+            inputs: 0,
+            round_trip_ns: 0,
+            baselines: Vec::new(),
+        }
     }
 
     /// What is said next, where it is this and its place has come.
@@ -323,6 +349,10 @@ impl Counterparty for RecordedVenue {
         self.take(|what| if let What::Answer(answer) = what { Some(*answer) } else { None })
     }
 
+    fn baselines(&self) -> Vec<Qty> {
+        self.baselines.clone()
+    }
+
     fn round_trip(&self) -> Option<Nanos> {
         (self.round_trip_ns > 0).then_some(Nanos(u64::from(self.round_trip_ns)))
     }
@@ -340,9 +370,13 @@ impl Counterparty for RecordedVenue {
     }
 
     fn take_account(&mut self, _now: Nanos) -> Option<Account> {
-        let account =
-            self.take(|what| if let What::Account(account) = what { Some(account.clone()) } else { None });
-        account.map(|(_, account)| account)
+        let said = self.take(|what| match what {
+            What::Account(account, baselines) => Some((account.clone(), baselines.clone())),
+            _ => None,
+        });
+        let (_, (account, baselines)) = said?;
+        self.baselines = baselines;
+        Some(account)
     }
 }
 
@@ -440,8 +474,11 @@ mod tests {
             filled: Qty(2),
         };
         let account = Account { open: vec![order, order], positions: vec![Qty(-3), Qty(0), Qty(8)] };
-        let bytes = account_body(11, &account);
-        let expected = Heard { after: 11, at: Nanos(9), round_trip_ns: 0, what: What::Account(account) };
+        let bytes = account_body(11, &account, &[Qty(7)]);
+        let before = vec![Qty(7), Qty(-1), Qty(-1)];
+        assert_eq!(baselines_of(&bytes), Some(before.clone()));
+        let expected =
+            Heard { after: 11, at: Nanos(9), round_trip_ns: 0, what: What::Account(account, before) };
         assert_eq!(read(RecordKind::Account, &bytes), Ok(expected));
         assert_eq!(read(RecordKind::Account, &bytes[..bytes.len() - 1]), Err(HeardError));
         assert!(Heard::read(RecordKind::Fill as u16, InstrumentId(0), Nanos(0), &[], &ids()).is_none());

@@ -210,6 +210,19 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
         self.each().find_map(Counterparty::refusal)
     }
 
+    fn baselines(&self) -> Vec<Qty> {
+        let mut all = vec![Qty(-1); self.lane_of.len()];
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let of_it = lane.it.baselines();
+            for (place, _) in self.lane_of.iter().enumerate().filter(|(_, of)| **of == Some(index)) {
+                if let (Some(all), Some(before)) = (all.get_mut(place), of_it.get(place)) {
+                    *all = *before;
+                }
+            }
+        }
+        all
+    }
+
     fn round_trip(&self) -> Option<Nanos> {
         self.round_trip
     }

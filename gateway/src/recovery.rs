@@ -5,6 +5,7 @@
 //! The gateway's lane alone says all of it. Positions are booked again fill by fill and must come out as each record
 //! says; what does not is an error, and never repaired.
 
+use crate::heard::baselines_of;
 use engine::data_dir::DataDir;
 use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::instrument::InstrumentTable;
@@ -31,6 +32,8 @@ pub struct Recovered {
     pub positions: Vec<HeldPosition>,
     /// Time of the last record.
     pub at: Nanos,
+    /// By instrument id, what the account had before any run traded it; below zero or missing: not known.
+    pub baselines: Vec<Qty>,
 }
 
 /// An order that had not ended.
@@ -200,23 +203,24 @@ struct Reading<'a> {
     /// By instrument and strategy.
     positions: BTreeMap<(u32, u16), Position>,
     at: Nanos,
+    baselines: Vec<Qty>,
 }
 
 impl<'a> Reading<'a> {
     fn new(table: &'a InstrumentTable, run: u32) -> Self {
         let (orders, positions) = (BTreeMap::new(), BTreeMap::new());
-        Self { run, table, last_seq: 0, orders, positions, at: Nanos(0) }
+        Self { run, table, last_seq: 0, orders, positions, at: Nanos(0), baselines: Vec::new() }
     }
 
     fn into_recovered(self) -> Recovered {
-        let Self { last_seq, orders, positions, at, .. } = self;
+        let Self { last_seq, orders, positions, at, baselines, .. } = self;
         let held = |((instrument, strategy), position): ((u32, u16), Position)| HeldPosition {
             instrument: InstrumentId(instrument),
             strategy: StrategyId(strategy),
             position,
         };
         let positions = positions.into_iter().map(held).collect();
-        Recovered { last_seq, orders: orders.into_values().collect(), positions, at }
+        Recovered { last_seq, orders: orders.into_values().collect(), positions, at, baselines }
     }
 
     fn take(&mut self, view: &View<'_>) -> Result<(), &'static str> {
@@ -231,6 +235,7 @@ impl<'a> Reading<'a> {
                 let body = BegunBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 self.last_seq = self.last_seq.max(body.last_seq);
             }
+            Some(RecordKind::Account) => self.baselines = baselines_of(view.body).ok_or(MALFORMED)?,
             Some(RecordKind::Carried) => {
                 let body = CarriedBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let order = order_of(&body.order, instrument).ok_or(MALFORMED)?;

@@ -431,7 +431,8 @@ impl AnsweredBody {
     }
 }
 
-/// First bytes of an `Account` body; `open` times [`AccountOrder`] follow, then `positions` quantities.
+/// First bytes of an `Account` body; `open` times [`AccountOrder`] follow, then `positions` quantities, then as many of
+/// what was there before any run of the engine, below zero where it is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct AccountBody {

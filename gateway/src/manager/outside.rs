@@ -16,6 +16,8 @@ use engine::time::Nanos;
 
 /// Answers taken in one look at most; the rest is taken with the next.
 const HEARD_MAX: u32 = 64;
+/// What single cancels have not ended for so long is ended all at once.
+const ALL_AFTER_NS: Nanos = Nanos::from_ms(3_000);
 /// A halt waits so long for the venue to end what is open.
 const HALT_NS_MAX: Nanos = Nanos::from_ms(10_000);
 
@@ -74,7 +76,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
         if let Some(account) = self.exchange.take_account(Nanos::MAX) {
             taken += 1;
-            let body = heard::account_body(self.inputs, &account);
+            let body = heard::account_body(self.inputs, &account, &self.exchange.baselines());
             self.log.bytes(RecordKind::Account, &heard_head(self.now), [], &body);
             self.account = Some(account);
         }
@@ -169,6 +171,18 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 
+    /// Asks the venue to end everything of the instruments that still have orders, whatever it calls them.
+    fn cancel_all_there(&mut self) {
+        for index in 0..self.instruments.len() {
+            let Some(id) = self.instruments.get(index).map(|traded| traded.instrument.id) else { continue };
+            let has_orders = self.orders.live().any(|live| live.order.instrument == id);
+            if has_orders {
+                let is_sent = self.exchange.cancel_all_of(id, self.now);
+                self.left(is_sent);
+            }
+        }
+    }
+
     /// Trading has stopped: cancels what is open, and goes on asking until the venue has said that nothing is, or does
     /// not answer any more. True: nothing is open.
     #[cold]
@@ -176,6 +190,7 @@ impl<X: Counterparty> OrderManager<X> {
         // What is heard from here on lies behind every input, in a repetition too.
         self.inputs = u64::MAX;
         let began = self.exchange.poll(self.inputs);
+        let mut has_asked_for_all = false;
         loop {
             self.take_heard(&mut Nowhere);
             if self.orders.count() == 0 {
@@ -186,6 +201,9 @@ impl<X: Counterparty> OrderManager<X> {
                 return false;
             }
             self.now = self.now.max(now);
+            if now.since(began) > ALL_AFTER_NS && !std::mem::replace(&mut has_asked_for_all, true) {
+                self.cancel_all_there();
+            }
             self.time_out(&mut Nowhere);
             for place in 0..self.orders.room() {
                 let Some(live) = self.orders.at(place).copied() else { continue };

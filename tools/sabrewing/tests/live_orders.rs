@@ -6,7 +6,7 @@ mod live;
 mod support;
 
 use engine::ids::Lane;
-use engine::journal::schema::RecordKind;
+use engine::journal::schema::{AnsweredBody, RecordKind};
 use live::{HMAC_KEY, Running, SimVenue, Wanted, sabrewing};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -99,17 +99,22 @@ fn both_products_trade_at_once_and_the_venues_books_are_the_engines() {
 #[test]
 fn a_run_goes_on_from_what_the_one_before_held_and_both_agree_with_the_venue() {
     let (venue, dir) = (SimVenue::start(), Dir::new());
-    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
-    let (first, ran) = trades_until(&config, 4);
+    // Of spot too, though the account had coins before any run.
+    let config = Wanted { orders: true, ..Wanted::of(&venue) }.write(&dir);
+    let (first, ran) = trades_until(&config, 6);
     let before = ran.expect(0, &[]).json();
     assert_equal_books(&before);
-    let (second, ran) = trades_until(&config, 3);
+    let (second, ran) = trades_until(&config, 4);
     let after = ran.expect(0, &[]).json();
     assert_equal_books(&after);
     assert_ne!(first, second);
     let opening = Journal::open(&second);
-    let held = &before["position"]["binance-usdm:BTCUSDT"];
-    assert_eq!(opening.of_kind(Lane::Gateway, RecordKind::Opening).count(), 1, "it held {held}");
+    assert!(opening.of_kind(Lane::Gateway, RecordKind::Opening).count() >= 1, "{before}");
+    // How long the venue took to answer is told by the program, and by the journal alike.
+    let acks = after["latency_ns"]["ack"]["count"].as_u64().unwrap();
+    let answered = opening.of_kind(Lane::Gateway, RecordKind::Answered);
+    let timed = answered.filter(|record| record.body::<AnsweredBody>().round_trip_ns > 0).count();
+    assert!(acks > 0 && acks == timed as u64, "{acks} and {timed}");
     for (run, summary) in [(&first, &before), (&second, &after)] {
         assert_repeated(run, summary);
     }

@@ -3,7 +3,7 @@
 use feeds::live::product_of;
 use feeds::venues::binance::Product;
 use gateway::venues::binance::RecvWindow;
-use gateway::venues::binance::session::{Credentials, KeyKind};
+use gateway::venues::binance::session::{Credentials, FuturesSettings, KeyKind, MarginMode};
 use serde::Deserialize;
 use std::fmt::Display;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -28,6 +28,10 @@ pub(crate) struct AccountTable {
     user_stream: Option<String>,
     /// How long after its time stamp the venue takes a request, ms; 1..=60,000.
     recv_window_ms: u32,
+    /// Leverage that is set of every instrument at start, 1..=125; futures alone; as it is when absent.
+    leverage: Option<u8>,
+    /// Margin type likewise.
+    margin: Option<MarginName>,
     /// The venue cancels everything of a symbol that it was not told of for so long, ms; 5,000..=600,000; futures alone.
     dead_man_ms: Option<u32>,
 }
@@ -38,6 +42,14 @@ pub(crate) struct AccountTable {
 enum KeyName {
     Hmac,
     Ed25519,
+}
+
+/// What a position's margin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum MarginName {
+    Cross,
+    Isolated,
 }
 
 /// Where a key is.
@@ -63,6 +75,8 @@ pub(crate) struct AccountConfig {
     pub(crate) recv_window: RecvWindow,
     /// The venue's own timer.
     pub(crate) dead_man_ms: Option<u32>,
+    /// What is set at start.
+    pub(crate) settings: FuturesSettings,
 }
 
 impl AccountTable {
@@ -99,6 +113,12 @@ impl AccountTable {
         if self.dead_man_ms.is_some_and(|ms| !(5_000..=600_000).contains(&ms)) {
             return Err(at(&"dead_man_ms must be in 5000..=600000"));
         }
+        if !is_futures && (self.leverage.is_some() || self.margin.is_some()) {
+            return Err(at(&"leverage and margin: spot has none"));
+        }
+        if self.leverage.is_some_and(|leverage| !(1..=125).contains(&leverage)) {
+            return Err(at(&"leverage must be in 1..=125"));
+        }
         let recv_window = RecvWindow::from_ms(self.recv_window_ms);
         Ok(AccountConfig {
             venue: self.venue.clone(),
@@ -111,6 +131,13 @@ impl AccountTable {
             user_stream,
             recv_window: recv_window.ok_or_else(|| at(&"recv_window_ms must be in 1..=60000"))?,
             dead_man_ms: self.dead_man_ms,
+            settings: FuturesSettings {
+                leverage: self.leverage,
+                margin: self.margin.map(|margin| match margin {
+                    MarginName::Cross => MarginMode::Cross,
+                    MarginName::Isolated => MarginMode::Isolated,
+                }),
+            },
         })
     }
 }
@@ -248,6 +275,8 @@ mod tests {
             ("wss:", "ws:", "wss alone"),
             ("2000", "0", "recv_window_ms"),
             ("recv", "dead_man_ms = 100\nrecv", "dead_man_ms"),
+            ("recv", "leverage = 0\nrecv", "leverage must be"),
+            ("recv", "margin = 'some'\nrecv", "some"),
             ("hmac", "rsa", "rsa"),
         ] {
             let error = table(&TABLE.replacen(from, to, 1)).unwrap_err();

@@ -8,11 +8,13 @@ use feeds::live::Venues;
 use feeds::live::fetch::VenueClock;
 use feeds::venues::binance::instruments::StatedLimit;
 use gateway::lanes::Lanes;
+use gateway::recovery::Recovered;
 use gateway::throttle::{Counted, Limit};
 use gateway::venues::binance::session::{
-    BinanceSession, Credentials, Routes, SessionSetup, Statements, VenueOffset,
+    BinanceSession, Credentials, Remark, Routes, SessionSetup, SessionWatch, Statements, VenueOffset,
 };
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 use wire::driver::Driver;
 use wire::http::{HttpClient, HttpConfig};
@@ -47,6 +49,9 @@ struct Account<'a> {
     limits: Vec<Limit>,
     /// How far the venue's clock is ahead.
     offset: VenueOffset,
+    /// What its session tells.
+    watch: SessionWatch,
+    remarks: Receiver<Remark>,
     /// Where its REST is.
     rest: Endpoint,
     /// Where its user stream is.
@@ -58,6 +63,8 @@ type AccountBooks<'a> = (&'a [Instrument], Statements<RequestClock>);
 
 /// Largest message of a session: an account with many orders comes over REST.
 const MESSAGE_BYTES_MAX: usize = 1 << 18;
+/// Lines of a session that wait to be said.
+const REMARKS_MAX: usize = 256;
 /// Ten seconds for the first measurement of a venue's clock.
 const CLOCK_WAITS_MAX: u32 = 1_000;
 const CLOCK_WAIT: Duration = Duration::from_millis(10);
@@ -79,7 +86,10 @@ impl<'a> Accounts<'a> {
             let url =
                 |text: &str| Url::parse(text).map_err(|error| format!("{}: {text}: {error}", config.venue));
             let stated = venues.ask_rate_limits(&config.venue)?;
+            let (remark, remarks) = sync_channel(REMARKS_MAX);
             Ok::<_, String>(Account {
+                watch: SessionWatch::new(remark),
+                remarks,
                 config,
                 credentials: config.credentials()?,
                 instruments: of_it.cloned().collect(),
@@ -90,6 +100,25 @@ impl<'a> Accounts<'a> {
             })
         };
         Ok(Self { venues, accounts: live.accounts.iter().map(account).collect::<Result<_, _>>()? })
+    }
+
+    /// What each session is like, in a word.
+    pub(crate) fn states(&self) -> String {
+        let state = |account: &Account<'_>| {
+            let is_live = if account.watch.is_live() { "orders live" } else { "no orders yet" };
+            format!("{} {is_live}", account.config.venue)
+        };
+        self.accounts.iter().map(state).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Lines that the sessions have told since the last call.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for account in &self.accounts {
+            let told = account.remarks.try_iter();
+            lines.extend(told.map(|remark| format!("{} {}, {remark}", remark.at, account.config.venue)));
+        }
+        lines
     }
 
     /// Tells the sessions how far their venues' clocks are ahead, as `clocks` say, which are those of `live.venues`.
@@ -118,9 +147,14 @@ impl<'a> Accounts<'a> {
         Err("a venue does not say what time it is".into())
     }
 
-    /// The sessions. They begin to connect once they are polled. `seed`: another number for every process.
-    /// Err: a key that is none of its kind; an instrument that cannot be sent.
-    pub(crate) fn sessions(&self, net: NetOptions, seed: u64) -> Result<LiveLanes, String> {
+    /// The sessions, going on from what the run before left. They begin to connect once they are polled. `seed`: another
+    /// number for every process. Err: a key that is none of its kind; an instrument that cannot be sent.
+    pub(crate) fn sessions(
+        &self,
+        net: NetOptions,
+        seed: u64,
+        recovered: &Recovered,
+    ) -> Result<LiveLanes, String> {
         let mut lanes = Vec::new();
         for (account, number) in self.accounts.iter().zip(0_u64..) {
             let setup = SessionSetup {
@@ -129,6 +163,7 @@ impl<'a> Accounts<'a> {
                 recv_window: account.config.recv_window,
                 limits: &account.limits,
                 dead_man_ms: account.config.dead_man_ms,
+                settings: account.config.settings,
                 offset: account.offset.clone(),
                 net: Net::new(net),
                 clock: self.clock(),
@@ -143,6 +178,7 @@ impl<'a> Accounts<'a> {
             };
             let session = BinanceSession::new(setup, routes)
                 .map_err(|error| format!("[[account]] venue = \"{}\": {error}", account.config.venue))?;
+            let session = session.watched_by(account.watch.clone()).begun_at(&recovered.baselines);
             let instruments: Vec<_> = account.instruments.iter().map(|instrument| instrument.id).collect();
             lanes.push((session, instruments));
         }

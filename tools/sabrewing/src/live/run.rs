@@ -210,7 +210,7 @@ impl Trading<'_> {
         let none = Subscriptions::new();
         let ended = match accounts {
             Some(accounts) => {
-                let sessions = accounts.sessions(net, seed).map_err(usage)?;
+                let sessions = accounts.sessions(net, seed, recovered).map_err(usage)?;
                 run.go(source, &none, attached, OnStall::Stop, (sessions, Some(recovered)))
             }
             None => {
@@ -268,7 +268,8 @@ impl Screen<'_> {
     /// What happened since it was last said: on the page's next version, or as lines.
     fn say_news(&self) {
         let notices = self.notices.try_iter().map(|notice| format!("{} {notice}", notice.at));
-        for line in notices.chain(self.remarks.try_iter()) {
+        let sessions = self.accounts.into_iter().flat_map(Accounts::remarks);
+        for line in notices.chain(self.remarks.try_iter()).chain(sessions) {
             if self.is_page {
                 let mut news = self.news.borrow_mut();
                 news.truncate(NEWS_LINES - 1);
@@ -286,11 +287,14 @@ impl Screen<'_> {
         }
         if self.is_page {
             let news = self.news.borrow();
-            let (clocks, connections) = (self.clock_text(), &self.connections[..]);
+            let orders =
+                self.accounts.map_or_else(String::new, |accounts| format!("; {}", accounts.states()));
+            let (clocks, connections) = (self.clock_text() + &orders, &self.connections[..]);
             let beside = Beside { clocks: &clocks, connections, news: &news };
             return screen::page(self.table, counters, elapsed, &beside);
         }
-        screen::line(self.table, counters, elapsed)
+        let line = screen::line(self.table, counters, elapsed);
+        self.accounts.map_or_else(|| line.clone(), |accounts| format!("{line}; {}", accounts.states()))
     }
 
     /// Each venue's clock against ours.

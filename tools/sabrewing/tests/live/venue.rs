@@ -3,6 +3,7 @@
 #[path = "../../../venue-sim/tests/support/mod.rs"]
 mod sim;
 
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub(crate) use sim::{PATIENCE, SimVenue, wait_until};
 
 use engine::time::Nanos;

@@ -54,6 +54,25 @@ impl AccountInquiry {
         Self { kind, held: held.collect(), from, state: State::Idle }
     }
 
+    /// What was there before any run, by instrument id, where an earlier run has found it.
+    pub(super) fn begins_at(&mut self, baselines: &[Qty]) {
+        for held in &mut self.held {
+            held.before = baselines.get(held.place).copied().filter(|before| before.0 >= 0);
+        }
+    }
+
+    /// The same as it is known now.
+    pub(super) fn baselines(&self) -> Vec<Qty> {
+        let places = self.held.iter().map(|held| held.place + 1).max().unwrap_or(0);
+        let mut baselines = vec![Qty(-1); places];
+        for held in &self.held {
+            if let (Some(place), Some(before)) = (baselines.get_mut(held.place), held.before) {
+                *place = before;
+            }
+        }
+        baselines
+    }
+
     /// Begins anew. False: too early.
     pub(super) fn ask(&mut self, now: Nanos) -> bool {
         if now < self.from {

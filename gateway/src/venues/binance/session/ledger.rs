@@ -98,7 +98,12 @@ pub(super) struct Ledger {
     sent: Box<[Option<Sent>]>,
     /// Numbers in the order in which they were sent.
     order: VecDeque<u64>,
-    answers: VecDeque<(Nanos, Answer)>,
+    /// With how long the placement was under way that each is the answer to.
+    answers: VecDeque<(Nanos, Answer, Option<Nanos>)>,
+    /// Of the answer that is being read.
+    under_way: Option<Nanos>,
+    /// Of the answer handed out last.
+    pub(super) round_trip: Option<Nanos>,
     /// Funding that was paid, until it is taken.
     paid: VecDeque<(Nanos, Paid)>,
     /// By instrument: what it settles in, and its base asset.
@@ -160,6 +165,8 @@ impl Ledger {
             sent: vec![None; SENT_MAX].into(),
             order: VecDeque::with_capacity(SENT_MAX),
             answers: VecDeque::with_capacity(ANSWERS_MAX),
+            under_way: None,
+            round_trip: None,
             inquiries: VecDeque::with_capacity(SENT_MAX),
             counts: SessionCounts::default(),
             remarks: Remarks::new(api_key.to_owned()),
@@ -225,7 +232,9 @@ impl Ledger {
     }
 
     pub(super) fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
-        self.answers.pop_front_if(|(at, _)| *at <= now)
+        let (at, answer, round_trip) = self.answers.pop_front_if(|(at, ..)| *at <= now)?;
+        self.round_trip = round_trip;
+        Some((at, answer))
     }
 
     pub(super) fn tell(&mut self, at: Nanos, id: ClientOrderId, event: AnswerEvent, filled: Option<Qty>) {
@@ -233,7 +242,7 @@ impl Ledger {
             self.has_overflowed = true;
             return;
         }
-        self.answers.push_back((at, Answer { id, event, filled }));
+        self.answers.push_back((at, Answer { id, event, filled }, self.under_way.take()));
     }
 
     /// A text frame of either connection; `venue_now` is the venue's time. Returns a listen key, if it is the answer
@@ -279,6 +288,7 @@ impl Ledger {
             }
             return None;
         };
+        self.under_way = (sent.asked == Asked::Place).then(|| at.since(sent.at));
         match answer.outcome {
             Outcome::Done(result) if sent.asked == Asked::ListenKey => {
                 let key = result.fields(&["listenKey"]).ok()?.optional("listenKey")?;
@@ -287,6 +297,7 @@ impl Ledger {
             Outcome::Done(result) => self.on_result(&sent, result, at),
             Outcome::Refused(refusal) => self.on_refused(&sent, answer.status, &refusal, at, venue_now),
         }
+        self.under_way = None;
         None
     }
 

@@ -28,7 +28,7 @@ pub use ledger::SessionCounts;
 pub use protocol::{ApiProtocol, StreamProtocol};
 pub use remark::Remark;
 pub use settings::{FuturesSettings, MarginMode};
-pub use setup::{Credentials, KeyKind, Routes, SessionError, SessionSetup, VenueOffset};
+pub use setup::{Credentials, KeyKind, Routes, SessionError, SessionSetup, SessionWatch, VenueOffset};
 pub use statement::{BookedTrade, OrderEnds, Statement, Statements};
 
 use super::heard::trades;
@@ -95,6 +95,9 @@ pub struct BinanceSession<C> {
     keep_key_at: Nanos,
     /// A listen key is not asked for before.
     ask_key_at: Nanos,
+    watch: Option<SessionWatch>,
+    /// What the owner was told last.
+    was_live: bool,
 }
 
 /// A request that was written and has not left.
@@ -196,6 +199,8 @@ impl<C: Clock + Send> BinanceSession<C> {
             is_waiting: false,
             keep_key_at: Nanos::MAX,
             ask_key_at: Nanos(0),
+            watch: None,
+            was_live: false,
         })
     }
 
@@ -203,6 +208,20 @@ impl<C: Clock + Send> BinanceSession<C> {
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.is_api_up && self.is_stream_up && self.settings.are_done()
+    }
+
+    /// Tells `watch` from now on what the operator should know.
+    #[must_use]
+    pub fn watched_by(self, watch: SessionWatch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Goes on with what the account had before any run of the engine, by instrument id; below zero: not known. Of spot,
+    /// where nothing else says what of a balance is the engine's.
+    #[must_use]
+    pub fn begun_at(mut self, baselines: &[Qty]) -> Self {
+        self.account.begins_at(baselines);
+        self
     }
 
     /// The oldest line for the operator that was not taken. Whoever takes it may format it.
@@ -251,6 +270,22 @@ impl<C: Clock + Send> BinanceSession<C> {
         }
     }
 
+    /// Hands the owner what is new to it.
+    #[inline]
+    fn tell_watch(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        let is_live = self.is_live();
+        if is_live != self.was_live {
+            self.was_live = is_live;
+            watch.set_live(is_live);
+        }
+        while let Some(remark) = self.ledger.remarks.take() {
+            if !watch.tell(remark) {
+                self.ledger.counts.remarks_lost += 1;
+            }
+        }
+    }
+
     /// One turn of everything.
     fn turn(&mut self, now: Nanos) {
         self.polled = self.polled.max(now);
@@ -295,6 +330,7 @@ impl<C: Clock + Send> BinanceSession<C> {
         self.turn_stream(now);
         self.ledger.expire(now);
         self.turn_rest(now);
+        self.tell_watch();
     }
 
     fn turn_stream(&mut self, now: Nanos) {
@@ -538,6 +574,14 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
         let now = self.clock.now();
         self.turn(now);
         now
+    }
+
+    fn round_trip(&self) -> Option<Nanos> {
+        self.ledger.round_trip
+    }
+
+    fn baselines(&self) -> Vec<Qty> {
+        self.account.baselines()
     }
 
     fn refusal(&self) -> Option<&'static str> {

@@ -1,12 +1,14 @@
 //! What a session is made from: whose account it is, what it trades, and how it reaches the venue.
 
 use super::super::{Authentication, BinanceCodecError, RecvWindow};
+use super::remark::Remark;
 use super::settings::FuturesSettings;
 use crate::throttle::Limit;
 use engine::instrument::Instrument;
 use engine::time::Nanos;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::SyncSender;
 use wire::http::HttpClient;
 use wire::net::Net;
 use wire::sign::{Ed25519Key, HmacKey, KeyError, Secret};
@@ -112,6 +114,37 @@ pub struct SessionSetup<'a, C> {
     pub net: Net,
     /// The clock that requests are dated by.
     pub clock: C,
+}
+
+/// What a session tells its owner, who is on another thread.
+#[derive(Clone, Debug)]
+pub struct SessionWatch {
+    is_live: Arc<AtomicBool>,
+    remarks: SyncSender<Remark>,
+}
+
+impl SessionWatch {
+    /// Lines for the operator go to `remarks`, and are lost where nobody takes them away.
+    #[must_use]
+    pub fn new(remarks: SyncSender<Remark>) -> Self {
+        Self { is_live: Arc::default(), remarks }
+    }
+
+    /// Whether orders can be sent and their events come.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        // Alone: nothing else is published with it.
+        self.is_live.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_live(&self, is_live: bool) {
+        self.is_live.store(is_live, Ordering::Relaxed);
+    }
+
+    /// False: there was no room for it.
+    pub(super) fn tell(&self, remark: Remark) -> bool {
+        self.remarks.try_send(remark).is_ok()
+    }
 }
 
 /// How the session's three ways to the venue are opened, each by the host's own configuration.
