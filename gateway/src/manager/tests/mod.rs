@@ -2,6 +2,7 @@
 
 mod cases;
 mod doubts;
+mod outside;
 mod properties;
 mod restart;
 
