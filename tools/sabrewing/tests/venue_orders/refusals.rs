@@ -85,7 +85,7 @@ fn an_order_that_breaks_a_filter_or_the_balance_is_rejected_with_the_venues_word
     for (given, price, qty, count, code, words) in [
         (&spot, 5_000_000, 1, 0, -1013, "Filter failure: NOTIONAL"),
         (&spot, 5_000_000, 1_000_000, 20, -2010, "insufficient balance"),
-        (&linear, 700_000, 1_000, 0, -4016, "can't be higher than"),
+        (&linear, 500_000, 1, 0, -4164, "must be no smaller than"),
         (&linear, 500_000, 12_000, 1, -2019, "Margin is insufficient."),
     ] {
         let venue = SimVenue::start();
