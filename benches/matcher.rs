@@ -7,16 +7,23 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(clippy::cast_possible_truncation, reason = "counts of the mix, and indices below them")]
 
+mod verdict;
+
 use std::hint::black_box;
 use std::time::Instant;
 
 use engine::book::BookSide;
 use engine::num::{Price, Qty, Side};
 use venue_sim::exchange::{Handle, Matcher, Meet};
+use verdict::verdict;
 
 /// Orders added, canceled, and market orders: 300,000 operations.
 const MIX: [u64; 3] = [165_374, 128_650, 5_976];
 const PASSES: usize = 31;
+/// An operation, ns.
+const NS_MAX: f64 = 25.0;
+/// How much longer the peer takes.
+const RATIO_MIN: f64 = 3.0;
 
 #[derive(Clone, Copy)]
 enum Operation {
@@ -32,9 +39,17 @@ fn main() {
     let (peer, peer_book) = time(passes, &operations, lobster_book, run_lobster, book_of_lobster);
     assert_eq!(book, peer_book, "the two books end differently");
     println!("ns an operation, {} operations, {passes} passes   min / median / p99", operations.len());
-    println!("matcher   {:>8.1} / {:.1} / {:.1}", ours[0], ours[1], ours[2]);
+    println!(
+        "matcher   {:>8.1} / {:.1} / {:.1}   median {}",
+        ours[0],
+        ours[1],
+        ours[2],
+        verdict(ours[1], NS_MAX)
+    );
     println!("lobster   {:>8.1} / {:.1} / {:.1}", peer[0], peer[1], peer[2]);
-    println!("ratio of the medians {:.1}; {} levels at the end", peer[1] / ours[1], book.len());
+    let ratio = peer[1] / ours[1];
+    let is_met = if ratio >= RATIO_MIN { "ok" } else { "MISSED" };
+    println!("ratio of the medians {ratio:.1}, {is_met} (>= {RATIO_MIN}); {} levels at the end", book.len());
 }
 
 /// Minimum, median and 99th percentile of the passes, and the book after the last one.

@@ -9,13 +9,13 @@
 //! ```
 
 mod in_memory;
+mod requoter;
 mod verdict;
 
 use engine::counters::{Counters, Run};
 use engine::ids::InstrumentId;
-use engine::instrument::Instrument;
-use engine::message::{Message, QuoteReason, Quotes};
-use engine::num::{Level, Price, Qty};
+use engine::message::Message;
+use engine::num::{Level, Qty};
 use engine::order::Order;
 use engine::placement::Placement;
 use engine::runner::{self, Control};
@@ -26,63 +26,16 @@ use gateway::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
 use gateway::counterparty::{Answer, AnswerEvent, Counterparty, Request};
 use gateway::venues::binance::{Authentication, BinanceCodec, RecvWindow};
 use in_memory::{Capture, InMemory, Kept, NO_TAP};
+use requoter::requoter;
 use sabrewing::config::Config;
 use sabrewing::pipeline::{Party, Setup, assemble_with, build, paper_venue};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use strategies::registry::{Kind, StrategyConfig};
 use strategies::signal::Subscriptions;
-use strategies::strategy::{Context, Event, Strategy, What};
 use verdict::verdict;
 use wire::sign::{HmacKey, Secret};
-
-/// Another pair of quotes with every change of the micro-price.
-struct Requoter {
-    stated: i64,
-}
-
-const REQUOTER: Kind = Kind {
-    name: "requoter",
-    params: &[],
-    check: |_| Ok(()),
-    make: |_: &[Instrument]| Box::new(Requoter { stated: 0 }),
-};
-
-impl Strategy for Requoter {
-    fn features(&self) -> &'static [&'static str] {
-        &["touch_micro_price"]
-    }
-
-    fn on_events(&mut self, events: &[Event<'_>], ctx: &mut Context<'_>) {
-        for Event { index, what } in events {
-            let (What::Features, Some(micro), Some(instrument)) =
-                (what, ctx.feature_ticks(*index, 0), ctx.instrument(*index))
-            else {
-                continue;
-            };
-            let touch = ctx.touch(*index);
-            if touch.state != 0 {
-                continue;
-            }
-            self.stated += 1;
-            // Never at the level of the last few quotes: the gate would take them for duplicates.
-            let away = QUOTE_TICKS + self.stated % 32;
-            let qty = Qty(LOTS * instrument.lot.0);
-            let bid = Price(micro.floor().0.min(touch.bid.price.0) - away);
-            let ask = Price(micro.ceil().0.max(touch.ask.price.0) + away);
-            let quotes =
-                Quotes::new(Level { price: bid, qty }, Level { price: ask, qty }, QuoteReason::Quoting);
-            ctx.quote(*index, &quotes);
-        }
-    }
-}
-
-/// How far from the touch the innermost quote is at least.
-const QUOTE_TICKS: i64 = 10;
-/// Size of a quote: above the venue's least value.
-const LOTS: i64 = 5;
 
 /// The frames, and when each was handed over.
 struct Started {
@@ -316,8 +269,7 @@ impl Bench {
         // As many orders as there are ticks; and ticks come within the microsecond, with quotes 32 apart.
         (limits.orders_per_s_max, limits.cancels_per_s_max, limits.duplicate_ns) = (10_000, 10_000, 1_000);
         config.limits = limits.check().expect("sound limits");
-        let (name, instruments) = ("requoter".to_owned(), vec!["*".to_owned()]);
-        config.strategies = vec![StrategyConfig { kind: REQUOTER, name, instruments, values: Vec::new() }];
+        config.strategies = vec![requoter()];
         Self { capture: Arc::new(capture), triggers, config, passes }
     }
 

@@ -376,14 +376,42 @@ impl fmt::Display for Decimal {
             mantissa /= 10;
             exponent -= 1;
         }
-        let text = format!("{mantissa:0>width$}", width = usize::from(exponent) + 1);
+        // Printed from the end into zeros. Most numbers fit into 64 bits, whose division is far cheaper.
+        let mut text = [b'0'; DECIMAL_BYTES_MAX];
+        let mut at = text.len();
+        let mut small = loop {
+            match u64::try_from(mantissa) {
+                Ok(small) => break small,
+                Err(_) => {
+                    at -= 1;
+                    text[at] += u8::try_from(mantissa % 10).unwrap_or(0);
+                    mantissa /= 10;
+                }
+            }
+        };
+        while small > 0 {
+            at -= 1;
+            text[at] += u8::try_from(small % 10).unwrap_or(0);
+            small /= 10;
+        }
+        let point = text.len() - usize::from(exponent);
+        let text = std::str::from_utf8(&text[at.min(point - 1)..]).map_err(|_| fmt::Error)?;
         let (whole, fraction) = text.split_at(text.len() - usize::from(exponent));
-        let sign = if self.mantissa < 0 { "-" } else { "" };
         let padding = usize::from(self.digits.saturating_sub(exponent));
-        let point = if exponent > 0 || padding > 0 { "." } else { "" };
-        write!(f, "{sign}{whole}{point}{fraction}{:0<padding$}", "")
+        if self.mantissa < 0 {
+            f.write_str("-")?;
+        }
+        f.write_str(whole)?;
+        if exponent > 0 || padding > 0 {
+            f.write_str(".")?;
+        }
+        f.write_str(fraction)?;
+        if padding == 0 { Ok(()) } else { write!(f, "{:0<padding$}", "") }
     }
 }
+
+/// Digits of the largest mantissa behind as many zeros as an exponent can ask for.
+const DECIMAL_BYTES_MAX: usize = 40 + u8::MAX as usize;
 
 /// One price level of one side of a book: the whole quantity at a price; zero means that the level is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -472,6 +500,27 @@ mod tests {
             };
             let step = Step::parse(text.as_bytes()).unwrap();
             prop_assert_eq!(step.count(step.decimal(i128::from(count)).to_string().as_bytes()), Ok(count));
+        }
+
+        #[test]
+        fn any_decimal_prints_its_value_with_the_digits_asked_for(
+            mantissa in any::<i128>(), shift in 0_u32..=127, exponent in 0_u8..=80, digits in 0_u8..=80
+        ) {
+            let mantissa = mantissa >> shift;
+            let text = Decimal { mantissa, exponent, digits }.to_string();
+            let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+            prop_assert_eq!(whole.starts_with('-'), mantissa < 0);
+            let (whole, places) = (whole.trim_start_matches('-'), usize::from(exponent));
+            prop_assert!(whole == "0" || !whole.starts_with('0'), "{}", text);
+            // As many digits as asked for, and beyond them none that says nothing.
+            prop_assert!(fraction.len() >= usize::from(digits) && fraction.len() <= places.max(usize::from(digits)));
+            prop_assert!(fraction.len() == usize::from(digits) || !fraction.ends_with('0'));
+            let zeros = "0".repeat(places.saturating_sub(fraction.len()));
+            let shown = format!("{whole}{fraction}{zeros}");
+            let (kept, rest) = shown.split_at(whole.len() + places);
+            prop_assert!(rest.bytes().all(|byte| byte == b'0'));
+            let kept = kept.trim_start_matches('0');
+            prop_assert_eq!(if kept.is_empty() { "0" } else { kept }, mantissa.unsigned_abs().to_string());
         }
 
         #[test]

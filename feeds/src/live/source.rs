@@ -43,6 +43,8 @@ pub struct Notice {
     pub at: Nanos,
     /// What, in words.
     pub what: String,
+    /// It was lost, and is not tried again before this.
+    pub retry_ns: Option<Nanos>,
 }
 
 impl fmt::Display for Notice {
@@ -269,8 +271,13 @@ impl Socket {
         if let (Event::Lost { .. }, Some(counters)) = (event, &mut self.counters) {
             counters.losses.add(1);
         }
+        let retry_ns = match event {
+            Event::Lost { retry_ns, .. } => Some(*retry_ns),
+            _ => None,
+        };
         // Nobody need watch, and a watcher that lags misses some.
-        let _ = notices.try_send(Notice { connection: self.id, at: now, what: event.to_string() });
+        let notice = Notice { connection: self.id, at: now, what: event.to_string(), retry_ns };
+        let _ = notices.try_send(notice);
         let is_change = is_open != self.is_open;
         self.is_open = is_open;
         self.is_untold |= is_change;

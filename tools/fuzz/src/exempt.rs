@@ -143,6 +143,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "venue_sim::server::certificates::Certificates::make",
         "the operator's own names, refused by the library",
     ),
+    ("venue_sim::server::accepted::Accepted::read", "a buffer to write into"),
+    ("venue_sim::server::accepted::Accepted::write", "carries any bytes to the socket"),
     ("venue_sim::server::connection::Pipe::read", "a buffer to write into"),
     ("venue_sim::server::connection::Pipe::write", "carries any bytes to the socket"),
     ("venue_sim::server::http::Response::json", OWN_TEXT),

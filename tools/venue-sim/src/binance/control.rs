@@ -2,7 +2,7 @@
 //!
 //! Methods and answers: developers.binance.com, "Live subscribing/unsubscribing to streams", read 2026-11-21.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::json::Json;
 
@@ -33,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<(String, Control), ControlError> {
     let Value::Object(message) = message else {
         return Err(refused(2, "Invalid request: request must be an object", None));
     };
-    let id = id_of(&message).ok_or_else(|| {
+    let id = id_of(message.get("id")).ok_or_else(|| {
         refused(
             2,
             "Invalid request: request ID must be an unsigned integer, a string of 36 characters or null",
@@ -73,8 +73,8 @@ pub(crate) fn parse(text: &str) -> Result<(String, Control), ControlError> {
 /// The `id` of a request as JSON: a whole number, a string of up to 36 characters, or null, which it also is when it
 /// is not there. None: anything else.
 #[must_use]
-pub(crate) fn id_of(message: &Map<String, Value>) -> Option<String> {
-    match message.get("id") {
+pub(crate) fn id_of(id: Option<&Value>) -> Option<String> {
+    match id {
         None | Some(Value::Null) => Some("null".to_owned()),
         Some(id @ Value::Number(number)) if number.is_i64() || number.is_u64() => Some(id.to_string()),
         Some(id @ Value::String(text)) if text.chars().count() <= 36 => Some(id.to_string()),

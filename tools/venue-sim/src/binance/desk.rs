@@ -125,12 +125,14 @@ impl Desk {
         self.exchange.next_due().min(countdown).min(crowd)
     }
 
-    /// Tells everybody what has happened: public streams directly, accounts through what is returned.
+    /// Tells everybody what has happened: public streams directly, accounts through what is returned. What is said of
+    /// an account that is not heard is not printed.
     pub(crate) fn digest(
         &mut self,
         now: Nanos,
         shift_ms: i64,
         out: &mut Outbox,
+        is_heard: impl Fn(&ListenKeys, AccountId) -> bool,
     ) -> Vec<(AccountId, UserEvent)> {
         let events = std::mem::take(&mut self.events);
         let mut told = Vec::new();
@@ -164,6 +166,9 @@ impl Desk {
                         Execution::Amended { .. } => self.modify_ids.remove(&report.order.id),
                         _ => None,
                     };
+                    if !is_heard(&self.listen_keys, report.order.account) {
+                        continue;
+                    }
                     let cx = self.context(Some(report.order.market), now, shift_ms);
                     let events = match self.product {
                         Product::Spot => vec![execution_report(report, cx)],
@@ -171,6 +176,7 @@ impl Desk {
                     };
                     told.extend(events.into_iter().map(|event| (report.order.account, event)));
                 }
+                Event::Account(update) if !is_heard(&self.listen_keys, update.account) => {}
                 Event::Account(update) => {
                     let cx = self.context(update.market, now, shift_ms);
                     let events = match self.product {

@@ -11,13 +11,20 @@ impl Json {
     /// An open object.
     #[must_use]
     pub(crate) fn object() -> Self {
-        Self(String::from("{"))
+        Self::opened('{')
     }
 
     /// An open list.
     #[must_use]
     pub(crate) fn list() -> Self {
-        Self(String::from("["))
+        Self::opened('[')
+    }
+
+    /// With room for most answers and events.
+    fn opened(with: char) -> Self {
+        let mut text = String::with_capacity(BYTES_USUAL);
+        text.push(with);
+        Self(text)
     }
 
     /// Closes the outermost object and gives the text away.
@@ -55,27 +62,29 @@ impl Json {
 
     /// `true` or `false`.
     pub(crate) fn flag(&mut self, name: &str, value: bool) -> &mut Self {
-        self.int(name, value)
+        self.raw(name, if value { "true" } else { "false" })
     }
 
     /// `null`.
     pub(crate) fn null(&mut self, name: &str) -> &mut Self {
-        self.int(name, "null")
+        self.raw(name, "null")
     }
 
     /// JSON that is finished already.
     pub(crate) fn raw(&mut self, name: &str, json: &str) -> &mut Self {
-        self.int(name, json)
+        self.key(name);
+        self.0.push_str(json);
+        self
     }
 
     /// Opens an object; [`Self::close`] ends it.
     pub(crate) fn open(&mut self, name: &str) -> &mut Self {
-        self.int(name, '{')
+        self.raw(name, "{")
     }
 
     /// Opens a list; [`Self::close_list`] ends it.
     pub(crate) fn open_list(&mut self, name: &str) -> &mut Self {
-        self.int(name, '[')
+        self.raw(name, "[")
     }
 
     /// Ends an object.
@@ -111,12 +120,16 @@ impl Json {
 
     /// Opens an object in a list.
     pub(crate) fn item_open(&mut self) -> &mut Self {
-        self.item('{')
+        self.comma();
+        self.0.push('{');
+        self
     }
 
     /// Opens a list in a list.
     pub(crate) fn item_open_list(&mut self) -> &mut Self {
-        self.item('[')
+        self.comma();
+        self.0.push('[');
+        self
     }
 
     fn key(&mut self, name: &str) {
@@ -133,6 +146,12 @@ impl Json {
 
     fn quoted(&mut self, text: &str) {
         self.0.push('"');
+        // Hardly any text needs escapes.
+        if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            self.0.push_str(text);
+            self.0.push('"');
+            return;
+        }
         for c in text.chars() {
             match c {
                 '"' => self.0.push_str("\\\""),
@@ -153,6 +172,9 @@ impl Json {
         self
     }
 }
+
+/// Of an order's answer or report.
+const BYTES_USUAL: usize = 768;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,10 @@
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use engine::num::{Decimal, NumError};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 use super::failure::Failure;
 
@@ -31,8 +34,7 @@ impl Params {
         Ok(params)
     }
 
-    /// Reads the `params` of a WebSocket request. Values are strings, numbers, booleans or lists of them (which stay
-    /// JSON); `null` counts as not sent.
+    /// The `params` of a WebSocket request that was read as a whole already; else they are deserialized, to the same.
     #[must_use]
     pub fn from_json(params: &Map<String, Value>) -> Self {
         let text = |value: &Value| match value {
@@ -100,6 +102,87 @@ impl Params {
     }
 }
 
+/// The `params` of a WebSocket request. Values are strings, numbers, booleans or lists of them (which stay JSON);
+/// `null` counts as not sent, and of a name that occurs twice the last value.
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Params, A::Error> {
+        let mut pairs: Vec<(String, String)> = Vec::with_capacity(PARAMS_USUAL);
+        while let Some((name, Text(value))) = members.next_entry::<String, Text>()? {
+            pairs.retain(|(known, _)| *known != name);
+            pairs.extend(value.map(|value| (name, value)));
+        }
+        Ok(Params(pairs))
+    }
+}
+
+/// Of a signed placement.
+const PARAMS_USUAL: usize = 16;
+
+/// A value as text. None: `null`.
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(Some(text.to_owned())))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
+        Ok(Text(Some(value.to_string())))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Text, E> {
+        Ok(Text(Some(value.to_string())))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Text, E> {
+        Ok(Text(Some(value.to_string())))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Text, E> {
+        Ok(Text(Some(Value::from(value).to_string())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Text, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(items)).map(|value| Text(Some(value.to_string())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Text, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(members)).map(|value| Text(Some(value.to_string())))
+    }
+}
+
 /// What a REST request is signed over: `query` and `body` as they were sent, one after the other, without the
 /// signature, and the signature, decoded. None: there is none, or it is no text.
 #[must_use]
@@ -161,8 +244,21 @@ mod tests {
     #[test]
     fn a_web_socket_request_is_signed_by_name_with_its_numbers_as_sent() {
         let json = r#"{"b":"1.50","a":5,"signature":"s","c":true,"d":null}"#;
-        let params = Params::from_json(&serde_json::from_str(json).unwrap());
+        let params: Params = serde_json::from_str(json).unwrap();
         assert_eq!(params.signed_text(), "a=5&b=1.50&c=true");
+    }
+
+    #[test]
+    fn values_of_every_kind_read_as_their_json_and_of_a_name_twice_the_last_counts() {
+        let json = r#"{"l":["a",1,null],"o":{"b":[]},"i":-5,"f":1.50,"e":1e3,"u":18446744073709551615,"a":1,"a":"2"}"#;
+        let read: Params = serde_json::from_str(json).unwrap();
+        let Value::Object(known) = serde_json::from_str(json).unwrap() else { panic!("an object") };
+        let mut pairs = read.0;
+        pairs.sort();
+        assert_eq!(Params(pairs), Params::from_json(&known));
+        let twice: Params = serde_json::from_str(r#"{"a":"1","a":null}"#).unwrap();
+        assert!(!twice.has("a"));
+        assert!(serde_json::from_str::<Params>("[1]").is_err());
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The venue on sockets: one thread and one `mio` loop for all clients, the operator's port and the venue itself.
 
+mod accepted;
 mod certificates;
 mod connection;
 mod http;
@@ -17,6 +18,7 @@ use engine::time::Nanos;
 use crate::outbox::{ConnId, Outbox, Payload};
 use crate::venue::{Answer, Venue};
 
+pub use accepted::Accepted;
 pub use certificates::{CertificateError, Certificates};
 pub use connection::{Connection, Said};
 pub use http::{Request, RequestError, Response};

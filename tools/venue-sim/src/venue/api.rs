@@ -4,7 +4,9 @@
 
 use engine::ids::AccountId;
 use engine::time::Nanos;
-use serde_json::{Map, Value};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::rest::{permitted, shifted};
@@ -205,19 +207,106 @@ impl ApiClient {
 
 fn read(text: &str) -> Result<ApiRequest, (String, Failure)> {
     let invalid = || ("null".to_owned(), Failure::of(400, -1135, "Invalid JSON Request."));
-    let Ok(Value::Object(message)) = serde_json::from_str(text) else { return Err(invalid()) };
-    let id = id_of(&message).ok_or_else(invalid)?;
-    let Some(method) = message.get("method").and_then(Value::as_str) else {
+    let Ok(Message { id, method, params }) = serde_json::from_str(text) else { return Err(invalid()) };
+    let id = id_of(id.as_ref()).ok_or_else(invalid)?;
+    let Some(method) = method.as_ref().and_then(Value::as_str) else {
         return Err((id, Failure::missing("method")));
     };
     let method =
         method.split_once('/').filter(|(version, _)| is_version(version)).map_or(method, |(_, rest)| rest);
-    let params = match message.get("params") {
-        None | Some(Value::Null) => Params::from_json(&Map::new()),
-        Some(Value::Object(params)) => Params::from_json(params),
-        Some(_) => return Err((id, Failure::illegal_characters("params"))),
-    };
+    let Ok(params) = params else { return Err((id, Failure::illegal_characters("params"))) };
     Ok(ApiRequest { id, method: method.to_owned(), params })
+}
+
+/// A request's object, of whatever kind its members are. Of one that occurs twice the last counts.
+struct Message {
+    id: Option<Value>,
+    method: Option<Value>,
+    /// Err: no object.
+    params: Result<Params, ()>,
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MessageVisitor)
+    }
+}
+
+struct MessageVisitor;
+
+impl<'de> Visitor<'de> for MessageVisitor {
+    type Value = Message;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Message, A::Error> {
+        let mut message = Message { id: None, method: None, params: Ok(Params::default()) };
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "id" => message.id = Some(members.next_value()?),
+                "method" => message.method = Some(members.next_value()?),
+                "params" => message.params = members.next_value::<AnyParams>()?.0,
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(message)
+    }
+}
+
+/// Parameters, none where `null` stands for them. Err: another value.
+struct AnyParams(Result<Params, ()>);
+
+impl<'de> Deserialize<'de> for AnyParams {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyParamsVisitor)
+    }
+}
+
+struct AnyParamsVisitor;
+
+impl<'de> Visitor<'de> for AnyParamsVisitor {
+    type Value = AnyParams;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<AnyParams, A::Error> {
+        Params::deserialize(MapAccessDeserializer::new(members)).map(|params| AnyParams(Ok(params)))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<AnyParams, E> {
+        Ok(AnyParams(Ok(Params::default())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<AnyParams, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(AnyParams(Err(())))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<AnyParams, E> {
+        Ok(AnyParams(Err(())))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<AnyParams, E> {
+        Ok(AnyParams(Err(())))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<AnyParams, E> {
+        Ok(AnyParams(Err(())))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<AnyParams, E> {
+        Ok(AnyParams(Err(())))
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<AnyParams, E> {
+        Ok(AnyParams(Err(())))
+    }
 }
 
 impl Venue {

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::binance::auth::Keys;
+use crate::binance::desk::ListenKeys;
 use crate::binance::publisher::TICK_MS;
 use crate::binance::user_events::UserEvent;
 use crate::binance::{Desk, LimitTerms};
@@ -237,7 +238,17 @@ impl Venue {
         let (now, shift) = (self.now, self.shift());
         for product in [Product::Spot, Product::Futures] {
             let Some(desk) = &mut self.desks[slot(product)] else { continue };
-            for (account, event) in desk.digest(now, shift, out) {
+            let clients = &self.clients;
+            let is_heard = |listen_keys: &ListenKeys, account| {
+                let mut here = clients.values().filter(|client| client.product == product);
+                here.any(|client| match &client.kind {
+                    ClientKind::Api(api) => api.subscriptions_of(account).next().is_some(),
+                    ClientKind::Stream(stream) => {
+                        stream.listen_keys().any(|key| listen_keys.owner(key, now) == Some(account))
+                    }
+                })
+            };
+            for (account, event) in desk.digest(now, shift, out, is_heard) {
                 self.tell(product, account, &event, out);
             }
         }
