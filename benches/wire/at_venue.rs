@@ -29,7 +29,7 @@ use gateway::client_order_id::{ClientOrderId, ClientOrderIds};
 use gateway::counterparty::{AnswerEvent, Counterparty, Request};
 use gateway::throttle::{Counted, Limit};
 use gateway::venues::binance::RecvWindow;
-use gateway::venues::binance::session::{SessionSetup, VenueOffset};
+use gateway::venues::binance::session::{FuturesSettings, SessionSetup, VenueOffset};
 use sabrewing::config::Config;
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -217,6 +217,7 @@ pub(crate) fn acknowledged(cores: &Cores, count: usize) {
         recv_window: RecvWindow::from_ms(60_000).expect("in range"),
         limits: &[Limit { counted: Counted::Orders, window_ns: Nanos::from_ms(10_000), max: 10_000_000 }],
         dead_man_ms: None,
+        settings: FuturesSettings::default(),
         offset: VenueOffset::default(),
         net: Net::new(NetOptions { backend: Backend::Busy, busy_poll_us: 0 }),
         clock,
@@ -224,7 +225,7 @@ pub(crate) fn acknowledged(cores: &Cores, count: usize) {
     let mut session = session_at(&endpoint, setup);
     let began = Instant::now();
     while !session.is_live() {
-        session.advance(clock());
+        session.poll(0);
         assert!(began.elapsed() < PATIENCE, "the session never is live: {:?}", session.counts());
         std::thread::yield_now();
     }
@@ -240,7 +241,7 @@ pub(crate) fn acknowledged(cores: &Cores, count: usize) {
                 told.is_some_and(|(of, event)| of == id && wanted(&event))
             };
             loop {
-                session.advance(clock());
+                session.poll(0);
                 let told = session.next_answer(clock()).map(|(_, answer)| (answer.id, answer.event));
                 if said(told) {
                     break;

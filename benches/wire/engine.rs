@@ -22,7 +22,7 @@ use gateway::counterparty::Counterparty;
 use gateway::manager::GatewayReport;
 use gateway::throttle::{Counted, Limit};
 use gateway::venues::binance::RecvWindow;
-use gateway::venues::binance::session::{BinanceSession, Routes, SessionSetup, VenueOffset};
+use gateway::venues::binance::session::{BinanceSession, FuturesSettings, Routes, SessionSetup, VenueOffset};
 use hdrhistogram::Histogram;
 use sabrewing::config::Config;
 use sabrewing::pipeline::{Party, Setup, Stages, assemble_with, build};
@@ -132,6 +132,7 @@ impl<'p> Engine<'p> {
                 Limit { counted: Counted::Weight, window_ns: Nanos::from_ms(60_000), max: 10_000_000 },
             ],
             dead_man_ms: None,
+            settings: FuturesSettings::default(),
             offset: VenueOffset::default(),
             net: Net::new(NetOptions { backend: Backend::Busy, busy_poll_us: 0 }),
             clock: move || wall.read().0,

@@ -121,6 +121,8 @@ pub(crate) fn answer_all(link: &mut Link, quoted: &[Quoted], heard: &mut Heard) 
                     let symbol = parameter(&request.query, "symbol");
                     let found = quoted.iter().find(|one| Some(one.symbol.as_str()) == symbol);
                     found.expect("a listed symbol").snapshot()
+                } else if request.path.ends_with("/positionSide/dual") {
+                    r#"{"dualSidePosition":false}"#.to_owned()
                 } else {
                     format!(r#"{{"serverTime":{}}}"#, wall_ns() / 1_000_000)
                 };

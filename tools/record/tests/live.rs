@@ -2,7 +2,7 @@
 //! its connections meanwhile, and what a killed one leaves is whole lines.
 
 #[path = "../../sabrewing/tests/live/venue.rs"]
-#[expect(dead_code, reason = "sabrewing's tests use the rest")]
+#[allow(dead_code, reason = "sabrewing's tests use the rest")]
 mod venue;
 #[path = "../../sabrewing/tests/live/wires.rs"]
 mod wires;
