@@ -197,8 +197,9 @@ fn a_candle_closes_by_the_next_trade_and_late_ones_change_nothing() {
         close: Price(1010),
         volume: Qty(7),
         taker_buy_volume: Qty(5),
-        quote_volume: 5 * 1000 + 2 * 1010,
-        taker_buy_quote_volume: 5 * 1000,
+        // In 10^-8 of the quote asset.
+        quote_volume: (5 * 1000 + 2 * 1010) * 10_000,
+        taker_buy_quote_volume: 5 * 1000 * 10_000,
         trades: 2,
         first_trade_id: 1,
         last_trade_id: 2,
