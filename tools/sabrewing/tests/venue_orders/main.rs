@@ -2,6 +2,8 @@
 //! same. No timing decides: a test waits for what must come, and only what never comes fails.
 #![cfg(feature = "venue-sim")]
 
+#[path = "../counting/mod.rs"]
+mod counting;
 mod fallback;
 #[path = "../../../../gateway/tests/support/mod.rs"]
 mod gate;
@@ -9,6 +11,7 @@ mod kinds;
 mod lanes;
 mod limits;
 mod managed;
+mod no_alloc;
 mod races;
 mod refusals;
 mod secrets;

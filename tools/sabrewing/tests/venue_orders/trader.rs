@@ -147,6 +147,10 @@ pub(crate) struct Given {
     pub(crate) orders_max: u64,
     /// A connection to the WebSocket API is replaced after so long.
     pub(crate) rotate_after: Nanos,
+    /// The venue's own timer.
+    pub(crate) dead_man_ms: Option<u32>,
+    /// The venue speaks TLS.
+    pub(crate) tls: bool,
 }
 
 impl Given {
@@ -159,6 +163,8 @@ impl Given {
             recv_window_ms: 5_000,
             orders_max: 100,
             rotate_after: SessionTimes::USUAL.rotate_after_ns,
+            dead_man_ms: Some(60_000),
+            tls: true,
         }
     }
 }
@@ -187,8 +193,8 @@ impl Trader {
             },
             _ => gate::instrument(id, kind, "BTCUSDT", "0.10", "0.001"),
         };
-        let tls = TlsConfig::trusting(venue.root_pem.as_bytes()).unwrap();
-        let endpoint = Endpoint::new("localhost", venue.clients.port(), Some(tls));
+        let tls = given.tls.then(|| TlsConfig::trusting(venue.root_pem.as_bytes()).unwrap());
+        let endpoint = Endpoint::new("localhost", venue.clients.port(), tls);
         let path = if kind == ContractKind::Spot { "/ws-api/v3" } else { "/ws-fapi/v1" };
         let rest = HttpConfig {
             endpoint: endpoint.clone(),
@@ -207,7 +213,7 @@ impl Trader {
                 Limit { counted: Counted::Orders, window_ns: Nanos::from_ms(10_000), max: given.orders_max },
                 Limit { counted: Counted::Weight, window_ns: Nanos::from_ms(60_000), max: 2_400 },
             ],
-            dead_man_ms: Some(60_000),
+            dead_man_ms: given.dead_man_ms,
             settings: given.settings,
             offset: offset.clone(),
             net: Net::new(NetOptions { backend: Backend::Busy, busy_poll_us: 0 }),
