@@ -35,6 +35,9 @@ pub struct StrategyStage {
     commands: Option<CommandInput>,
     /// Some strategy's answer to executions waits for room.
     unanswered: bool,
+    /// Time passes before a message: what operators ask for waits until that is here, so that it lies between two
+    /// messages and never between two moments, of which nothing keeps the order.
+    is_advancing: bool,
     /// The last input from the market.
     last: Head,
     /// The market has ended: what is stated from here on reaches no gateway.
@@ -90,7 +93,8 @@ impl StrategyStage {
         let routes = table.iter().map(|instrument| route(instrument.id)).collect();
         let market = table.iter().map(|_| MarketView::default()).collect();
         let last = Head::new(Kind::Timer);
-        let (commands, script, unanswered, ended, settled) = (None, None, false, false, false);
+        let (commands, script, unanswered, is_advancing) = (None, None, false, false);
+        let (ended, settled) = (false, false);
         Ok(Self {
             hosts,
             market,
@@ -98,6 +102,7 @@ impl StrategyStage {
             executions,
             commands,
             unanswered,
+            is_advancing,
             last,
             ended,
             settled,
@@ -252,7 +257,8 @@ impl StrategyStage {
             return self.catch_up(out);
         }
         let mut commanded = 0;
-        if self.commands.as_ref().is_some_and(|commands| !commands.is_empty()) && out.has_room() {
+        let is_asked = self.commands.as_ref().is_some_and(|commands| !commands.is_empty());
+        if is_asked && !self.is_advancing && out.has_room() {
             if self.unanswered {
                 self.answer(out);
             }
@@ -303,6 +309,7 @@ impl StrategyStage {
                         break;
                     }
                 }
+                Due::Command if self.is_advancing => break,
                 Due::Command => {
                     work += 1;
                     script.command(|command| _ = self.command(command, out));
@@ -338,6 +345,7 @@ impl Stage for StrategyStage {
     #[inline]
     fn on_message<S: Sink>(&mut self, message: Message<'_>, out: &mut S) {
         let head = message.head;
+        self.is_advancing = false;
         if self.script.is_some() && !self.follow(head, out) {
             return;
         }
@@ -406,6 +414,12 @@ impl Stage for StrategyStage {
 
     /// Executions are always taken, so that the gateway is never kept waiting by a full ring that only this
     /// stage can empty; what they lead to waits until there is room for it.
+    #[inline]
+    fn advance<S: Sink>(&mut self, _now: Nanos, _out: &mut S) -> u32 {
+        self.is_advancing = true;
+        0
+    }
+
     #[inline]
     fn settle<S: Sink>(&mut self, out: &mut S) -> u32 {
         if self.ended { self.take_from_behind(&mut Nowhere) } else { self.take_from_behind(out) }
