@@ -106,7 +106,7 @@ fn orders(
     });
     row(&format!("{name}: cancel, USD-M"), rounds, share, target_max, |at| {
         let (open, id, _) = &moved[at];
-        codec.cancel(request(at), open.instrument, id, &mut out).map_or(0, |bytes| black_box(bytes).len())
+        codec.cancel(request(at), open, id, &mut out).map_or(0, |bytes| black_box(bytes).len())
     });
 }
 

@@ -11,7 +11,7 @@ mod verdict;
 use engine::ids::{AccountId, InstrumentId, StrategyId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::num::{Decimal, Level, Price, Qty, Side, Step};
-use engine::order::{Order, OrderState, Tif};
+use engine::order::{Order, OrderState, Terms, Tif};
 use engine::risk::{Exposure, Gate, Market, Proposal, RiskConfig};
 use engine::time::Nanos;
 use std::hint::black_box;
@@ -132,6 +132,8 @@ impl Bench {
             open_orders: 4,
             opposite: Some(if order.side == Side::Buy { Price(600_400) } else { Price(599_000) }),
             unknown_orders: 0,
+            net: Qty(50),
+            open_reducing: Qty(0),
         };
         let approved = self.gate.approve(black_box(proposal), instrument, &market, &exposure, self.now);
         assert_eq!(black_box(&approved).is_ok(), passes, "{approved:?}");
@@ -152,6 +154,7 @@ fn order(at: usize) -> Order {
         level: Level { price: Price(price), qty: Qty(20) },
         amend: Level::default(),
         tif: Tif::PostOnly,
+        terms: Terms::LIMIT,
         filled: Qty(0),
         state: OrderState::PendingCreate,
     }

@@ -244,7 +244,7 @@ impl Counterparty for Willing {
                 AnswerEvent::Amended(approved.order().level),
             ),
             Request::Cancel(order) => {
-                (self.codec.cancel(envelope, order.instrument, id, &mut self.message), AnswerEvent::Canceled)
+                (self.codec.cancel(envelope, order, id, &mut self.message), AnswerEvent::Canceled)
             }
             // Every request is answered before it could be asked about.
             Request::Query(_) => return false,

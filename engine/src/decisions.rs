@@ -15,6 +15,7 @@ use crate::ids::{InstrumentId, Lane};
 use crate::journal::schema::{GateRefusal, OrderBody, ParamChange, RecordKind, Took};
 use crate::message::{Execution, Quotes, i128_of};
 use crate::num::Level;
+use crate::order::OrderKind;
 use crate::risk::RiskRule;
 use crate::time::Nanos;
 use std::collections::VecDeque;
@@ -190,7 +191,7 @@ pub fn line_of(kind: RecordKind, record: &Record<'_>) -> Option<String> {
         }
         RecordKind::GateRefused => {
             let refused = GateRefusal::read_from_bytes(body).ok()?;
-            let GateRefusal { price, qty, limit, value, exponents, rule, side, strategy } = refused;
+            let GateRefusal { price, qty, limit, value, exponents, rule, side, kind, strategy } = refused;
             write!(
                 line,
                 "{name} instrument={instrument} strategy={strategy} side={side} {} rule={rule} limit={}e-{} value={}e-{}",
@@ -201,6 +202,9 @@ pub fn line_of(kind: RecordKind, record: &Record<'_>) -> Option<String> {
                 exponents[1]
             )
             .ok()?;
+            if kind != OrderKind::Limit as u8 {
+                write!(line, " kind={kind}").ok()?;
+            }
         }
         RecordKind::Param => {
             let ParamChange { strategy, index, value, .. } = ParamChange::read_from_bytes(body).ok()?;
@@ -219,6 +223,11 @@ pub fn line_of(kind: RecordKind, record: &Record<'_>) -> Option<String> {
                 level(Level { price: order.price, qty: order.qty })
             )
             .ok()?;
+            // Of a plain limit order these three say nothing.
+            let OrderBody { kind, trigger, reduce_only, .. } = order;
+            if (kind, trigger.0, reduce_only) != (OrderKind::Limit as u8, 0, 0) {
+                write!(line, " kind={kind} trigger={} reduce={reduce_only}", trigger.0).ok()?;
+            }
         }
         RecordKind::OrderUpdate | RecordKind::Fill => {
             let update = Execution::read_from_bytes(body).ok()?;
@@ -330,6 +339,9 @@ mod tests {
     fn parameters_and_amendments_are_decisions_and_a_refused_cancel_is_no_execution() {
         let change = ParamChange { strategy: 1, index: 3, reserved: 0, value: -5 };
         let param = Owned(Lane::Strategy, RecordKind::Param, 1000, change.as_bytes().to_vec());
+        let stop =
+            OrderBody { order_seq: 8, kind: 2, trigger: Price(90), reduce_only: 1, ..OrderBody::default() };
+        let stop = Owned(Lane::Gateway, RecordKind::Order, 1000, stop.as_bytes().to_vec());
         let amend = Owned(Lane::Gateway, RecordKind::Amend, 1000, order(7, 0).3);
         let refused = |rule: RiskRule, at| {
             let body = GateRefusal { rule: rule as u16, ..GateRefusal::default() };
@@ -337,13 +349,16 @@ mod tests {
         };
         let (cancel, placed) = (refused(RiskRule::CancelRate, 1001), refused(RiskRule::OrderRate, 1002));
         let strategy = [took(0, 2, 1000), param, took(1, 1, 1002), target(3, 1003)];
-        let text = listing(strategy.iter().chain(&[amend, cancel, placed, update(7, 1004)]));
+        let text = listing(strategy.iter().chain(&[amend, stop, cancel, placed, update(7, 1004)]));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "0 param strategy=1 index=3 value=-5");
         assert_eq!(lines[1], "0 amend instrument=0 strategy=0 account=0 order=7 side=0 tif=0 100x2");
+        let stop =
+            "0 order instrument=0 strategy=0 account=0 order=8 side=0 tif=0 0x0 kind=2 trigger=90 reduce=1";
+        assert_eq!(lines[2], stop);
         let kinds: Vec<_> =
             lines.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
-        assert_eq!(kinds[2..], ["1 gate-refused", "2 gate-refused", "3 target", "4 order-update"]);
+        assert_eq!(kinds[3..], ["1 gate-refused", "2 gate-refused", "3 target", "4 order-update"]);
     }
 
     #[test]

@@ -37,6 +37,15 @@ id!(
     /// One strategy of the run. 0 is the engine itself.
     StrategyId(u16)
 );
+
+impl StrategyId {
+    /// Whoever trades by hand: the owner of orders that no strategy of the run has. The same in every run, whatever
+    /// strategies that has.
+    pub const MANUAL: Self = Self(u16::MAX - 1);
+    /// What it is called.
+    pub const MANUAL_NAME: &'static str = "manual";
+}
+
 id!(
     /// One account at a venue.
     AccountId(u16)

@@ -1,6 +1,10 @@
 //! Orders and their states. Only a venue's answer ends an order: a time-out makes it unknown, and an unknown
 //! order keeps reserving exposure until the venue has said what became of it.
 
+mod kind;
+
+pub use kind::{OrderKind, Terms};
+
 use crate::ids::{AccountId, InstrumentId, StrategyId};
 use crate::num::{Level, Price, Qty, Side};
 
@@ -132,6 +136,8 @@ pub enum OrderEvent {
     Amended(Level),
     /// The venue refused the amendment: the order is where it was.
     AmendRefused,
+    /// A stop's trigger was met: it is a market or a limit order now. Where it stands stays as it was.
+    Triggered,
 }
 
 /// An event that an order in this state cannot have: our own mistake or the venue's; trading on it stops.
@@ -156,12 +162,14 @@ pub struct Order {
     pub account: AccountId,
     /// Buys or sells.
     pub side: Side,
-    /// Limit price and whole quantity.
+    /// Limit price, zero where its kind has none, and whole quantity.
     pub level: Level,
     /// What an amendment that is not answered would make of `level`; zero quantity: there is none.
     pub amend: Level,
-    /// How long, and whether it may take.
+    /// How long, and whether it may take; `Ioc` of a market order and of a stop that becomes one.
     pub tif: Tif,
+    /// What it does beside that.
+    pub terms: Terms,
     /// Traded so far.
     pub filled: Qty,
     /// Where it stands.
@@ -169,10 +177,17 @@ pub struct Order {
 }
 
 impl Order {
-    /// Limit price.
+    /// Limit price; zero where its kind has none.
     #[must_use]
     pub const fn price(&self) -> Price {
         self.level.price
+    }
+
+    /// Whether it stands in the book, or will with its acknowledgement: other orders can meet it there. A stop that
+    /// waits for its trigger does not, nor does a market order.
+    #[must_use]
+    pub const fn is_in_book(&self) -> bool {
+        matches!(self.terms.kind, OrderKind::Limit)
     }
 
     /// What can still trade, of the larger of old and new quantity while an amendment is not answered; zero once
@@ -240,6 +255,14 @@ impl Order {
             (OrderEvent::Expired, _) => Expired,
             (OrderEvent::TimedOut, PendingCreate | PendingCancel | PendingAmend) => Unknown,
             (OrderEvent::InDoubt, _) => Unknown,
+            (OrderEvent::Triggered, PendingCreate) if self.terms.kind.is_stop() => {
+                next.terms = self.terms.triggered();
+                self.resting()
+            }
+            (OrderEvent::Triggered, state) if self.terms.kind.is_stop() => {
+                next.terms = self.terms.triggered();
+                state
+            }
             (OrderEvent::AmendSent(level), Open | PartiallyFilled) if level.qty > self.filled => {
                 next.amend = level;
                 PendingAmend
@@ -259,6 +282,8 @@ impl Order {
                 if qty.0 <= 0 || next.filled > self.qty_max() {
                     return Err(bad);
                 }
+                // A fill can overtake the news that it was triggered.
+                next.terms = self.terms.triggered();
                 if next.filled > self.level.qty {
                     // Only the amendment can have made room for it.
                     next.level = self.amend;
@@ -308,6 +333,7 @@ mod tests {
             level: level(100, 10),
             amend: Level::default(),
             tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
             filled: Qty(0),
             state: OrderState::PendingCreate,
         }
@@ -385,6 +411,44 @@ mod tests {
             state_after(&[Accepted, AmendSent(less), CancelSent, Amended(less)]),
             Ok(OrderState::PendingCancel)
         );
+    }
+
+    #[test]
+    fn a_trigger_makes_another_kind_of_a_stop_and_leaves_it_where_it_stands() {
+        use OrderEvent::{Accepted, CancelSent, Canceled, Filled, InDoubt, Triggered};
+        let run = |terms: Terms, events: &[OrderEvent]| {
+            let mut order = Order { terms, ..order() };
+            events.iter().try_for_each(|event| order.apply(*event))?;
+            Ok::<_, BadTransition>((order.terms.kind, order.state, order.is_in_book()))
+        };
+        let (stop, limit) = (Terms::stop(Price(105)), Terms::stop_limit(Price(105)));
+        assert_eq!(run(limit, &[Accepted]), Ok((OrderKind::StopLimit, OrderState::Open, false)));
+        assert_eq!(run(limit, &[Accepted, Triggered]), Ok((OrderKind::Limit, OrderState::Open, true)));
+        assert_eq!(run(stop, &[Accepted, Triggered]), Ok((OrderKind::Market, OrderState::Open, false)));
+        assert_eq!(
+            run(stop, &[Triggered]),
+            Ok((OrderKind::Market, OrderState::Open, false)),
+            "it overtakes the ack"
+        );
+        let pending = Ok((OrderKind::Limit, OrderState::PendingCancel, true));
+        assert_eq!(run(limit, &[Accepted, CancelSent, Triggered]), pending);
+        assert_eq!(
+            run(stop, &[Accepted, InDoubt, Triggered]),
+            Ok((OrderKind::Market, OrderState::Unknown, false))
+        );
+        let filled = Ok((OrderKind::Market, OrderState::Filled, false));
+        assert_eq!(run(stop, &[Accepted, Filled(Qty(10))]), filled, "a fill overtakes the trigger");
+        let mut kept = Order { terms: stop.reducing(), ..order() };
+        kept.apply(Triggered).unwrap();
+        assert_eq!(kept.terms, Terms { trigger: Price(105), ..Terms::MARKET.reducing() });
+        for (terms, events) in [
+            (Terms::LIMIT, &[Accepted, Triggered][..]),
+            (Terms::MARKET, &[Triggered]),
+            (stop, &[Triggered, Triggered]),
+            (stop, &[Canceled, Triggered]),
+        ] {
+            assert!(run(terms, events).is_err(), "{terms:?} {events:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use engine::ids::{AccountId, InstrumentId, StrategyId};
 use engine::num::{Level, Price, Qty, Side};
-use engine::order::{Order, OrderEvent, OrderState, Tif};
+use engine::order::{Order, OrderEvent, OrderState, Terms, Tif};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -143,6 +143,7 @@ proptest! {
             level: level(100, 10),
             amend: Level::default(),
             tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
             filled: Qty(0),
             state: OrderState::PendingCreate,
         };

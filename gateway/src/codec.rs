@@ -34,7 +34,7 @@
 //!
 //!     fn cancel(&mut self, order: &Order, now: Nanos) -> Result<&[u8], EncodeError> {
 //!         let (request, id) = (self.request(now), self.ids.id(order.seq));
-//!         self.codec.cancel(request, order.instrument, &id, &mut self.message)
+//!         self.codec.cancel(request, order, &id, &mut self.message)
 //!     }
 //!
 //!     /// First asks what the venue can do, so that gate and journal see the order that will be there.
@@ -66,7 +66,6 @@
 //! ```
 
 use crate::client_order_id::ClientOrderId;
-use engine::ids::InstrumentId;
 use engine::num::Level;
 use engine::order::Order;
 use engine::risk::Approved;
@@ -89,22 +88,22 @@ pub trait OrderCodec {
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError>;
 
-    /// The message that cancels the order `id`, which needs no approval: it only takes risk away.
+    /// The message that cancels `order`, known as `id`, which needs no approval: it only takes risk away.
     /// Err: as [`Self::place`].
     fn cancel<'o>(
         &mut self,
         request: Request,
-        instrument: InstrumentId,
+        order: &Order,
         id: &ClientOrderId,
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError>;
 
-    /// The message that asks what became of the order `id`.
-    /// Err: as [`Self::place`].
+    /// The message that asks what became of `order`, known as `id`.
+    /// Err: as [`Self::place`]; the venue answers of no such order this way.
     fn query<'o>(
         &mut self,
         request: Request,
-        instrument: InstrumentId,
+        order: &Order,
         id: &ClientOrderId,
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError>;
@@ -112,7 +111,7 @@ pub trait OrderCodec {
     /// What becomes of `open` when it is amended to `to`: the price, and the quantity that shall rest from then on.
     /// Says which order has to be approved before [`Self::amend`]: unless a new one is needed, `open` with its
     /// sequence and `to`, the quantity with `filled` added; else an order of another sequence with `to`.
-    /// Err: not this codec's instrument; nothing would change; nothing would rest.
+    /// Err: not this codec's instrument; an order that is not in the book; nothing would change; nothing would rest.
     fn amendment(&self, open: &Order, to: Level) -> Result<Amendment, EncodeError>;
 
     /// The message that makes `approved` of `open`. `id` is the open order's, or the new order's where
@@ -167,11 +166,13 @@ pub enum EncodeError {
     UnknownInstrument,
     /// The client order id has a character that the venue does not take.
     ClientOrderId,
-    /// The price is not above zero, or does not fit when written out.
+    /// The venue has no such order: its kind, with this time in force.
+    Kind,
+    /// The price, or the trigger, is not above zero, or does not fit when written out.
     Price,
     /// The quantity is not above zero, or does not fit when written out.
     Quantity,
-    /// The amendment is to an order of another instrument, side, time in force, strategy or account.
+    /// The amendment is to an order of another instrument, side, time in force, kind, strategy or account.
     OtherOrder,
     /// The amendment changes nothing.
     NoChange,
@@ -183,10 +184,11 @@ pub enum EncodeError {
 
 impl EncodeError {
     /// Every one, for counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Room,
         Self::UnknownInstrument,
         Self::ClientOrderId,
+        Self::Kind,
         Self::Price,
         Self::Quantity,
         Self::OtherOrder,
@@ -202,6 +204,7 @@ impl EncodeError {
             Self::Room => "room",
             Self::UnknownInstrument => "unknown_instrument",
             Self::ClientOrderId => "client_order_id",
+            Self::Kind => "kind",
             Self::Price => "price",
             Self::Quantity => "quantity",
             Self::OtherOrder => "other_order",

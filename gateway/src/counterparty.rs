@@ -53,6 +53,8 @@ pub enum AnswerEvent {
     AmendRefused,
     /// The venue ended it.
     Expired,
+    /// A stop's trigger was met: from now on it is a market or a limit order.
+    Triggered,
     /// So much of it traded.
     Filled {
         /// Price and quantity of the fill.

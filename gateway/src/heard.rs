@@ -66,6 +66,7 @@ pub(crate) fn answered_body(after: u64, answer: &Answer, ids: &ClientOrderIds) -
             };
             8
         }
+        AnswerEvent::Triggered => 9,
     };
     body
 }
@@ -89,6 +90,7 @@ fn answer_of(body: &AnsweredBody, ids: &ClientOrderIds) -> Option<Answer> {
         5 => AnswerEvent::AmendRefused,
         6 => AnswerEvent::Expired,
         7 => AnswerEvent::Filled { fill: body.level, maker: body.maker == 1, fee },
+        9 => AnswerEvent::Triggered,
         8 => AnswerEvent::Standing(match body.standing {
             0 => Standing::Unknown,
             1 => Standing::Absent,
@@ -420,6 +422,7 @@ mod tests {
             level().prop_map(AnswerEvent::Amended),
             Just(AnswerEvent::AmendRefused),
             Just(AnswerEvent::Expired),
+            Just(AnswerEvent::Triggered),
             fill.prop_map(|(fill, maker, fee)| AnswerEvent::Filled { fill, maker, fee }),
             standing().prop_map(AnswerEvent::Standing),
         ]

@@ -299,7 +299,7 @@ mod tests {
     use crate::counterparty::{AnswerEvent, VenueOrder};
     use engine::ids::{AccountId, StrategyId};
     use engine::num::{Price, Side};
-    use engine::order::{OrderState, Tif};
+    use engine::order::{OrderState, Terms, Tif};
     use std::collections::VecDeque;
 
     /// Says what it was given to say, and notes what it was asked.
@@ -366,6 +366,7 @@ mod tests {
             level: Level { price: Price(1), qty: Qty(1) },
             amend: Level::default(),
             tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
             filled: Qty(0),
             state: OrderState::Open,
         }

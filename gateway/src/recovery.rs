@@ -325,6 +325,7 @@ fn order_of(body: &OrderBody, instrument: InstrumentId) -> Option<Order> {
         level: Level { price: body.price, qty: body.qty },
         amend: Level::default(),
         tif: Tif::ALL.into_iter().find(|tif| *tif as u8 == body.time_in_force)?,
+        terms: body.terms()?,
         filled: Qty(0),
         state: OrderState::Unknown,
     })

@@ -71,6 +71,7 @@ impl<X: Counterparty> Stage for GatewayStage<X> {
                 self.stamp(head);
             }
             Some(Kind::Target) => self.manager.on_target(message, out),
+            Some(Kind::Command) => self.manager.on_command(message, out),
             Some(Kind::End) => {
                 self.manager.finish();
                 out.send(message);

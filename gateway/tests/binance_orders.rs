@@ -5,7 +5,7 @@ mod support;
 
 use engine::instrument::{ContractKind, Instrument};
 use engine::num::{Level, Price, Qty, Side};
-use engine::order::{Order, Tif};
+use engine::order::{Order, OrderKind, Terms, Tif};
 use engine::time::Nanos;
 use gateway::client_order_id::{ClientOrderId, ClientOrderIds};
 use gateway::codec::{Amendment, EncodeError, OpenOrder, OrderCodec, Request};
@@ -83,6 +83,55 @@ fn kind(tif: Tif, kind: ContractKind) -> Value {
     }
 }
 
+/// The parameters of an order of any kind. None: the venue has no such order.
+fn asked_for(order: &Order, instrument: &Instrument) -> Option<Value> {
+    let Terms { kind: of, trigger, reduce_only } = order.terms;
+    let spot = instrument.kind == ContractKind::Spot;
+    let mut all = match of {
+        OrderKind::Limit => placed(order, instrument, "s1"),
+        _ => {
+            let mut all = placed(&Order { tif: Tif::Gtc, ..*order }, instrument, "s1");
+            let parameters = all.as_object_mut().unwrap();
+            parameters.remove("timeInForce");
+            if !of.has_limit() {
+                parameters.remove("price");
+            }
+            all
+        }
+    };
+    let tif = match order.tif {
+        Tif::Gtc => "GTC",
+        Tif::Ioc => "IOC",
+        Tif::Fok => "FOK",
+        Tif::PostOnly => "",
+    };
+    match of {
+        OrderKind::Limit => {}
+        OrderKind::Market | OrderKind::Stop if tif != "IOC" => return None,
+        OrderKind::StopLimit if tif.is_empty() => return None,
+        OrderKind::Market => all["type"] = "MARKET".into(),
+        OrderKind::Stop => all["type"] = if spot { "STOP_LOSS" } else { "STOP_MARKET" }.into(),
+        OrderKind::StopLimit => {
+            all["type"] = if spot { "STOP_LOSS_LIMIT" } else { "STOP" }.into();
+            all["timeInForce"] = tif.into();
+        }
+    }
+    if of.is_stop() {
+        let trigger = trigger.display(instrument.price_rule.tick).to_string();
+        if spot {
+            all["stopPrice"] = trigger.into();
+        } else {
+            all.as_object_mut().unwrap().remove("newClientOrderId");
+            let more = json!({"triggerPrice": trigger, "clientAlgoId": "s1", "algoType": "CONDITIONAL", "workingType": "CONTRACT_PRICE"});
+            all = merged(all, &more);
+        }
+    }
+    if reduce_only && !spot {
+        all["reduceOnly"] = "true".into();
+    }
+    Some(all)
+}
+
 /// The parameters of a new order.
 fn placed(order: &Order, instrument: &Instrument, id: &str) -> Value {
     let (price, quantity) = decimal(order.level, instrument);
@@ -119,10 +168,10 @@ proptest! {
         let bytes = codec.place(request, &approved(open, instrument), &open_id, &mut out).unwrap();
         prop_assert_eq!(read(bytes, way), message("order.place", placed(&open, instrument, &open_text)));
 
-        let bytes = codec.cancel(request, open.instrument, &open_id, &mut out).unwrap();
+        let bytes = codec.cancel(request, &open, &open_id, &mut out).unwrap();
         let cancel = json!({"symbol": instrument.symbol, "origClientOrderId": open_text, "timestamp": NOW.as_ms()});
         prop_assert_eq!(read(bytes, way), message("order.cancel", cancel.clone()));
-        let bytes = codec.query(request, open.instrument, &open_id, &mut out).unwrap();
+        let bytes = codec.query(request, &open, &open_id, &mut out).unwrap();
         prop_assert_eq!(read(bytes, way), message("order.status", cancel));
 
         let to = Level { price: Price(if same_price { price } else { to_price }), qty: Qty(to_qty) };
@@ -168,6 +217,53 @@ proptest! {
         prop_assert_eq!(read(bytes.unwrap(), way), message(method, parameters));
     }
 
+    /// Market orders and stops, with and without reduce-only, placed and canceled on each product.
+    #[test]
+    fn every_kind_says_what_it_is_and_nothing_else(
+        way in 0_u8..3, which in 0_u32..3, sell: bool, kind in 0_usize..4, tif in 0_usize..4, reduces: bool,
+        price in 1_i64..100_000_000_000, trigger in 2_i64..100_000_000_000, qty in 1_i64..100_000_000_000,
+    ) {
+        let instrument = &instruments()[which as usize];
+        let (side, kind, tif) = (if sell { Side::Sell } else { Side::Buy }, OrderKind::ALL[kind], Tif::ALL[tif]);
+        let price = match kind {
+            OrderKind::Limit => price,
+            OrderKind::StopLimit => trigger,
+            OrderKind::Market | OrderKind::Stop => 0,
+        };
+        let trigger = if kind.is_stop() { Price(trigger) } else { Price(0) };
+        let terms = Terms { kind, trigger, reduce_only: reduces };
+        let order = Order { terms, ..order(which, side, tif, price, qty) };
+        let (mut codec, mut out) = (codec(way), [0; BinanceCodec::MESSAGE_BYTES_MAX]);
+        let bytes = codec.place(REQUEST, &approved(order, instrument), &id("s1"), &mut out);
+        let Some(expected) = asked_for(&order, instrument) else {
+            prop_assert_eq!(bytes, Err(EncodeError::Kind));
+            return Ok(());
+        };
+        let (spot, waits) = (instrument.kind == ContractKind::Spot, kind.is_stop());
+        let message = |method: &str, parameters: Value| json!({"id": "7", "method": method, "params": parameters});
+        let method = if waits && !spot { "algoOrder.place" } else { "order.place" };
+        prop_assert_eq!(read(bytes.unwrap(), way), message(method, expected));
+        let known = |name: &str| json!({"symbol": instrument.symbol, name: "s1", "timestamp": NOW.as_ms()});
+        let (mut triggered, mut cancel) = (order, message("order.cancel", known("origClientOrderId")));
+        triggered.apply(engine::order::OrderEvent::Accepted).unwrap();
+        if waits {
+            triggered.apply(engine::order::OrderEvent::Triggered).unwrap();
+        }
+        let bytes = codec.cancel(REQUEST, &triggered, &id("s1"), &mut out).unwrap();
+        prop_assert_eq!(read(bytes, way), cancel.clone());
+        if waits && !spot {
+            let algo = json!({"clientAlgoId": "s1", "timestamp": NOW.as_ms()});
+            cancel = message("algoOrder.cancel", algo);
+            prop_assert_eq!(codec.query(REQUEST, &order, &id("s1"), &mut out), Err(EncodeError::Kind));
+        }
+        let bytes = codec.cancel(REQUEST, &order, &id("s1"), &mut out).unwrap();
+        prop_assert_eq!(read(bytes, way), cancel);
+        if kind != OrderKind::Limit {
+            let to = Level { price: Price(price + 1), qty: Qty(qty) };
+            prop_assert_eq!(codec.amendment(&order, to), Err(EncodeError::Kind));
+        }
+    }
+
     #[test]
     fn a_buffer_too_short_for_the_message_is_an_error(way in 0_u8..3, which in 0_u32..3, short in 1_usize..800) {
         let instrument = &instruments()[which as usize];
@@ -185,7 +281,7 @@ proptest! {
 #[test]
 fn the_dossiers_cancel_is_written_and_signed_byte_for_byte() {
     let (mut codec, mut out) = (codec(0), [0; 1024]);
-    let bytes = codec.cancel(REQUEST, instruments()[0].id, &id("a1"), &mut out).unwrap();
+    let bytes = codec.cancel(REQUEST, &order(0, Side::Buy, Tif::Gtc, 100, 10), &id("a1"), &mut out).unwrap();
     // Vector 11 of section 5.1.
     let signature = "3c226f4b6ac823f97d71a8448b2fde6d5b210a9bec9bcb4c33112687d3b53563";
     let expected = format!(
@@ -220,10 +316,16 @@ fn what_cannot_be_sent_is_refused_by_name() {
     let unknown = approved(order(3, Side::Buy, Tif::Gtc, 100, 10), &elsewhere);
     let refused = codec.place(REQUEST, &unknown, &id("a1"), &mut out);
     assert_eq!(refused, Err(EncodeError::UnknownInstrument));
-    assert_eq!(codec.cancel(REQUEST, elsewhere.id, &id("a1"), &mut out), Err(EncodeError::UnknownInstrument));
+    assert_eq!(
+        codec.cancel(REQUEST, unknown.order(), &id("a1"), &mut out),
+        Err(EncodeError::UnknownInstrument)
+    );
     for foreign in ["a\"b", "a\\b", "a.b", "a/b", "a&b"] {
         assert_eq!(codec.place(REQUEST, &sound, &id(foreign), &mut out), Err(EncodeError::ClientOrderId));
-        assert_eq!(codec.cancel(REQUEST, spot.id, &id(foreign), &mut out), Err(EncodeError::ClientOrderId));
+        assert_eq!(
+            codec.cancel(REQUEST, sound.order(), &id(foreign), &mut out),
+            Err(EncodeError::ClientOrderId)
+        );
     }
 
     let open = order(1, Side::Buy, Tif::PostOnly, 100, 10);

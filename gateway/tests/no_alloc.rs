@@ -4,7 +4,7 @@
 mod support;
 
 use engine::num::{Level, Price, Qty, Side};
-use engine::order::{Order, Tif};
+use engine::order::{Order, Terms, Tif};
 use engine::time::Nanos;
 use gateway::client_order_id::ClientOrderIds;
 use gateway::codec::{OpenOrder, OrderCodec, Request};
@@ -69,7 +69,8 @@ fn calls(work: impl FnOnce()) -> u64 {
     CALLS.get() - before
 }
 
-/// Calls that so many life cycles make, of every instrument, side and time in force: place, amend, cancel.
+/// Calls that so many life cycles make, of every instrument, side and time in force: place, amend, cancel; and of
+/// market orders and stops: place, cancel.
 fn life_cycles(authentication: Authentication, count: u64) -> u64 {
     let instruments = instruments();
     let window = RecvWindow::from_ms(2000).unwrap();
@@ -93,7 +94,18 @@ fn life_cycles(authentication: Authentication, count: u64) -> u64 {
             codec.place(request, &place, &id, &mut out).unwrap();
             let open = OpenOrder { order: &placed, id: &id };
             codec.amend(request, open, &amend, &ids.id(amended.seq), &mut out).unwrap();
-            codec.cancel(request, placed.instrument, &id, &mut out).unwrap();
+            codec.cancel(request, &placed, &id, &mut out).unwrap();
+        });
+        let terms =
+            [Terms::MARKET, Terms::stop(Price(6_000_000)), Terms::MARKET.reducing()][(seq % 3) as usize];
+        let level = Level { price: Price(0), ..placed.level };
+        let taking = Order { level, tif: Tif::Ioc, terms, ..placed };
+        let place = approved(taking, instrument);
+        counted += calls(|| {
+            let (id, request) =
+                (ids.id(seq), Request { id: seq, now: Nanos::from_ms(1_700_000_000_000 + seq) });
+            codec.place(request, &place, &id, &mut out).unwrap();
+            codec.cancel(request, &taking, &id, &mut out).unwrap();
         });
     }
     counted

@@ -68,6 +68,9 @@ impl StrategyConfig {
         if !is_word(&table.name) {
             return Err(fail("name", format!("must be 1 to {NAME_BYTES_MAX} of a-z, 0-9, _")));
         }
+        if table.name == StrategyId::MANUAL_NAME {
+            return Err(fail("name", "is that of whoever trades by hand".into()));
+        }
         let kind = *kinds.iter().find(|kind| kind.name == table.kind).ok_or_else(|| {
             fail(
                 "kind",
@@ -135,6 +138,7 @@ pub fn names(strategies: &[StrategyConfig], table: &InstrumentTable) -> Names {
     Names {
         strategies: (1..).zip(strategies).map(strategy).collect(),
         instruments: table.iter().map(Instrument::full_name).collect(),
+        rules: table.iter().cloned().collect(),
     }
 }
 

@@ -157,7 +157,10 @@ impl StrategyStage {
     /// Does what operators ask for, at the last input's time.
     #[cold]
     fn command<S: Sink>(&mut self, command: &Taken<'_>, out: &mut S) -> (Outcome, Cause) {
-        if self.settled {
+        // What is for the gateway does not reach it once the market has ended.
+        let is_passed_on =
+            matches!(command.body.action(), Some(Action::Order | Action::Cancel | Action::Flatten));
+        if self.settled || self.ended && is_passed_on {
             return (Outcome::TooLate, Cause::NONE);
         }
         let head = Head { kind_code: command.head.kind_code, cause: command.head.cause, ..self.last };
@@ -183,8 +186,19 @@ impl StrategyStage {
                     host.state(&head, log, out);
                 }
                 // What no target knows of is the gateway's to cancel.
-                let head = Head { instrument: body.instrument, strategy: body.strategy, ..head };
-                out.send(Message { head: &head, body: command.cells });
+                pass_on(&head, command, out);
+            }
+            Some(Action::Order | Action::Cancel) => pass_on(&head, command, out),
+            Some(Action::Flatten) => {
+                // Whoever quotes an instrument concerned takes all quotes back before its position is closed.
+                for host in hosts.iter_mut().filter(|host| body.is_for(host.own.id)) {
+                    if host.own.slots.iter().any(|slot| body.is_on(slot.instrument.id)) {
+                        host.own.is_paused = true;
+                        host.own.state_anew();
+                        host.state(&head, log, out);
+                    }
+                }
+                pass_on(&head, command, out);
             }
             Some(Action::Set) => {
                 let Some(host) = host_of(hosts, body.strategy) else {
@@ -465,6 +479,12 @@ impl StrategyStage {
             host.state(&last, &mut self.log, out);
         }
     }
+}
+
+/// Hands a command on to the gateway, behind the targets that it led to.
+fn pass_on<S: Sink>(head: &Head, command: &Taken<'_>, out: &mut S) {
+    let (instrument, strategy) = (command.body.instrument, command.body.strategy);
+    out.send(Message { head: &Head { instrument, strategy, ..*head }, body: command.cells });
 }
 
 /// The strategy of a number.

@@ -9,6 +9,8 @@
 //! The subject is the strategy, the instrument or the reason that the kind speaks of; empty: all, or none.
 
 use crate::ids::Cause;
+#[cfg(doc)]
+use crate::ids::StrategyId;
 use crate::time::Nanos;
 use std::fmt;
 
@@ -65,6 +67,26 @@ pub enum CommandKind {
         /// Name and value, 1..=[`PARAMS_MAX`], each name once.
         params: Vec<(String, String)>,
     },
+    /// Place an order.
+    Order {
+        /// `venue:symbol`.
+        instrument: String,
+        /// Name and value, 1..=[`PARAMS_MAX`], each name once: `side` (buy, sell), `qty`, and where it has them
+        /// `limit`, `trigger`, `tif`, `reduce_only` (1), `strategy`; the latter absent: [`StrategyId::MANUAL`].
+        terms: Vec<(String, String)>,
+    },
+    /// Cancel one order, whoever's it is.
+    Cancel {
+        /// Its sequence or client order id.
+        order: String,
+    },
+    /// Pause strategies, cancel their orders and close what they hold.
+    Flatten {
+        /// `venue:symbol`. None: every instrument.
+        instrument: Option<String>,
+        /// None: every strategy, and what was traded by hand.
+        strategy: Option<String>,
+    },
     /// Stop trading, cancel everything, stay stopped over restarts until released.
     Kill {
         /// For people; may be empty.
@@ -81,6 +103,9 @@ impl CommandKind {
             Self::Resume { .. } => "resume",
             Self::CancelAll { .. } => "cancel-all",
             Self::Set { .. } => "set",
+            Self::Order { .. } => "order",
+            Self::Cancel { .. } => "cancel",
+            Self::Flatten { .. } => "flatten",
             Self::Kill { .. } => "kill",
         }
     }
@@ -93,12 +118,17 @@ impl fmt::Display for CommandKind {
         match self {
             Self::Pause { strategy: Some(subject) }
             | Self::Resume { strategy: Some(subject) }
-            | Self::CancelAll { instrument: Some(subject) } => write!(f, " {subject}"),
+            | Self::CancelAll { instrument: Some(subject) }
+            | Self::Cancel { order: subject } => write!(f, " {subject}"),
             Self::Pause { strategy: None }
             | Self::Resume { strategy: None }
             | Self::CancelAll { instrument: None } => Ok(()),
-            Self::Set { strategy, params } => {
-                write!(f, " {strategy}")?;
+            Self::Flatten { instrument, strategy } => {
+                instrument.iter().try_for_each(|subject| write!(f, " {subject}"))?;
+                strategy.iter().try_for_each(|strategy| write!(f, " strategy={strategy}"))
+            }
+            Self::Set { strategy: subject, params } | Self::Order { instrument: subject, terms: params } => {
+                write!(f, " {subject}")?;
                 params.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
             }
             Self::Kill { reason } if reason.is_empty() => Ok(()),
@@ -128,12 +158,21 @@ impl std::error::Error for Malformed {}
 impl Command {
     /// The bytes in a lane. Err: a field that `decode` would refuse.
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        let owner: Vec<(String, String)> = match &self.kind {
+            CommandKind::Flatten { strategy: Some(strategy), .. } => {
+                vec![(OWNER.to_owned(), strategy.clone())]
+            }
+            _ => Vec::new(),
+        };
         let (code, subject, params): (u8, &str, &[(String, String)]) = match &self.kind {
             CommandKind::Pause { strategy } => (1, strategy.as_deref().unwrap_or_default(), &[]),
             CommandKind::Resume { strategy } => (2, strategy.as_deref().unwrap_or_default(), &[]),
             CommandKind::CancelAll { instrument } => (3, instrument.as_deref().unwrap_or_default(), &[]),
             CommandKind::Set { strategy, params } => (4, strategy, params),
             CommandKind::Kill { reason } => (5, reason, &[]),
+            CommandKind::Order { instrument, terms } => (6, instrument, terms),
+            CommandKind::Cancel { order } => (7, order, &[]),
+            CommandKind::Flatten { instrument, .. } => (8, instrument.as_deref().unwrap_or_default(), &owner),
         };
         let mut bytes = Vec::new();
         for word in [self.issued.0, self.ttl.0, self.run_id] {
@@ -170,20 +209,35 @@ impl Command {
         let code = fields.byte("kind")?;
         let author = fields.text("author", 1, AUTHOR_BYTES_MAX)?;
         let (least, most) = match code {
-            1..=3 => (0, NAME_BYTES_MAX),
-            4 => (1, NAME_BYTES_MAX),
+            1..=3 | 8 => (0, NAME_BYTES_MAX),
+            4 | 6 | 7 => (1, NAME_BYTES_MAX),
             5 => (0, REASON_BYTES_MAX),
             _ => return Err(Malformed { field: "kind", at: code_at }),
         };
         let subject = fields.text("subject", least, most)?;
-        let params = fields.params(code == 4)?;
+        let params = fields.params(match code {
+            4 | 6 => 1..=PARAMS_MAX,
+            8 => 0..=1,
+            _ => 0..=0,
+        })?;
         let all_or = |subject: String| Some(subject).filter(|subject| !subject.is_empty());
         let kind = match code {
             1 => CommandKind::Pause { strategy: all_or(subject) },
             2 => CommandKind::Resume { strategy: all_or(subject) },
             3 => CommandKind::CancelAll { instrument: all_or(subject) },
             4 => CommandKind::Set { strategy: subject, params },
-            _ => CommandKind::Kill { reason: subject },
+            5 => CommandKind::Kill { reason: subject },
+            6 => CommandKind::Order { instrument: subject, terms: params },
+            7 => CommandKind::Cancel { order: subject },
+            _ => {
+                let mut params = params.into_iter();
+                let strategy = match params.next() {
+                    None => None,
+                    Some((name, strategy)) if name == OWNER => Some(strategy),
+                    Some(_) => return Err(Malformed { field: "parameter", at: fields.at }),
+                };
+                CommandKind::Flatten { instrument: all_or(subject), strategy }
+            }
         };
         fields.end()?;
         Ok(Self { author, issued, ttl, run_id, kind })
@@ -254,6 +308,9 @@ impl fmt::Display for Answer {
     }
 }
 
+/// The name of the term that says whose an order is.
+pub(super) const OWNER: &str = "strategy";
+
 fn push_text(bytes: &mut Vec<u8>, text: &str, field: &'static str) -> Result<(), Malformed> {
     let len_bytes = u8::try_from(text.len()).map_err(|_| Malformed { field, at: bytes.len() })?;
     bytes.push(len_bytes);
@@ -309,11 +366,13 @@ impl Fields<'_> {
         Ok(text.to_owned())
     }
 
-    fn params(&mut self, wanted: bool) -> Result<Vec<(String, String)>, Malformed> {
+    fn params(
+        &mut self,
+        counts: std::ops::RangeInclusive<usize>,
+    ) -> Result<Vec<(String, String)>, Malformed> {
         let at = self.at;
         let count = usize::from(self.byte("parameter count")?);
-        let fits = if wanted { (1..=PARAMS_MAX).contains(&count) } else { count == 0 };
-        if !fits {
+        if !counts.contains(&count) {
             return Err(Malformed { field: "parameter count", at });
         }
         let mut params: Vec<(String, String)> = Vec::with_capacity(count);
@@ -344,7 +403,14 @@ mod tests {
         let name = || "[a-z:A-Z0-9_ é]{1,30}";
         let some = move || proptest::option::of(name());
         let params = proptest::collection::btree_map("[a-z_]{1,20}", "[0-9.-]{1,20}", 1..=PARAMS_MAX);
+        let terms = proptest::collection::btree_map("[a-z_]{1,20}", "[0-9.-]{1,20}", 1..=PARAMS_MAX);
         prop_oneof![
+            (name(), terms).prop_map(|(instrument, terms)| CommandKind::Order {
+                instrument,
+                terms: terms.into_iter().collect()
+            }),
+            name().prop_map(|order| CommandKind::Cancel { order }),
+            (some(), some()).prop_map(|(instrument, strategy)| CommandKind::Flatten { instrument, strategy }),
             some().prop_map(|strategy| CommandKind::Pause { strategy }),
             some().prop_map(|strategy| CommandKind::Resume { strategy }),
             some().prop_map(|instrument| CommandKind::CancelAll { instrument }),
@@ -435,5 +501,15 @@ mod tests {
         assert_eq!(set.to_string(), "set quoter levels=3 skew=0.5");
         assert_eq!(CommandKind::CancelAll { instrument: None }.to_string(), "cancel-all");
         assert_eq!(CommandKind::Kill { reason: "too odd".into() }.to_string(), "kill too odd");
+        let terms = vec![("side".into(), "buy".into()), ("qty".into(), "0.5".into())];
+        let order = CommandKind::Order { instrument: "binance-usdm:BTCUSDT".into(), terms };
+        assert_eq!(order.to_string(), "order binance-usdm:BTCUSDT side=buy qty=0.5");
+        assert_eq!(CommandKind::Cancel { order: "sb7-1-34".into() }.to_string(), "cancel sb7-1-34");
+        let flatten = |instrument: Option<&str>, strategy: Option<&str>| {
+            let (instrument, strategy) = (instrument.map(Into::into), strategy.map(Into::into));
+            CommandKind::Flatten { instrument, strategy }.to_string()
+        };
+        assert_eq!(flatten(None, None), "flatten");
+        assert_eq!(flatten(Some("v:S"), Some("mm")), "flatten v:S strategy=mm");
     }
 }

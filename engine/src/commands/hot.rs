@@ -7,7 +7,7 @@
 //!
 //! At most [`PENDING_MAX`] commands are on their way, so neither ring is ever full where it must not be.
 
-use super::{PARAMS_MAX, Ticket};
+use super::{OrderWish, PARAMS_MAX, Ticket};
 use crate::ids::{Cause, InstrumentId, StrategyId};
 use crate::message::{Body, Cell, Head, Kind, Message};
 use crate::ring::{RingReceiver, RingSender, ring};
@@ -35,6 +35,12 @@ pub enum Action {
     CancelAll = 3,
     /// Replace the values of the parameters, all before the next decision, `strategy`.
     Set = 4,
+    /// Place `order` on `instrument` for `strategy`.
+    Order = 5,
+    /// Cancel the order that `order` and `engine` name.
+    Cancel = 6,
+    /// Pause, cancel, and close what is held, `strategy`, `instrument`.
+    Flatten = 7,
 }
 
 /// First cell of a command; its parameters follow, four a cell.
@@ -54,9 +60,11 @@ pub struct CommandBody {
     /// Zero.
     pub reserved0: u8,
     /// Parameters behind it, at most [`PARAMS_MAX`].
-    pub param_count: u32,
-    /// Zero.
-    pub reserved1: [u64; 5],
+    pub param_count: u16,
+    /// Of a cancel by client order id: the engine that it names. Zero with `order.run`: any.
+    pub engine: u16,
+    /// What is to be placed, or canceled.
+    pub order: OrderWish,
 }
 
 impl Body for CommandBody {}
@@ -78,6 +86,9 @@ impl CommandBody {
             2 => Action::Resume,
             3 => Action::CancelAll,
             4 => Action::Set,
+            5 => Action::Order,
+            6 => Action::Cancel,
+            7 => Action::Flatten,
             _ => return None,
         })
     }
@@ -168,7 +179,7 @@ impl<'a> Taken<'a> {
         let body = message.body_as::<CommandBody>()?;
         let params = message.body.get(1..).unwrap_or_default().as_bytes();
         let params = <[Param]>::ref_from_bytes(params).unwrap_or_default();
-        let params = params.get(..body.param_count as usize).unwrap_or_default();
+        let params = params.get(..usize::from(body.param_count)).unwrap_or_default();
         Some(Self { head: message.head, body, params, cells: message.body })
     }
 }
@@ -224,7 +235,7 @@ impl CommandOutput {
 #[must_use]
 pub fn command_cells(ticket: Ticket, mut body: CommandBody, params: &[Param]) -> Vec<Cell> {
     (body.id, body.lane) = (ticket.id, ticket.lane);
-    body.param_count = u32::try_from(params.len()).unwrap_or(0);
+    body.param_count = u16::try_from(params.len()).unwrap_or(0);
     let mut cells = body.cells().to_vec();
     cells.extend(params.chunks(PARAMS_A_CELL).map(|params| {
         let mut cell = Cell::default();
@@ -294,7 +305,7 @@ mod tests {
         let taken = input.take(9, |command| {
             assert_eq!((command.head.kind(), command.head.cause), (Some(Kind::Command), cause));
             assert_eq!((command.body.action(), command.body.strategy), (Some(Action::Set), StrategyId(2)));
-            assert_eq!(command.params, &params[..command.body.param_count as usize]);
+            assert_eq!(command.params, &params[..usize::from(command.body.param_count)]);
             assert_eq!(command.cells.len(), 1 + command.params.len().div_ceil(4));
             seen.push(command.params.len());
             (Outcome::Accepted, journal)

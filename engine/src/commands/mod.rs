@@ -15,6 +15,7 @@
 //!
 //! Kill does not depend on any of this: see [`KillLatch`].
 
+mod by_hand;
 mod command;
 mod hot;
 mod latch;
@@ -25,6 +26,7 @@ mod names;
 mod reader;
 mod writer;
 
+pub use by_hand::OrderWish;
 pub use command::{
     AUTHOR_BYTES_MAX, Answer, Command, CommandKind, Malformed, NAME_BYTES_MAX, PARAMS_MAX, REASON_BYTES_MAX,
     TTL_MAX, VALUE_BYTES_MAX,

@@ -1,8 +1,11 @@
 //! From the names and texts of a command to the numbers that a stage understands.
 
+use super::by_hand::order_named;
+use super::command::OWNER;
 use super::hot::{ALL_INSTRUMENTS, ALL_STRATEGIES, Action, CommandBody, Param};
-use super::{CommandKind, PARAMS_MAX};
+use super::{CommandKind, OrderWish, PARAMS_MAX};
 use crate::ids::{InstrumentId, StrategyId};
+use crate::instrument::Instrument;
 use crate::num::{Decimal, NumError};
 use std::fmt;
 
@@ -66,6 +69,8 @@ pub struct Names {
     pub strategies: Vec<StrategyDesc>,
     /// Its instruments as `venue:symbol`, by id.
     pub instruments: Vec<String>,
+    /// What an order on each of them must fulfil, by id; empty: the run takes no order by hand.
+    pub rules: Vec<Instrument>,
 }
 
 /// A command without names.
@@ -98,6 +103,35 @@ impl Names {
                 let params = params.collect::<Result<Vec<_>, _>>()?;
                 (body(Action::Set, strategy.id, ALL_INSTRUMENTS), params)
             }
+            CommandKind::Order { instrument, terms } => {
+                let instrument = self.instrument(instrument)?;
+                let rules = self.rules.get(instrument.index()).ok_or(ResolveError::NoOrders)?;
+                let owner = terms.iter().find(|(name, _)| name == OWNER);
+                let strategy = self.owner(owner.map(|(_, strategy)| strategy.as_str()))?;
+                for (name, _) in terms {
+                    if !TERMS.contains(&name.as_str()) {
+                        let known = TERMS.map(str::to_owned).to_vec();
+                        return Err(ResolveError::Unknown { what: "term", name: name.clone(), known });
+                    }
+                }
+                let order = OrderWish::read(terms, rules)?;
+                (CommandBody { order, ..body(Action::Order, strategy, instrument) }, vec![])
+            }
+            CommandKind::Cancel { order } => {
+                let (seq, of) = order_named(order).ok_or_else(|| ResolveError::NoOrder(order.clone()))?;
+                let (engine, run) = of.unwrap_or_default();
+                let order = OrderWish { seq, run, ..OrderWish::default() };
+                let body = body(Action::Cancel, ALL_STRATEGIES, ALL_INSTRUMENTS);
+                (CommandBody { order, engine, ..body }, vec![])
+            }
+            CommandKind::Flatten { instrument, strategy } => {
+                let instrument = self.instrument_or_all(instrument.as_deref())?;
+                let strategy = match strategy.as_deref() {
+                    None => ALL_STRATEGIES,
+                    owner => self.owner(owner)?,
+                };
+                (body(Action::Flatten, strategy, instrument), vec![])
+            }
             CommandKind::Kill { .. } => return Ok(None),
         };
         debug_assert!(params.len() <= PARAMS_MAX);
@@ -112,12 +146,23 @@ impl Names {
         })
     }
 
+    /// Whose an order is. None: whoever trades by hand.
+    fn owner(&self, name: Option<&str>) -> Result<StrategyId, ResolveError> {
+        match name {
+            None | Some(StrategyId::MANUAL_NAME) => Ok(StrategyId::MANUAL),
+            Some(name) => self.strategy(name).map(|strategy| strategy.id),
+        }
+    }
+
     fn strategy_or_all(&self, name: Option<&str>) -> Result<StrategyId, ResolveError> {
         name.map_or(Ok(ALL_STRATEGIES), |name| self.strategy(name).map(|strategy| strategy.id))
     }
 
     fn instrument_or_all(&self, name: Option<&str>) -> Result<InstrumentId, ResolveError> {
-        let Some(name) = name else { return Ok(ALL_INSTRUMENTS) };
+        name.map_or(Ok(ALL_INSTRUMENTS), |name| self.instrument(name))
+    }
+
+    fn instrument(&self, name: &str) -> Result<InstrumentId, ResolveError> {
         let index = self.instruments.iter().position(|known| known == name);
         let id = index.and_then(|index| u32::try_from(index).ok());
         id.map(InstrumentId).ok_or_else(|| {
@@ -126,6 +171,9 @@ impl Names {
         })
     }
 }
+
+/// Terms that an order by hand can have.
+const TERMS: [&str; 7] = ["side", "qty", "limit", "trigger", "tif", "reduce_only", OWNER];
 
 impl StrategyDesc {
     fn param(&self, name: &str, value: &str) -> Result<Param, ResolveError> {
@@ -160,6 +208,19 @@ pub enum ResolveError {
         /// What is wrong.
         error: NumError,
     },
+    /// A term of an order that cannot be.
+    Term {
+        /// The term.
+        name: &'static str,
+        /// As typed.
+        text: String,
+        /// What it must be.
+        what: String,
+    },
+    /// Neither a sequence nor a client order id.
+    NoOrder(String),
+    /// The run takes no order by hand.
+    NoOrders,
     /// Too small or too large.
     Range {
         /// The parameter.
@@ -182,6 +243,14 @@ impl fmt::Display for ResolveError {
             Self::Unknown { what, name, known } => {
                 write!(f, "no {what} {name}; there is {}", known.join(", "))
             }
+            Self::Term { name, text, what } => write!(f, "{name}: {text} {what}"),
+            Self::NoOrder(text) => {
+                write!(
+                    f,
+                    "order {text:?}: must be a sequence such as 345, or a client order id such as sb7-12-345"
+                )
+            }
+            Self::NoOrders => f.write_str("this run takes no order by hand"),
             Self::Value { name, text, error } => write!(f, "{name}: {text}: {error}"),
             Self::Range { name, text, min, max } => write!(f, "{name}: {text} is not in {min}..={max}"),
         }
@@ -203,6 +272,12 @@ mod tests {
                 params: vec![param("levels", 0, 1, 20), param("skew_bps", 2, -1000, 1000)],
             }],
             instruments: vec!["binance-usdm:BTCUSDT".into(), "binance-usdm:ETHUSDT".into()],
+            rules: vec![crate::instrument::tests::instrument(
+                crate::instrument::ContractKind::Linear,
+                "0.1",
+                "0.001",
+                "1",
+            )],
         }
     }
 
@@ -224,6 +299,50 @@ mod tests {
         let eth = Some("binance-usdm:ETHUSDT".to_owned());
         assert_eq!(fields(&CommandKind::CancelAll { instrument: eth }), (Action::CancelAll, all, 1));
         assert!(names().resolve(&CommandKind::Kill { reason: String::new() }).unwrap().is_none());
+    }
+
+    #[test]
+    fn orders_by_hand_become_numbers_and_have_an_owner() {
+        let order = |instrument: &str, more: &[(&str, &str)]| {
+            let terms = [&[("side", "sell"), ("qty", "0.5")], more].concat();
+            let terms = terms.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+            names().resolve(&CommandKind::Order { instrument: instrument.into(), terms })
+        };
+        let body = order("binance-usdm:BTCUSDT", &[]).unwrap().unwrap().body;
+        assert_eq!(
+            (body.action(), body.strategy, body.instrument),
+            (Some(Action::Order), StrategyId::MANUAL, InstrumentId(0))
+        );
+        assert_eq!((body.order.qty.0, body.order.price.0, body.order.side), (500, 0, 1));
+        let body = order("binance-usdm:BTCUSDT", &[("limit", "100.1"), ("strategy", "quoter")])
+            .unwrap()
+            .unwrap()
+            .body;
+        assert_eq!((body.strategy, body.order.price.0), (StrategyId(1), 1001));
+        let say = |result: Result<Option<Resolved>, ResolveError>| result.unwrap_err().to_string();
+        assert_eq!(say(order("BTCUSDT", &[])).split(';').next(), Some("no instrument BTCUSDT"));
+        assert_eq!(say(order("binance-usdm:ETHUSDT", &[])), "this run takes no order by hand");
+        assert_eq!(
+            say(order("binance-usdm:BTCUSDT", &[("strategy", "x")])),
+            "no strategy x; there is quoter"
+        );
+        assert!(
+            say(order("binance-usdm:BTCUSDT", &[("price", "1")]))
+                .starts_with("no term price; there is side, ")
+        );
+        let cancel = |order: &str| names().resolve(&CommandKind::Cancel { order: order.into() });
+        let body = cancel("sb7-12-345").unwrap().unwrap().body;
+        assert_eq!(
+            (body.action(), body.order.seq, body.order.run, body.engine),
+            (Some(Action::Cancel), 345, 12, 7)
+        );
+        assert!(say(cancel("345x")).starts_with("order \"345x\": must be a sequence"));
+        let flatten = |strategy: Option<&str>| {
+            let kind = CommandKind::Flatten { instrument: None, strategy: strategy.map(Into::into) };
+            names().resolve(&kind).unwrap().unwrap().body.strategy
+        };
+        let all = [None, Some("quoter"), Some("manual")].map(flatten);
+        assert_eq!(all, [ALL_STRATEGIES, StrategyId(1), StrategyId::MANUAL]);
     }
 
     #[test]

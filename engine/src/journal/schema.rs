@@ -1,10 +1,14 @@
 //! What the records of a run's journal hold. Bodies are plain little-endian data, declared here once for the
 //! stages that write them and the tools that read them. Texts (configuration, instruments, reasons) are UTF-8.
 
+mod orders;
+
+pub use orders::{CommandResult, HandResult, OrderBody};
+
 use crate::ids::StrategyId;
 use crate::message::{BookChanged, Execution, book_state, i128_of, words_of};
 use crate::num::{Decimal, Level, Price, Qty};
-use crate::order::Order;
+use crate::order::{Order, OrderKind};
 use crate::position::Position;
 use crate::risk::{Refusal, RiskRule};
 use crate::time::Nanos;
@@ -93,11 +97,14 @@ pub enum RecordKind {
     Paid = 47,
     /// Gateway: what a strategy holds paid or received funding. Body: [`FundingBody`].
     Funding = 48,
+    /// Gateway: what came of an order by hand, a cancel by id or the closing of a position; caused by the strategy
+    /// lane's record of the command. Body: [`CommandResult`].
+    CommandResult = 49,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Config,
         Self::Instruments,
         Self::Build,
@@ -135,6 +142,7 @@ impl RecordKind {
         Self::Account,
         Self::Paid,
         Self::Funding,
+        Self::CommandResult,
     ];
 
     /// The kind of a stored number. None: written by a later version.
@@ -184,6 +192,7 @@ impl RecordKind {
             Self::Account => "account",
             Self::Paid => "paid",
             Self::Funding => "funding",
+            Self::CommandResult => "command-result",
         }
     }
 }
@@ -259,28 +268,6 @@ pub struct ParamChange {
     pub reserved: u32,
     /// The new value, in 10^-digits of the parameter.
     pub value: i64,
-}
-
-/// Body of `Order`, `Amend` and `Cancel`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct OrderBody {
-    /// Sequence of the client order id.
-    pub order_seq: u64,
-    /// Limit price.
-    pub price: Price,
-    /// Whole quantity.
-    pub qty: Qty,
-    /// `Side`.
-    pub side: u8,
-    /// `TimeInForce`.
-    pub time_in_force: u8,
-    /// Whose order it is.
-    pub strategy: u16,
-    /// On which account.
-    pub account: u16,
-    /// Zero.
-    pub reserved: u16,
 }
 
 /// Body of `Opening`. Amounts as two words, in units of the instrument's amount exponent.
@@ -406,7 +393,7 @@ pub struct AnsweredBody {
 
 impl AnsweredBody {
     /// What was said, by the number of `event`.
-    pub const EVENTS: [&'static str; 9] = [
+    pub const EVENTS: [&'static str; 10] = [
         "accepted",
         "rejected",
         "canceled",
@@ -416,6 +403,7 @@ impl AnsweredBody {
         "expired",
         "filled",
         "standing",
+        "triggered",
     ];
     /// Where an order stands, by the number of `standing`.
     pub const STANDINGS: [&'static str; 7] =
@@ -516,7 +504,7 @@ pub struct CarriedBody {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct GateRefusal {
-    /// Price of the order refused.
+    /// Price of the order refused; of a stop without a limit the trigger, of a market order zero.
     pub price: Price,
     /// Its quantity.
     pub qty: Qty,
@@ -529,7 +517,9 @@ pub struct GateRefusal {
     /// `RiskRule`.
     pub rule: u16,
     /// `Side`.
-    pub side: u16,
+    pub side: u8,
+    /// `OrderKind`.
+    pub kind: u8,
     /// Whose order it was.
     pub strategy: u16,
 }
@@ -539,13 +529,14 @@ impl GateRefusal {
     #[must_use]
     pub fn new(order: &Order, refusal: &Refusal) -> Self {
         Self {
-            price: order.level.price,
+            price: if order.terms.kind == OrderKind::Stop { order.terms.trigger } else { order.level.price },
             qty: order.level.qty,
             limit: words_of(refusal.limit.mantissa),
             value: words_of(refusal.value.mantissa),
             exponents: [refusal.limit.exponent, refusal.value.exponent],
             rule: refusal.rule as u16,
-            side: order.side as u16,
+            side: order.side as u8,
+            kind: order.terms.kind as u8,
             strategy: order.strategy.0,
         }
     }
@@ -655,8 +646,8 @@ impl Touch {
 
 const _: () = assert!(size_of::<Touch>() == 24);
 const _: () = assert!(size_of::<ParamChange>() == 16);
-const _: () = assert!(size_of::<OpeningBody>() == 104 && size_of::<CarriedBody>() == 64);
-const _: () = assert!(size_of::<FrameHead>() == 12 && size_of::<OrderBody>() == 32);
+const _: () = assert!(size_of::<OpeningBody>() == 104 && size_of::<CarriedBody>() == 72);
+const _: () = assert!(size_of::<FrameHead>() == 12);
 const _: () = assert!(size_of::<Execution>() == 128);
 const _: () = assert!(size_of::<AnsweredBody>() == 80 && size_of::<AccountOrder>() == 72);
 

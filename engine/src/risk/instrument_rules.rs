@@ -97,15 +97,28 @@ impl Rules {
         Decimal { mantissa: value, exponent: self.value_exponent, digits: 0 }
     }
 
-    /// The rules that look at nothing but the order and its instrument.
+    /// Whether it is one of the prices that orders may have.
     #[inline]
-    pub(super) fn check_size(&self, instrument: &Instrument, level: Level) -> Result<(), Refusal> {
-        let Level { price, qty } = level;
-        if !instrument.price_rule.allows(price) {
-            let tick = instrument.price_rule.tick;
-            let step = tick.decimal(i128::from(instrument.price_rule.step_at(price)));
-            return Err(Refusal::of(RiskRule::PriceStep, step, price.display(tick)));
+    pub(super) fn check_price(&self, instrument: &Instrument, price: Price) -> Result<(), Refusal> {
+        if instrument.price_rule.allows(price) {
+            return Ok(());
         }
+        let tick = instrument.price_rule.tick;
+        let step = tick.decimal(i128::from(instrument.price_rule.step_at(price)));
+        Err(Refusal::of(RiskRule::PriceStep, step, price.display(tick)))
+    }
+
+    /// The rules that look at nothing but the order and its instrument. `level` has the price that it is judged by.
+    /// One that only reduces is no larger than the position, which was let in; and venues of futures take any rest of it.
+    #[inline]
+    pub(super) fn check_size(
+        &self,
+        instrument: &Instrument,
+        level: Level,
+        reduces: bool,
+    ) -> Result<(), Refusal> {
+        let Level { price, qty } = level;
+        self.check_price(instrument, price)?;
         let unit = instrument.qty_unit;
         let against = |rule, limit: Qty| Err(Refusal::of(rule, limit.display(unit), qty.display(unit)));
         if qty.0 % instrument.lot.0 != 0 {
@@ -118,8 +131,12 @@ impl Rules {
             return against(RiskRule::Quantity, instrument.qty_max);
         }
         let value = self.value(price, qty.0)?;
-        if value < self.notional_min {
+        let takes_any_rest = reduces && instrument.kind != ContractKind::Spot;
+        if value < self.notional_min && !takes_any_rest {
             return Err(Refusal::of(RiskRule::MinimumNotional, instrument.notional_min, self.decimal(value)));
+        }
+        if reduces {
+            return Ok(());
         }
         if value > self.order_value_max {
             let limit = self.decimal(self.order_value_max);

@@ -16,7 +16,8 @@ pub struct RiskConfig {
     pub whitelist: Vec<String>,
     /// What may not be, whatever `whitelist` says; likewise.
     pub blacklist: Vec<String>,
-    /// Largest value of a single order, quote asset; above zero.
+    /// Largest value of a single order, quote asset; above zero. Reduce-only orders, no larger than the position, are
+    /// not held to it.
     pub order_notional_max: Decimal,
     /// Largest quantity of a single order, lots; above zero. Absent: only the value counts.
     pub order_lots_max: Option<u64>,

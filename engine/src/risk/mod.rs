@@ -53,10 +53,10 @@ pub use rule::{Refusal, RiskRule};
 pub use words::{InWords, MarketUnits};
 
 use crate::ids::InstrumentId;
-use crate::instrument::{Instrument, InstrumentTable, Status};
+use crate::instrument::{ContractKind, Instrument, InstrumentTable, Status};
 use crate::message::book_state;
 use crate::num::{Decimal, Level, NumError, Price, Qty, Side};
-use crate::order::Order;
+use crate::order::{Order, OrderKind};
 use crate::time::Nanos;
 use exposure::{Exposures, Held, SCOPES};
 use instrument_rules::{Rules, scaled_floor};
@@ -90,6 +90,24 @@ pub struct Exposure {
     pub opposite: Option<Price>,
     /// Orders of any strategy in the instrument that are unknown.
     pub unknown_orders: u32,
+    /// All strategies' position: what the venue holds reduce-only orders against.
+    pub net: Qty,
+    /// What the strategy's open reduce-only orders on the side asked about can still trade.
+    pub open_reducing: Qty,
+}
+
+impl Exposure {
+    /// What an order on `side` can take off the position beside the reduce-only orders that are open there, on
+    /// futures no more than off all strategies' position. Below zero: it would add to it.
+    fn reducible(&self, side: Side, on_spot: bool) -> i64 {
+        let against = |position: Qty| match side {
+            Side::Buy => 0_i64.saturating_sub(position.0),
+            Side::Sell => position.0,
+        };
+        let (own, all) = (against(self.position), against(self.net));
+        let most = if on_spot || own < all { own } else { all };
+        most.saturating_sub(self.open_reducing.0)
+    }
 }
 
 /// What is asked of the gate.
@@ -239,7 +257,7 @@ impl Gate {
             Proposal::Amend(order, level) => (order, level, Some(order.remaining())),
         };
         let rules = self.rules.get(order.instrument.index()).ok_or(NumError::OutOfRange)?;
-        let (price, qty, side) = (level.price, level.qty, order.side);
+        let (terms, qty, side) = (order.terms, level.qty, order.side);
         if !rules.is_listed {
             return Err(Refusal::of(RiskRule::Lists, 0, 1));
         }
@@ -255,12 +273,16 @@ impl Gate {
             let age_ms = age.0.div_ceil(1_000_000).cast_signed();
             return Err(Refusal::of(RiskRule::StaleBook, config.book_age_ms_max.cast_signed(), age_ms));
         }
-        rules.check_size(instrument, level)?;
-        let far = outside(market, price);
-        if far.0 * 10_000 > i128::from(config.collar_bps) * far.1 {
-            return Err(collar_refusal(config.collar_bps, far));
+        let price = judged_price(&order, level.price, market);
+        rules.check_size(instrument, Level { price, ..level }, terms.reduce_only)?;
+        if terms.kind.is_stop() {
+            rules.check_price(instrument, terms.trigger)?;
+            check_trigger(instrument, market, side, terms.trigger)?;
+            check_collar(config.collar_bps, market, terms.trigger)?;
         }
-        if let Some(opposite) = exposure.opposite
+        check_collar(config.collar_bps, market, price)?;
+        // A stop stands in nobody's way before it is triggered.
+        if let Some(opposite) = exposure.opposite.filter(|_| !terms.kind.is_stop())
             && match side {
                 Side::Buy => price >= opposite,
                 Side::Sell => price <= opposite,
@@ -274,12 +296,23 @@ impl Gate {
             return Err(Refusal::of(RiskRule::OpenOrders, i64::from(config.open_orders_max), open));
         }
         // What the order can still trade beyond what the replaced one could: what it adds to the worst case.
-        let adds = qty.0 - order.filled.0 - replaced.map_or(0, |qty| qty.0);
+        let more = qty.0 - order.filled.0 - replaced.map_or(0, |qty| qty.0);
+        let on_spot = instrument.kind == ContractKind::Spot;
+        if terms.reduce_only {
+            let most = exposure.reducible(side, on_spot);
+            if more > most {
+                let unit = instrument.qty_unit;
+                let limit = Qty(most.max(0)).display(unit);
+                return Err(Refusal::of(RiskRule::ReduceOnly, limit, Qty(more).display(unit)));
+            }
+        }
+        // Venues of futures hold a reduce-only order to the position, whatever else fills before it.
+        let adds = if terms.reduce_only && !on_spot { 0 } else { more };
         rules.check_position(instrument, side, price, adds, exposure)?;
         if adds > 0 {
             self.check_exposure(order.instrument, side, rules.common_value(price, adds)?)?;
         }
-        let sent = Sent::new(now, order.instrument, side, level);
+        let sent = Sent::new(now, order.instrument, side, Level { price, ..level });
         let duplicate_ns = Nanos(config.duplicate_ns);
         if let Some(at) = self.orders.latest_like(&sent, duplicate_ns) {
             let (limit, value) = (config.duplicate_ns.cast_signed(), now.since(at).0.cast_signed());
@@ -324,6 +357,47 @@ impl Gate {
 
 const GROSS: [RiskRule; SCOPES] = [RiskRule::PortfolioGross, RiskRule::VenueGross, RiskRule::AssetGross];
 const NET: [RiskRule; SCOPES] = [RiskRule::PortfolioNet, RiskRule::VenueNet, RiskRule::AssetNet];
+
+/// The price that an order is judged by: its limit; of a market order the touch that it takes from; of a stop that
+/// will be one, its trigger.
+#[inline]
+const fn judged_price(order: &Order, limit: Price, market: &Market) -> Price {
+    match (order.terms.kind, order.side) {
+        (OrderKind::Limit | OrderKind::StopLimit, _) => limit,
+        (OrderKind::Stop, _) => order.terms.trigger,
+        (OrderKind::Market, Side::Buy) => market.ask.price,
+        (OrderKind::Market, Side::Sell) => market.bid.price,
+    }
+}
+
+/// A stop waits: its trigger lies beyond the touch. Err: it would be met at once.
+fn check_trigger(
+    instrument: &Instrument,
+    market: &Market,
+    side: Side,
+    trigger: Price,
+) -> Result<(), Refusal> {
+    let (waits, touch) = match side {
+        Side::Buy => (trigger > market.ask.price, market.ask.price),
+        Side::Sell => (trigger < market.bid.price, market.bid.price),
+    };
+    let tick = instrument.price_rule.tick;
+    if waits {
+        Ok(())
+    } else {
+        Err(Refusal::of(RiskRule::Trigger, touch.display(tick), trigger.display(tick)))
+    }
+}
+
+/// Err: the price lies too far outside the touch.
+#[inline]
+fn check_collar(collar_bps: u32, market: &Market, price: Price) -> Result<(), Refusal> {
+    let far = outside(market, price);
+    if far.0 * 10_000 > i128::from(collar_bps) * far.1 {
+        return Err(collar_refusal(collar_bps, far));
+    }
+    Ok(())
+}
 
 /// How far a price lies outside the touch, and what that is a share of: the touch's own side; zero inside the spread.
 #[inline]

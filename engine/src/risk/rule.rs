@@ -18,9 +18,9 @@ pub enum RiskRule {
     QuantityStep = 4,
     /// Less than the venue's smallest quantity, or more than its largest.
     Quantity = 5,
-    /// Less than the venue's smallest value.
+    /// Less than the venue's smallest value; not of a reduce-only order on futures, which may close any rest.
     MinimumNotional = 6,
-    /// More than `order_notional_max`.
+    /// More than `order_notional_max`; not of a reduce-only order, which is no larger than the position.
     OrderSize = 7,
     /// Further from the touch than `collar_bps`.
     PriceCollar = 8,
@@ -32,7 +32,7 @@ pub enum RiskRule {
     Arithmetic = 11,
     /// Not on the whitelist, or on the blacklist.
     Lists = 12,
-    /// More than `order_lots_max`.
+    /// More than `order_lots_max`; not of a reduce-only order.
     OrderLots = 13,
     /// With every open order filled, more than `position_lots_max`.
     PositionLots = 14,
@@ -58,11 +58,15 @@ pub enum RiskRule {
     SelfTrade = 24,
     /// New risk while an order of the instrument is unknown.
     UnknownOrder = 25,
+    /// Reduce-only, and more than there is to reduce.
+    ReduceOnly = 26,
+    /// A stop that the market would trigger at once.
+    Trigger = 27,
 }
 
 impl RiskRule {
     /// Every rule, in the order of their numbers.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::InstrumentStatus,
         Self::StaleBook,
         Self::PriceStep,
@@ -88,6 +92,8 @@ impl RiskRule {
         Self::Duplicate,
         Self::SelfTrade,
         Self::UnknownOrder,
+        Self::ReduceOnly,
+        Self::Trigger,
     ];
 
     /// The rule's name in reasons, counters and summaries.
@@ -119,6 +125,8 @@ impl RiskRule {
             Self::Duplicate => "duplicate",
             Self::SelfTrade => "self_trade",
             Self::UnknownOrder => "unknown_order",
+            Self::ReduceOnly => "reduce_only",
+            Self::Trigger => "trigger",
         }
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::ids::{AccountId, StrategyId};
 use crate::instrument::ContractKind;
 use crate::instrument::tests::instrument;
-use crate::order::{OrderEvent, OrderState, Tif};
+use crate::order::{OrderEvent, OrderState, Terms, Tif};
 
 fn btc() -> Instrument {
     let btc = instrument(ContractKind::Linear, "0.1", "0.001", "1");
@@ -30,6 +30,7 @@ fn order(side: Side, price: i64, qty: i64) -> Order {
         level: level(price, qty),
         amend: Level::default(),
         tif: Tif::PostOnly,
+        terms: Terms::LIMIT,
         filled: Qty(0),
         state: OrderState::PendingCreate,
     }
@@ -158,6 +159,98 @@ fn the_position_counts_what_is_open_and_lets_reducing_orders_through() {
         ),
         "position_lots: limit 0.040, value 0.042"
     );
+}
+
+#[test]
+fn a_market_order_is_judged_at_the_touch_that_it_takes_from() {
+    let market = |side, qty| Order { terms: Terms::MARKET, tif: Tif::Ioc, ..order(side, 0, qty) };
+    assert_eq!(plain(market(Side::Buy, 10)), "approved", "it has no price, and needs none");
+    assert_eq!(plain(market(Side::Buy, 18)), "order_size: limit 1000, value 1080.0018");
+    assert_eq!(plain(market(Side::Sell, 18)), "order_size: limit 1000, value 1080");
+    assert_eq!(plain(market(Side::Sell, 3)), "quantity_step: limit 0.002, value 0.003");
+    let own = |price| move |a: &mut Asked| a.exposure.opposite = Some(Price(price));
+    let met = "self_trade: limit 60000.1, value 60000.1";
+    assert_eq!(with(own(600_001), market(Side::Buy, 10)), met, "the own order is the touch");
+    assert_eq!(with(own(600_002), market(Side::Buy, 10)), "approved");
+    let long = |a: &mut Asked| a.exposure = Exposure { position: Qty(40), ..Exposure::default() };
+    assert_eq!(with(long, market(Side::Buy, 10)), "position: limit 2500, value 3000.005");
+    assert_eq!(
+        with(|a| a.market.state = book_state::STALE, market(Side::Buy, 10)),
+        "stale_book: limit 0, value 2"
+    );
+}
+
+#[test]
+fn a_stop_is_judged_by_its_trigger_and_its_limit() {
+    let stop =
+        |side, trigger| Order { terms: Terms::stop(Price(trigger)), tif: Tif::Ioc, ..order(side, 0, 10) };
+    let limited = |side, trigger, limit| Order {
+        terms: Terms::stop_limit(Price(trigger)),
+        tif: Tif::Gtc,
+        ..order(side, limit, 10)
+    };
+    assert_eq!(plain(stop(Side::Buy, 600_002)), "approved");
+    assert_eq!(plain(stop(Side::Sell, 599_999)), "approved");
+    assert_eq!(plain(stop(Side::Buy, 600_001)), "trigger: limit 60000.1, value 60000.1");
+    assert_eq!(plain(stop(Side::Sell, 600_000)), "trigger: limit 60000.0, value 60000.0");
+    assert_eq!(plain(stop(Side::Buy, 612_002)), "price_collar: limit 200, value 201");
+    assert_eq!(plain(stop(Side::Sell, 0)), "price_step: limit 0.1, value 0.0");
+    assert_eq!(
+        plain(Order { level: level(0, 18), ..stop(Side::Buy, 600_002) }),
+        "order_size: limit 1000, value 1080.0036"
+    );
+    assert_eq!(plain(limited(Side::Sell, 599_999, 599_000)), "approved");
+    assert_eq!(plain(limited(Side::Sell, 599_999, 587_999)), "price_collar: limit 200, value 201");
+    assert_eq!(plain(limited(Side::Sell, 587_999, 600_000)), "price_collar: limit 200, value 201");
+    assert_eq!(plain(limited(Side::Sell, 599_999, 0)), "price_step: limit 0.1, value 0.0");
+    // Before it is triggered it meets nobody.
+    let own = |a: &mut Asked| a.exposure.opposite = Some(Price(600_000));
+    assert_eq!(with(own, limited(Side::Sell, 599_999, 599_000)), "approved");
+}
+
+#[test]
+fn a_reduce_only_order_reduces_the_position_and_nothing_more() {
+    let reduce = |order: Order| Order { terms: order.terms.reducing(), ..order };
+    let sell = |qty| reduce(Order { terms: Terms::MARKET, tif: Tif::Ioc, ..order(Side::Sell, 0, qty) });
+    let held =
+        |position: i64, net: i64| Exposure { position: Qty(position), net: Qty(net), ..Exposure::default() };
+    let at = |exposure: Exposure, order| with(|a| a.exposure = exposure, order);
+    assert_eq!(
+        at(held(20, 20), sell(20)),
+        "approved",
+        "beyond the largest single order, and it only reduces"
+    );
+    assert_eq!(at(held(20, 20), sell(22)), "reduce_only: limit 0.020, value 0.022");
+    assert_eq!(
+        at(held(20, 20), reduce(order(Side::Buy, 600_000, 2))),
+        "reduce_only: limit 0.000, value 0.002"
+    );
+    assert_eq!(at(held(0, 0), sell(2)), "reduce_only: limit 0.000, value 0.002");
+    assert_eq!(at(held(20, 6), sell(8)), "reduce_only: limit 0.006, value 0.008", "the venue holds no more");
+    assert_eq!(at(held(20, -6), sell(8)), "reduce_only: limit 0.000, value 0.008");
+    let spot = |a: &mut Asked| {
+        a.btc.kind = ContractKind::Spot;
+        a.exposure = held(20, 6);
+    };
+    assert_eq!(with(spot, sell(8)), "approved", "spot has no such orders: only the strategy's own counts");
+    let more = Exposure { open_reducing: Qty(14), ..held(20, 20) };
+    assert_eq!(
+        (at(more, sell(6)), at(more, sell(8))),
+        ("approved".into(), "reduce_only: limit 0.006, value 0.008".into())
+    );
+    let short = Exposure { unknown_orders: 1, open_buys: Qty(30), ..held(-20, -20) };
+    let buy = reduce(Order { terms: Terms::stop(Price(600_002)), ..order(Side::Buy, 0, 20) });
+    assert_eq!(at(short, buy), "approved", "no risk, whatever else is open or unknown");
+    let rest = |kind| {
+        let small = |a: &mut Asked| {
+            a.btc = Instrument { kind, notional_min: decimal("200"), ..btc() };
+            a.gate = gate_of(config(), std::slice::from_ref(&a.btc));
+            a.exposure = held(2, 2);
+        };
+        with(small, sell(2))
+    };
+    assert_eq!(rest(ContractKind::Linear), "approved", "any rest can be closed");
+    assert_eq!(rest(ContractKind::Spot), "minimum_notional: limit 200, value 120");
 }
 
 #[test]

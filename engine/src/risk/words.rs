@@ -112,6 +112,12 @@ impl fmt::Display for InWords<'_> {
                 write!(f, "price {value} {quote} would meet an own order at {limit}")
             }
             RiskRule::UnknownOrder => write!(f, "orders of the instrument are unknown: {value}"),
+            RiskRule::ReduceOnly => {
+                write!(f, "quantity {value} {qty} is more than there is to reduce, {limit}")
+            }
+            RiskRule::Trigger => {
+                write!(f, "the market stands at {limit} {quote}: trigger {value} would be met at once")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::counterparty::{
 };
 use engine::ids::Cause;
 use engine::journal::schema::RecordKind;
-use engine::message::{Body, Execution, Head, Kind, Message, words_of};
+use engine::message::{Body, Execution, Head, Kind, Message, QUOTES_MAX, words_of};
 use engine::num::{Level, NumError, Qty};
 use engine::order::{Order, OrderEvent, OrderState};
 use engine::risk::RiskRule;
@@ -229,6 +229,7 @@ impl<X: Counterparty> OrderManager<X> {
             AnswerEvent::Amended(level) => OrderEvent::Amended(level),
             AnswerEvent::AmendRefused => OrderEvent::AmendRefused,
             AnswerEvent::Expired => OrderEvent::Expired,
+            AnswerEvent::Triggered => OrderEvent::Triggered,
             AnswerEvent::Filled { fill: filled, maker, fee } => {
                 (fill, is_maker, charge) = (filled, maker, fee);
                 OrderEvent::Filled(filled.qty)
@@ -245,6 +246,7 @@ impl<X: Counterparty> OrderManager<X> {
             }
         }
         let Live { order, record, book: index, slot, .. } = *live;
+        let is_quote = slot < QUOTES_MAX;
         let mut cost = Cost::default();
         if fill.qty.0 > 0 {
             match self.book_fill(index, &order, fill, is_maker, charge) {
@@ -267,7 +269,7 @@ impl<X: Counterparty> OrderManager<X> {
         match order.state {
             OrderState::Filled => {
                 self.counts.filled += 1;
-                if let Some(book) = self.books.get_mut(index) {
+                if let Some(book) = self.books.get_mut(index).filter(|_| is_quote) {
                     book.filled(&order);
                 }
             }
@@ -275,7 +277,7 @@ impl<X: Counterparty> OrderManager<X> {
             OrderState::Expired => self.counts.expired += 1,
             OrderState::Rejected => {
                 self.counts.rejected += 1;
-                if let Some(book) = self.books.get_mut(index) {
+                if let Some(book) = self.books.get_mut(index).filter(|_| is_quote) {
                     book.refuse(order.side, order.level, Nanos::MAX, None);
                 }
             }
@@ -283,9 +285,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
         if order.state.is_final() {
             self.orders.remove(seq);
-            if let Some(seq) = self.slot_mut(index, order.side, slot) {
-                *seq = 0;
-            }
+            self.set_slot(index, order.side, slot, 0);
         }
         self.mark(index);
         if before.state == OrderState::Unknown && order.state != OrderState::Unknown {
@@ -303,8 +303,8 @@ impl<X: Counterparty> OrderManager<X> {
     #[cold]
     fn on_misfit<S: Sink>(&mut self, seq: u64, event: AnswerEvent, out: &mut S) {
         match event {
-            // An acknowledgement that a query was faster than.
-            AnswerEvent::Accepted => self.counts.late_answers += 1,
+            // An acknowledgement that a query was faster than, or a trigger told twice or after a fill.
+            AnswerEvent::Accepted | AnswerEvent::Triggered => self.counts.late_answers += 1,
             AnswerEvent::Filled { .. } => {
                 self.counts.bad_answers += 1;
                 self.position_is_unknown(format_args!("order {seq} cannot have {event:?}"));

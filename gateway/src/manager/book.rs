@@ -2,7 +2,7 @@
 
 use super::quotes::{Slots, Tolerance, is_close};
 use engine::message::{Head, Kind, QUOTES_MAX, Quotes};
-use engine::num::{Level, Side};
+use engine::num::{Level, Qty, Side};
 use engine::order::Order;
 use engine::position::Position;
 use engine::risk::RiskRule;
@@ -15,6 +15,12 @@ pub(super) struct Book {
     pub(super) head: Head,
     /// Orders by side: their sequences, 0 where there is none.
     pub(super) slots: [Slots<u64>; 2],
+    /// Orders that no quote wants: by hand, or closing a position. Likewise.
+    pub(super) beside: [u64; BESIDE_MAX],
+    /// There are some.
+    pub(super) has_beside: bool,
+    /// The position is to be closed: the command that asked for it, and what was held when it was last tried.
+    pub(super) closing: Option<Closing>,
     refused: [Slots<Refused>; 2],
     /// There may be entries in `refused`.
     has_refused: bool,
@@ -25,6 +31,20 @@ pub(super) struct Book {
     pub(super) retry_at: Nanos,
     /// It waits to be pursued.
     pub(super) is_dirty: bool,
+}
+
+/// Orders that a strategy can have beside its quotes in an instrument.
+pub const BESIDE_MAX: usize = 8;
+
+/// A position that is being closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closing {
+    /// What led to it.
+    pub(super) head: Head,
+    /// What was held when the last order for it left. None: none has.
+    pub(super) tried_at: Option<Qty>,
+    /// That order; 0: none has left.
+    pub(super) order_seq: u64,
 }
 
 /// A wanted quote that is not tried for now: gate or exchange refused it, or it was filled. A refused one waits until
@@ -47,6 +67,9 @@ impl Book {
             quotes: Quotes::default(),
             head: Head::new(Kind::Target),
             slots: Default::default(),
+            beside: [0; BESIDE_MAX],
+            has_beside: false,
+            closing: None,
             refused: Default::default(),
             has_refused: false,
             position: Position::default(),

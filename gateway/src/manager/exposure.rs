@@ -2,13 +2,24 @@
 
 use super::OrderManager;
 use crate::counterparty::Counterparty;
+use engine::message::QUOTES_MAX;
 use engine::num::{Price, Qty, Side};
 use engine::order::Order;
 use engine::risk::Exposure;
 
 impl<X: Counterparty> OrderManager<X> {
-    pub(super) fn slot_mut(&mut self, index: usize, side: Side, slot: usize) -> Option<&mut u64> {
-        self.books.get_mut(index)?.slots[side as usize].get_mut(slot)
+    /// Notes which order, 0: none, is in a place of a book.
+    #[inline]
+    pub(super) fn set_slot(&mut self, index: usize, side: Side, slot: usize, seq: u64) {
+        let Some(book) = self.books.get_mut(index) else { return };
+        let place = match slot.checked_sub(QUOTES_MAX) {
+            None => book.slots[side as usize].get_mut(slot),
+            Some(slot) => book.beside.get_mut(slot),
+        };
+        if let Some(place) = place {
+            *place = seq;
+            book.has_beside = book.beside.iter().any(|seq| *seq != 0);
+        }
     }
 
     /// The books of all strategies in an instrument.
@@ -16,10 +27,14 @@ impl<X: Counterparty> OrderManager<X> {
         instrument * self.strategies..(instrument + 1) * self.strategies
     }
 
-    /// Live orders of one book and side.
+    /// Live orders of one book and side: those of quotes, and those beside them.
     pub(super) fn live(&self, index: usize, side: Side) -> impl Iterator<Item = &Order> {
-        let slots = self.books.get(index).map_or(&[][..], |book| &book.slots[side as usize][..]);
-        slots.iter().filter(|seq| **seq != 0).filter_map(|seq| self.orders.get(*seq)).map(|live| &live.order)
+        let book = self.books.get(index);
+        let slots = book.map_or(&[][..], |book| &book.slots[side as usize][..]);
+        let beside = book.filter(|book| book.has_beside).map_or(&[][..], |book| &book.beside[..]);
+        let live = slots.iter().chain(beside).filter(|seq| **seq != 0);
+        let live = live.filter_map(|seq| self.orders.get(*seq)).map(|live| &live.order);
+        live.filter(move |order| order.side == side)
     }
 
     /// What the gate has to know of a book and of those beside it, for an order on `side`.
@@ -27,9 +42,13 @@ impl<X: Counterparty> OrderManager<X> {
         let (Some(book), Some(traded)) = (self.books.get(index), self.traded(index)) else {
             return Exposure::default();
         };
-        let (mut open, mut open_orders, mut opposite) = ([0_i64; 2], 0, None);
+        let (mut open, mut open_orders, mut open_reducing, mut opposite) = ([0_i64; 2], 0, 0_i64, None);
         // Until an amendment is answered an order may be at either of its prices.
         let mut meets = |order: &Order| {
+            // A stop that waits and a market order are nowhere to be met.
+            if !order.is_in_book() {
+                return;
+            }
             for price in [order.level.price, order.sent_level().price] {
                 opposite = Some(opposite.map_or(price, |nearest: Price| match side {
                     Side::Buy => nearest.min(price),
@@ -43,6 +62,8 @@ impl<X: Counterparty> OrderManager<X> {
                 open_orders += 1;
                 if own != side {
                     meets(order);
+                } else if order.terms.reduce_only {
+                    open_reducing = open_reducing.saturating_add(order.remaining().0);
                 }
             }
         }
@@ -56,6 +77,8 @@ impl<X: Counterparty> OrderManager<X> {
             open_orders,
             opposite,
             unknown_orders: traded.unknown,
+            net: traded.net,
+            open_reducing: Qty(open_reducing),
         }
     }
 
@@ -70,6 +93,7 @@ impl<X: Counterparty> OrderManager<X> {
             }
         }
         if let Some(traded) = self.instruments.get_mut(instrument) {
+            traded.net = Qty(position);
             traded.worst = [Qty(position.saturating_add(open[0])), Qty(position.saturating_sub(open[1]))];
         }
         self.revalue(instrument);

@@ -8,6 +8,7 @@
 
 mod answers;
 mod book;
+mod by_hand;
 mod exposure;
 mod orders;
 mod outside;
@@ -19,6 +20,7 @@ mod report;
 mod tests;
 mod touch;
 
+pub use book::BESIDE_MAX;
 pub use reconcile::ResumeError;
 pub use report::{GatewayReport, OrderCounts, PositionReport};
 
@@ -33,6 +35,7 @@ use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{FundingBody, RecordKind};
 use engine::message::{BookChanged, Head, Kind, Message, Quotes, words_of};
 use engine::num::{NumError, Qty};
+use engine::position::Position;
 use engine::risk::{Gate, Market, RiskLimits};
 use engine::runner::Control;
 use engine::stage::{Nowhere, Sink};
@@ -49,7 +52,8 @@ use zerocopy::IntoBytes;
 pub struct ManagerSetup<'a> {
     /// The instruments of the run.
     pub instruments: &'a InstrumentTable,
-    /// Strategies of the run; their ids are 1 to this.
+    /// Strategies of the run; their ids are 1 to this. Beside them orders by hand have an owner of their own,
+    /// [`StrategyId::MANUAL`].
     pub strategies: u16,
     /// The gate's limits.
     pub limits: RiskLimits,
@@ -72,6 +76,7 @@ pub struct OrderManager<X> {
     instruments: Vec<Traded>,
     /// By instrument, and within it by strategy.
     books: Vec<Book>,
+    /// Owners of orders: the run's strategies, and behind them whoever trades by hand.
     strategies: usize,
     orders: Orders,
     gate: Gate,
@@ -107,6 +112,8 @@ struct Traded {
     touches: TouchSeries,
     /// All strategies' position with everything open to buy bought, and with everything open to sell sold.
     worst: [Qty; 2],
+    /// All strategies' position.
+    net: Qty,
     /// Orders of it that are unknown.
     unknown: u32,
 }
@@ -119,14 +126,15 @@ impl<X: Counterparty> OrderManager<X> {
             market: Market::default(),
             touches: TouchSeries::default(),
             worst: [Qty(0); 2],
+            net: Qty(0),
             unknown: 0,
         };
-        let strategies = usize::from(setup.strategies);
+        let strategies = usize::from(setup.strategies) + 1;
         let books: Vec<Book> = (0..setup.instruments.len() * strategies).map(|_| Book::new()).collect();
         Ok(Self {
             gate: Gate::new(setup.limits, setup.instruments)?,
             instruments: setup.instruments.iter().map(traded).collect(),
-            orders: Orders::new(2 * size_of::<Slots<u8>>() * books.len()),
+            orders: Orders::new((2 * size_of::<Slots<u8>>() + BESIDE_MAX) * books.len()),
             dirty: Vec::with_capacity(books.len()),
             books,
             strategies,
@@ -190,7 +198,7 @@ impl<X: Counterparty> OrderManager<X> {
     #[cold]
     fn fund(&mut self, head: &Head, due: FundingDue) {
         for index in self.books_of(head.instrument.index()) {
-            let strategy = StrategyId(u16::try_from(index % self.strategies + 1).unwrap_or(u16::MAX));
+            let strategy = self.strategy_of(index);
             let Some(traded) = self.instruments.get(head.instrument.index()) else { return };
             let Some(book) = self.books.get_mut(index).filter(|book| book.position.qty.0 != 0) else {
                 continue;
@@ -272,9 +280,21 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// The instrument's and strategy's book. None: no such one.
     fn book_of(&self, head: &Head) -> Option<usize> {
-        let strategy = head.strategy.index().checked_sub(1).filter(|index| *index < self.strategies)?;
+        let manual = self.strategies - 1;
+        let strategy = match head.strategy {
+            StrategyId::MANUAL => manual,
+            strategy => strategy.index().checked_sub(1).filter(|index| *index < manual)?,
+        };
         let index = head.instrument.index();
         (index < self.instruments.len()).then_some(index * self.strategies + strategy)
+    }
+
+    /// Whose book it is.
+    fn strategy_of(&self, book: usize) -> StrategyId {
+        match book.checked_rem(self.strategies).unwrap_or_default() + 1 {
+            last if last == self.strategies => StrategyId::MANUAL,
+            number => StrategyId(u16::try_from(number).unwrap_or(u16::MAX)),
+        }
     }
 
     /// The book's instrument and its place.
@@ -334,13 +354,19 @@ impl<X: Counterparty> OrderManager<X> {
     #[must_use]
     pub fn report(&self) -> GatewayReport {
         let position = |(index, book): (usize, &Book)| {
-            let traded = self.traded(index)?;
+            let (traded, strategy) = (self.traded(index)?, self.strategy_of(index));
+            let open_orders =
+                book.slots.iter().flatten().chain(&book.beside).filter(|seq| **seq != 0).count();
+            // Where nobody traded by hand there is nothing to say of it.
+            if strategy == StrategyId::MANUAL && open_orders == 0 && book.position == Position::default() {
+                return None;
+            }
             Some(PositionReport {
                 instrument: traded.instrument.id,
-                strategy: StrategyId(u16::try_from(index % self.strategies + 1).unwrap_or(u16::MAX)),
+                strategy,
                 position: book.position,
                 pnl: traded.pnl(book),
-                open_orders: book.slots.iter().flatten().filter(|seq| **seq != 0).count(),
+                open_orders,
             })
         };
         GatewayReport {

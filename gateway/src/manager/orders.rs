@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use engine::ids::{AccountId, InstrumentId, StrategyId};
     use engine::num::{Level, Qty, Side};
-    use engine::order::{OrderState, Tif};
+    use engine::order::{OrderState, Terms, Tif};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -186,6 +186,7 @@ mod tests {
             level: Level::default(),
             amend: Level::default(),
             tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
             filled: Qty(0),
             state: OrderState::PendingCreate,
         };

@@ -6,7 +6,6 @@ use super::OrderManager;
 use crate::client_order_id::ClientOrderId;
 use crate::counterparty::{Counterparty, Paid, Request};
 use crate::heard;
-use engine::ids::StrategyId;
 use engine::journal::schema::{FundingBody, HeardBody, RecordKind, UnsentBody};
 use engine::message::{Head, Kind, words_of};
 use engine::order::OrderState;
@@ -147,13 +146,13 @@ impl<X: Counterparty> OrderManager<X> {
         };
         let mut left = amount;
         for index in books {
+            let strategy = self.strategy_of(index);
             let Some(book) = self.books.get_mut(index).filter(|book| book.position.qty.0 != 0) else {
                 continue;
             };
             let share =
                 amount.checked_mul(i128::from(book.position.qty.0)).and_then(|of| of.checked_div(whole));
             let received = if index == last { Some(left) } else { share };
-            let strategy = StrategyId(u16::try_from(index % self.strategies + 1).unwrap_or(u16::MAX));
             let Some(received) = received.filter(|received| book.position.receive(*received).is_ok()) else {
                 return self.position_is_unknown(format_args!("funding of {paid:?} cannot be booked"));
             };

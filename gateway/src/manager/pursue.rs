@@ -11,7 +11,7 @@ use engine::ids::AccountId;
 use engine::journal::schema::{GateRefusal, OrderBody, RecordKind};
 use engine::message::Head;
 use engine::num::{Level, Qty, Side};
-use engine::order::{Order, OrderEvent, OrderState, Tif};
+use engine::order::{Order, OrderEvent, OrderState, Terms, Tif};
 use engine::risk::{Approved, Proposal, Refusal, RiskRule};
 use engine::stage::Sink;
 use engine::time::{Nanos, Stamp};
@@ -53,7 +53,9 @@ impl<X: Counterparty> OrderManager<X> {
             for (order, seq) in open.iter_mut().zip(&book.slots[side as usize]) {
                 *order = self.orders.get(*seq).map(|live| live.order);
             }
-            let wanted = book.open_wishes(side, self.now);
+            // A position that is being closed is not quoted on.
+            let is_closing = book.closing.is_some();
+            let wanted = if is_closing { Slots::default() } else { book.open_wishes(side, self.now) };
             let can_amend = |order: &Order, level| {
                 let was_unknown = self.orders.get(order.seq).is_none_or(|live| live.was_unknown);
                 !was_unknown && self.exchange.can_amend(order, level)
@@ -87,6 +89,9 @@ impl<X: Counterparty> OrderManager<X> {
                 }
                 moved |= self.propose(&head, index, slot, side, level, order.as_ref(), &mut entered, out);
             }
+        }
+        if self.books.get(index).is_some_and(|book| book.closing.is_some()) {
+            moved |= self.close(index, out);
         }
         moved
     }
@@ -124,6 +129,7 @@ impl<X: Counterparty> OrderManager<X> {
                     level,
                     amend: Level::default(),
                     tif: Tif::PostOnly,
+                    terms: Terms::LIMIT,
                     filled: Qty(0),
                     state: OrderState::PendingCreate,
                 })
@@ -185,7 +191,7 @@ impl<X: Counterparty> OrderManager<X> {
         let approved_at = self.stamp(head);
         let order = *approved.order();
         let kind = if approved.is_amendment() { RecordKind::Amend } else { RecordKind::Order };
-        let Some(record) = self.log.record(kind, head, &body_of(&order)) else { return false };
+        let Some(record) = self.log.record(kind, head, &OrderBody::new(&order)) else { return false };
         let id = self.ids.id(order.seq);
         let request = match open {
             Some(open) => Request::Amend(open, approved),
@@ -207,9 +213,7 @@ impl<X: Counterparty> OrderManager<X> {
                     queries: 0,
                     was_unknown: false,
                 });
-                if let Some(seq) = self.slot_mut(index, order.side, slot) {
-                    *seq = order.seq;
-                }
+                self.set_slot(index, order.side, slot, order.seq);
                 self.counts.placed += 1;
             }
             Some(open) => {
@@ -267,7 +271,7 @@ impl<X: Counterparty> OrderManager<X> {
             traded.unknown = traded.unknown.saturating_sub(1);
         }
         // A cancel goes out even when it cannot be journalled: it only ever takes risk away.
-        self.log.record(RecordKind::Cancel, head, &body_of(order));
+        self.log.record(RecordKind::Cancel, head, &OrderBody::new(order));
         let id = self.id_of(run, order.seq);
         // One that could not be sent is overdue later, like one that nobody answers.
         self.ask_for(Request::Cancel(order), &id);
@@ -302,17 +306,4 @@ fn crosses(side: Side, level: Level, other: &Order) -> bool {
         Side::Buy => level.price >= price,
         Side::Sell => level.price <= price,
     })
-}
-
-pub(super) fn body_of(order: &Order) -> OrderBody {
-    OrderBody {
-        order_seq: order.seq,
-        price: order.level.price,
-        qty: order.level.qty,
-        side: order.side as u8,
-        time_in_force: order.tif as u8,
-        strategy: order.strategy.0,
-        account: order.account.0,
-        reserved: 0,
-    }
 }

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use engine::ids::{AccountId, InstrumentId, StrategyId};
     use engine::num::{Price, Qty, Side};
-    use engine::order::Tif;
+    use engine::order::{Terms, Tif};
     use proptest::prelude::*;
 
     fn level(price: i64, qty: i64) -> Level {
@@ -136,6 +136,7 @@ mod tests {
             level: level(price, qty),
             amend: Level::default(),
             tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
             filled: Qty(0),
             state,
         })

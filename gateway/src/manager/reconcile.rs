@@ -12,14 +12,13 @@
 use super::OrderManager;
 use super::answers::Told;
 use super::orders::Live;
-use super::pursue::body_of;
 use crate::counterparty::{Account, Counterparty, Request, VenueOrder};
 use crate::recovery::Recovered;
 use engine::ids::{AccountId, Cause, InstrumentId, StrategyId};
-use engine::journal::schema::{BegunBody, CarriedBody, OpeningBody, RecordKind};
+use engine::journal::schema::{BegunBody, CarriedBody, OpeningBody, OrderBody, RecordKind};
 use engine::message::{Head, Kind};
 use engine::num::{Level, Qty, Side};
-use engine::order::{Order, OrderState, Tif};
+use engine::order::{Order, OrderState, Terms, Tif};
 use engine::position::Position;
 use engine::runner::StopReason;
 use engine::stage::Sink;
@@ -82,7 +81,7 @@ impl<X: Counterparty> OrderManager<X> {
                 return Err(ResumeError::Room(order.seq));
             }
             let body = CarriedBody {
-                order: body_of(&order),
+                order: OrderBody::new(&order),
                 amend: order.amend,
                 filled: order.filled,
                 run: carried.run,
@@ -235,11 +234,12 @@ impl<X: Counterparty> OrderManager<X> {
             level: open.level,
             amend: Level::default(),
             tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
             filled: open.filled,
             state: OrderState::Open,
         };
         let head = self.told_head(&order, self.now);
-        self.log.record(RecordKind::Cancel, &head, &body_of(&order));
+        self.log.record(RecordKind::Cancel, &head, &OrderBody::new(&order));
         let id = self.id_of(run, seq);
         self.ask_for(Request::Cancel(&order), &id);
     }
@@ -251,9 +251,9 @@ impl<X: Counterparty> OrderManager<X> {
             let Some(book) = self.books.get(index).filter(|book| book.position != Position::default()) else {
                 continue;
             };
-            let (position, strategies) = (book.position, self.strategies);
+            let position = book.position;
             let Some(instrument) = self.traded(index).map(|traded| traded.instrument.id) else { continue };
-            let strategy = StrategyId(u16::try_from(index % strategies + 1).unwrap_or(u16::MAX));
+            let strategy = self.strategy_of(index);
             // No order: sequence 0, which says only what is held.
             let order = Order {
                 seq: 0,
@@ -264,6 +264,7 @@ impl<X: Counterparty> OrderManager<X> {
                 level: Level::default(),
                 amend: Level::default(),
                 tif: Tif::PostOnly,
+                terms: Terms::LIMIT,
                 filled: Qty(0),
                 state: OrderState::Canceled,
             };

@@ -15,6 +15,8 @@ pub(super) struct History {
     forgot: bool,
     /// By instrument.
     positions: Vec<Qty>,
+    /// Fills told, wrapping.
+    fill_count: u64,
 }
 
 struct Ended {
@@ -41,6 +43,7 @@ impl History {
             fills: VecDeque::with_capacity(orders),
             forgot: false,
             positions: vec![Qty(0); instruments],
+            fill_count: 0,
         }
     }
 
@@ -54,6 +57,7 @@ impl History {
         (fill, maker): (Level, bool),
         filled: Qty,
     ) -> ToldFill {
+        self.fill_count = self.fill_count.wrapping_add(1);
         let told = ToldFill { id, event: AnswerEvent::Filled { fill, maker, fee: None }, filled };
         if let Some(position) = self.positions.get_mut(instrument.index()) {
             position.0 = position.0.saturating_add(side.signed(fill.qty).0);
@@ -90,6 +94,16 @@ impl History {
     /// The fills of an order that are remembered, in order.
     pub(super) fn fills(&self, id: ClientOrderId) -> impl Iterator<Item = ToldFill> {
         self.fills.iter().copied().filter(move |told| told.id == id)
+    }
+
+    /// Fills told, wrapping: whether there were some since.
+    pub(super) const fn fill_count(&self) -> u64 {
+        self.fill_count
+    }
+
+    /// What all fills of an instrument come to.
+    pub(super) fn position(&self, instrument: InstrumentId) -> Qty {
+        self.positions.get(instrument.index()).copied().unwrap_or_default()
     }
 
     /// What all fills come to, by instrument.

@@ -12,6 +12,10 @@
 //!        on_snapshot, on_delta, on_trade, on_ticker
 //! ```
 //!
+//! An order that waits for its trigger is woken by trades, as at the venue (`CONTRACT_PRICE`, spot's last price): a buy by
+//! one at or above it, a sell by one at or below; where no trades are recorded it waits for ever. A reduce-only order is
+//! held to the position whenever something fills: what is beyond it expires.
+//!
 //! It speaks Binance's order protocol whatever the venue of the market data is.
 
 pub mod depth;
@@ -34,7 +38,7 @@ use engine::time::Nanos;
 use history::History;
 use matching::{Fill, FillModel, Incoming, Matching, Placed};
 use queue::QueueModel;
-use request::{Request, RequestError, RequestErrorKind, Wants};
+use request::{NO_INSTRUMENT, NewOrder, Request, RequestError, RequestErrorKind, Wants};
 use serde::Deserialize;
 use std::collections::VecDeque;
 
@@ -80,6 +84,10 @@ pub struct PaperExchange {
     history: History,
     clock: Nanos,
     overflowed: bool,
+    /// Orders that wait for a trigger.
+    waiting: usize,
+    /// Orders placed so far: which of two that wait was first.
+    placed: u64,
 }
 
 struct Market {
@@ -88,9 +96,11 @@ struct Market {
     open: bool,
     /// Single trades are printed: aggregates of them say nothing new.
     has_singles: bool,
+    /// The last trade's price.
+    last: Option<Price>,
 }
 
-/// An order that rests.
+/// An order that rests, or waits for its trigger.
 #[derive(Clone, Copy)]
 struct Known {
     id: ClientOrderId,
@@ -99,6 +109,10 @@ struct Known {
     /// Whole quantity, what is filled included.
     qty: Qty,
     filled: Qty,
+    /// It waits: what it was placed as, and which it was in their order.
+    waits: Option<(NewOrder, u64)>,
+    /// It only ever reduces the position.
+    reduces: bool,
 }
 
 impl PaperExchange {
@@ -110,6 +124,7 @@ impl PaperExchange {
             matching: Matching::new(book, config.queue, config.fills, lot, orders_max),
             open: false,
             has_singles: false,
+            last: None,
         };
         Self {
             table: table.clone(),
@@ -121,6 +136,8 @@ impl PaperExchange {
             history: History::new(table.len(), REMEMBERED_PER_ORDER * orders_max.max(8)),
             clock: Nanos::default(),
             overflowed: false,
+            waiting: 0,
+            placed: 0,
         }
     }
 
@@ -158,6 +175,10 @@ impl PaperExchange {
                 return;
             }
             market.matching.on_trade(trade.taker_side(), traded, &mut |fill| desk.filled(&fill));
+            market.last = Some(traded.price);
+            if *desk.waiting > 0 {
+                desk.wake(market, instrument, traded.price);
+            }
         });
     }
 
@@ -169,19 +190,30 @@ impl PaperExchange {
         });
     }
 
+    /// Asks what became of an order, where the venue's messages have no question for it: on futures of one that waits.
+    /// False: as many requests are on their way as the exchange keeps.
+    pub(super) fn ask(&mut self, instrument: InstrumentId, id: ClientOrderId, now: Nanos) -> bool {
+        self.travel(Request { instrument, id, wants: Wants::Query }, now)
+    }
+
     /// A request leaves for the exchange: the bytes that the venue would get.
     /// Err: it cannot be understood, or too many are on their way; it has no effect.
     pub fn request(&mut self, bytes: &[u8], venue: VenueId, now: Nanos) -> Result<(), RequestError> {
         let request = request::parse(bytes, venue, &self.table)?;
+        let travels = self.travel(request, now);
+        travels.then_some(()).ok_or(RequestError { kind: RequestErrorKind::TooMany, offset: 0 })
+    }
+
+    fn travel(&mut self, request: Request, now: Nanos) -> bool {
         if self.requests.len() == self.requests.capacity() {
-            return Err(RequestError { kind: RequestErrorKind::TooMany, offset: 0 });
+            return false;
         }
         let arrives = now.max(self.clock).plus(Nanos::from_us(self.config.entry_latency_us));
         self.requests.push_back((arrives, request));
         if self.config.entry_latency_us == 0 {
             self.advance(arrives);
         }
-        Ok(())
+        true
     }
 
     /// When something is due next: a request at the exchange, or an answer at the strategy.
@@ -218,8 +250,11 @@ impl PaperExchange {
     pub fn account(&self) -> Account {
         let rests = |(slot, known): (usize, &Option<Known>)| {
             let known = known.as_ref()?;
-            let price = self.markets.get(known.instrument.index())?.matching.find(slot as u64)?.price;
-            let Known { id, instrument, side, qty, filled } = *known;
+            let price = match known.waits {
+                Some((new, _)) => new.limit.unwrap_or_default(),
+                None => self.markets.get(known.instrument.index())?.matching.find(slot as u64)?.price,
+            };
+            let Known { id, instrument, side, qty, filled, .. } = *known;
             Some(VenueOrder { id, instrument, side, level: Level { price, qty }, filled })
         };
         let open = self.orders.iter().enumerate().filter_map(rests).collect();
@@ -259,37 +294,69 @@ impl PaperExchange {
             answers: &mut self.answers,
             history: &mut self.history,
             overflowed: &mut self.overflowed,
+            waiting: &mut self.waiting,
+            placed: &mut self.placed,
             when,
         };
+        let before = desk.history.fill_count();
         event(market, &mut desk);
+        if desk.history.fill_count() != before {
+            desk.hold_reducing(market, instrument);
+        }
     }
 
     /// A request reaches its market.
     fn take(&mut self, request: &Request, arrived: Nanos) {
         self.clock = self.clock.max(arrived);
         let when = self.clock.plus(Nanos::from_us(self.config.response_latency_us));
-        let Some(market) = self.markets.get_mut(request.instrument.index()) else { return };
+        // A cancel of one that waits names no symbol; where there is none, any market refuses it.
+        let waits = |known: &&Known| known.waits.is_some() && known.id == request.id;
+        let instrument = match request.instrument {
+            NO_INSTRUMENT => {
+                self.orders.iter().flatten().find(waits).map_or(InstrumentId(0), |one| one.instrument)
+            }
+            instrument => instrument,
+        };
+        let is_waiting = self.orders.iter().flatten().any(|known| waits(&known));
+        let request = &Request { instrument, ..*request };
+        let Some(market) = self.markets.get_mut(instrument.index()) else { return };
         let mut desk = Desk {
             orders: &mut self.orders,
             answers: &mut self.answers,
             history: &mut self.history,
             overflowed: &mut self.overflowed,
+            waiting: &mut self.waiting,
+            placed: &mut self.placed,
             when,
         };
+        let before = desk.history.fill_count();
         match request.wants {
-            Wants::Place { side, limit, qty, tif } => desk.place(market, request, (side, limit, qty, tif)),
-            Wants::Replace { open, side, limit, qty, tif, stops } => {
+            Wants::Place(new) => desk.place(market, request, &new),
+            Wants::Replace { open, new, stops } => {
                 if desk.cancel(market, &Request { id: open, ..*request }) || !stops {
-                    desk.place(market, request, (side, limit, qty, tif));
+                    desk.place(market, request, &new);
                 } else {
                     desk.end(request.id, AnswerEvent::Rejected, Qty(0));
                 }
             }
-            Wants::Cancel => _ = desk.cancel(market, request),
+            // One that waits no longer has another name at the venue.
+            Wants::CancelWaiting if !is_waiting => desk.answer(request.id, AnswerEvent::CancelRefused, None),
+            Wants::Cancel | Wants::CancelWaiting => _ = desk.cancel(market, request),
             Wants::Modify { price, qty } => desk.modify(market, request, Level { price, qty }),
             Wants::Shrink { qty } => desk.shrink(market, request, qty),
             Wants::Query => desk.query(market, request),
         }
+        if desk.history.fill_count() != before {
+            desk.hold_reducing(market, instrument);
+        }
+    }
+}
+
+/// Whether a trade at `last` is what a stop of this side waits for.
+const fn meets(side: Side, trigger: Price, last: Price) -> bool {
+    match side {
+        Side::Buy => last.0 >= trigger.0,
+        Side::Sell => last.0 <= trigger.0,
     }
 }
 
@@ -304,6 +371,8 @@ struct Desk<'a> {
     answers: &'a mut VecDeque<(Nanos, Answer)>,
     history: &'a mut History,
     overflowed: &'a mut bool,
+    waiting: &'a mut usize,
+    placed: &'a mut u64,
     when: Nanos,
 }
 
@@ -333,20 +402,29 @@ impl Desk<'_> {
         let Some(slot) = slot else { return };
         let Some(order) = slot else { return };
         order.filled.0 += fill.level.qty.0;
-        let Known { id, instrument, side, filled, .. } = *order;
+        let Known { id, instrument, side, qty, filled, .. } = *order;
         if fill.done {
             *slot = None;
         }
         let told = self.history.filled(id, instrument, side, (fill.level, fill.maker), filled);
-        if fill.done {
+        // One that was held to the position has no more to trade, and has not traded all.
+        let is_whole = filled >= qty;
+        if fill.done && is_whole {
             self.history.ended(id, VenueState::Filled, filled);
         }
         self.answer(id, told.event, Some(filled));
+        if fill.done && !is_whole {
+            self.end(id, AnswerEvent::Expired, filled);
+        }
     }
 
     /// Every fill of an order again, then where it stands.
     fn query(&mut self, market: &Market, request: &Request) {
         let standing = match self.find(request) {
+            Some((_, Known { waits: Some((new, _)), filled, .. })) => Standing::Exists {
+                state: VenueState::Open(Level { price: new.limit.unwrap_or_default(), qty: new.qty }),
+                filled,
+            },
             Some((slot, order)) => match market.matching.find(slot as u64) {
                 Some(Level { price, .. }) => Standing::Exists {
                     state: VenueState::Open(Level { price, qty: order.qty }),
@@ -373,41 +451,122 @@ impl Desk<'_> {
         orders.find_map(|(slot, order)| Some((slot, order.filter(is_it)?)))
     }
 
-    fn place(
-        &mut self,
-        market: &mut Market,
-        request: &Request,
-        (side, limit, qty, tif): (Side, Option<Price>, Qty, Tif),
-    ) {
+    fn place(&mut self, market: &mut Market, request: &Request, new: &NewOrder) {
         let free = self.orders.iter().position(Option::is_none);
-        let (Some(slot), true, None) = (free, market.open, self.find(request)) else {
+        let is_met = |trigger| market.last.is_some_and(|last| meets(new.side, trigger, last));
+        let reducible = self.reducible(request.instrument, new.side, new.reduces);
+        let (Some(slot), true, None, false, true) = (
+            free,
+            market.open,
+            self.find(request),
+            new.trigger.is_some_and(is_met),
+            reducible > 0 || new.trigger.is_some(),
+        ) else {
             return self.end(request.id, AnswerEvent::Rejected, Qty(0));
         };
-        self.orders[slot] =
-            Some(Known { id: request.id, instrument: request.instrument, side, qty, filled: Qty(0) });
+        *self.placed += 1;
+        let NewOrder { side, qty, reduces, .. } = *new;
+        let waits = new.trigger.map(|_| (*new, *self.placed));
+        let (id, instrument) = (request.id, request.instrument);
+        self.orders[slot] = Some(Known { id, instrument, side, qty, filled: Qty(0), waits, reduces });
         // The answer stands before the fills; where the order is turned away, there were none.
         let at = self.answers.len();
         self.answer(request.id, AnswerEvent::Accepted, Some(Qty(0)));
+        if waits.is_some() {
+            *self.waiting += 1;
+            return;
+        }
+        self.work(market, slot, new, reducible, Some(at));
+    }
+
+    /// What an order can trade without adding to the position; without end where it need not.
+    fn reducible(&self, instrument: InstrumentId, side: Side, reduces: bool) -> i64 {
+        if reduces { side.opposite().signed(self.history.position(instrument)).0 } else { i64::MAX }
+    }
+
+    /// A trade at `last` wakes what waits for it, the oldest first.
+    #[cold]
+    fn wake(&mut self, market: &mut Market, instrument: InstrumentId, last: Price) {
+        // Each round takes one from among those that wait.
+        for _ in 0..self.orders.len() {
+            let due = |(slot, order): (usize, &Option<Known>)| {
+                let known = order.as_ref().filter(|known| known.instrument == instrument)?;
+                let (new, placed) = known.waits?;
+                new.trigger.is_some_and(|trigger| meets(known.side, trigger, last)).then_some((placed, slot))
+            };
+            let Some((_, slot)) = self.orders.iter().enumerate().filter_map(due).min() else { return };
+            let Some(known) = self.orders[slot].as_mut() else { return };
+            let Some((new, _)) = known.waits.take() else { return };
+            let id = known.id;
+            *self.waiting -= 1;
+            self.answer(id, AnswerEvent::Triggered, Some(Qty(0)));
+            let reducible = self.reducible(instrument, new.side, new.reduces);
+            if market.open && reducible > 0 {
+                self.work(market, slot, &new, reducible, None);
+            } else {
+                self.orders[slot] = None;
+                self.end(id, AnswerEvent::Expired, Qty(0));
+            }
+        }
+    }
+
+    /// Whatever rests and only reduces is held to what there is to reduce.
+    fn hold_reducing(&mut self, market: &mut Market, instrument: InstrumentId) {
+        for slot in 0..self.orders.len() {
+            let reduces =
+                |known: &Known| known.instrument == instrument && known.reduces && known.waits.is_none();
+            let Some(known) = self.orders[slot].filter(reduces) else { continue };
+            let most = self.reducible(instrument, known.side, true);
+            if most <= 0 && market.matching.cancel(slot as u64).is_some() {
+                self.orders[slot] = None;
+                self.end(known.id, AnswerEvent::Expired, known.filled);
+            } else {
+                // No more than that is left of it, or was.
+                market.matching.reduce(slot as u64, Qty(most));
+            }
+        }
+    }
+
+    /// An order that was accepted, or woken, meets the market. `answered`: where the answer to it stands.
+    fn work(
+        &mut self,
+        market: &mut Market,
+        slot: usize,
+        new: &NewOrder,
+        reducible: i64,
+        answered: Option<usize>,
+    ) {
+        let Some(id) = self.orders[slot].map(|known| known.id) else { return };
+        let NewOrder { side, limit, tif, .. } = *new;
+        let qty = Qty(new.qty.0.min(reducible));
         let incoming = Incoming { order: slot as u64, side, limit, qty, tif };
         match market.matching.place(&incoming, &mut |fill| self.filled(&fill)) {
             Placed::Rests | Placed::Filled => {}
             Placed::Expired => {
                 let filled = self.orders[slot].take().map_or(Qty(0), |order| order.filled);
-                self.end(request.id, AnswerEvent::Expired, filled);
+                self.end(id, AnswerEvent::Expired, filled);
             }
             Placed::WouldTake | Placed::Full => {
                 self.orders[slot] = None;
-                self.answers.truncate(at);
-                self.end(request.id, AnswerEvent::Rejected, Qty(0));
+                match answered {
+                    Some(at) => {
+                        self.answers.truncate(at);
+                        self.end(id, AnswerEvent::Rejected, Qty(0));
+                    }
+                    None => self.end(id, AnswerEvent::Expired, Qty(0)),
+                }
             }
         }
     }
 
     /// Whether it was there to be canceled.
     fn cancel(&mut self, market: &mut Market, request: &Request) -> bool {
-        let found = self.find(request).filter(|(slot, _)| market.matching.cancel(*slot as u64).is_some());
+        let found = self
+            .find(request)
+            .filter(|(slot, order)| order.waits.is_some() || market.matching.cancel(*slot as u64).is_some());
         match found {
             Some((slot, order)) => {
+                *self.waiting -= usize::from(order.waits.is_some());
                 self.orders[slot] = None;
                 self.end(request.id, AnswerEvent::Canceled, order.filled);
             }
@@ -418,7 +577,8 @@ impl Desk<'_> {
 
     /// Another price or quantity: to the end of the queue. An amendment to no more than what is filled cancels.
     fn modify(&mut self, market: &mut Market, request: &Request, level: Level) {
-        let Some((slot, order)) = self.find(request).filter(|_| market.open) else {
+        let rests = |(_, order): &(usize, Known)| market.open && order.waits.is_none() && !order.reduces;
+        let Some((slot, order)) = self.find(request).filter(rests) else {
             return self.answer(request.id, AnswerEvent::AmendRefused, None);
         };
         // As at the venue: an amended post-only order that would take is canceled.
@@ -439,7 +599,8 @@ impl Desk<'_> {
 
     /// Less to trade, in its place.
     fn shrink(&mut self, market: &mut Market, request: &Request, qty: Qty) {
-        let Some((slot, order)) = self.find(request).filter(|(_, order)| qty < order.qty) else {
+        let rests = |(_, order): &(usize, Known)| qty < order.qty && order.waits.is_none() && !order.reduces;
+        let Some((slot, order)) = self.find(request).filter(rests) else {
             return self.answer(request.id, AnswerEvent::AmendRefused, None);
         };
         if qty <= order.filled {

@@ -8,7 +8,7 @@
 
 use crate::client_order_id::ClientOrderId;
 use engine::ids::{InstrumentId, VenueId};
-use engine::instrument::{Instrument, InstrumentTable};
+use engine::instrument::{ContractKind, Instrument, InstrumentTable};
 use engine::num::{Price, Qty, Side};
 use engine::order::Tif;
 use std::fmt;
@@ -27,34 +27,22 @@ pub struct Request {
 /// What a request wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wants {
-    /// `order.place`.
-    Place {
-        /// Buys or sells.
-        side: Side,
-        /// Its limit; none: at any price.
-        limit: Option<Price>,
-        /// Quantity.
-        qty: Qty,
-        /// How long, and whether it may take.
-        tif: Tif,
-    },
+    /// `order.place`, and on futures `algoOrder.place`.
+    Place(NewOrder),
     /// `order.cancelReplace`: an open order's end, and a new order in one message.
     Replace {
         /// The order that ends.
         open: ClientOrderId,
-        /// Buys or sells.
-        side: Side,
-        /// Its limit; none: at any price.
-        limit: Option<Price>,
-        /// Quantity.
-        qty: Qty,
-        /// How long, and whether it may take.
-        tif: Tif,
+        /// The order that comes.
+        new: NewOrder,
         /// There is no new order beside one that could not be canceled (`STOP_ON_FAILURE`).
         stops: bool,
     },
     /// `order.cancel`.
     Cancel,
+    /// `algoOrder.cancel`: an order that waits for its trigger. It names no symbol: the instrument is
+    /// [`NO_INSTRUMENT`].
+    CancelWaiting,
     /// `order.status`.
     Query,
     /// `order.modify`: another price, another whole quantity; it loses its place.
@@ -70,6 +58,26 @@ pub enum Wants {
         qty: Qty,
     },
 }
+
+/// A new order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Buys or sells.
+    pub side: Side,
+    /// Its limit; none: at any price.
+    pub limit: Option<Price>,
+    /// Quantity.
+    pub qty: Qty,
+    /// How long, and whether it may take.
+    pub tif: Tif,
+    /// The price that it waits for; none: it waits for none.
+    pub trigger: Option<Price>,
+    /// It only ever reduces the position.
+    pub reduces: bool,
+}
+
+/// Of a request that names no symbol.
+pub const NO_INSTRUMENT: InstrumentId = InstrumentId(u32::MAX);
 
 /// Why a request was not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,25 +141,27 @@ pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Re
     })?;
     scan.end()?;
     let method = method.ok_or(RequestError { kind: RequestErrorKind::Method, offset: 0 })?;
+    if method.text == b"algoOrder.cancel" {
+        let id = params.id("clientAlgoId")?;
+        return Ok(Request { instrument: NO_INSTRUMENT, id, wants: Wants::CancelWaiting });
+    }
     let symbol = params.need("symbol")?;
     let instrument =
         table.iter().find(|known| known.venue_id == venue && known.symbol.as_bytes() == symbol.text);
     let instrument =
         instrument.ok_or(RequestError { kind: RequestErrorKind::Symbol, offset: symbol.offset })?;
     let (id_key, wants) = match method.text {
-        b"order.place" => {
-            let (side, limit, qty, tif) = params.place(instrument)?;
-            ("newClientOrderId", Wants::Place { side, limit, qty, tif })
-        }
+        b"order.place" => ("newClientOrderId", Wants::Place(params.place(instrument, false)?)),
+        b"algoOrder.place" => ("clientAlgoId", Wants::Place(params.place(instrument, true)?)),
         b"order.cancelReplace" => {
-            let (side, limit, qty, tif) = params.place(instrument)?;
+            let new = params.place(instrument, false)?;
             let (open, stops) = (params.id("cancelOrigClientOrderId")?, params.stops()?);
-            ("newClientOrderId", Wants::Replace { open, side, limit, qty, tif, stops })
+            ("newClientOrderId", Wants::Replace { open, new, stops })
         }
         b"order.cancel" => ("origClientOrderId", Wants::Cancel),
         b"order.status" => ("origClientOrderId", Wants::Query),
         b"order.modify" => {
-            let (price, qty) = (params.price(instrument)?, params.qty("quantity", instrument)?);
+            let (price, qty) = (params.price("price", instrument)?, params.qty("quantity", instrument)?);
             ("origClientOrderId", Wants::Modify { price, qty })
         }
         b"order.amend.keepPriority" => {
@@ -163,7 +173,7 @@ pub fn parse(bytes: &[u8], venue: VenueId, table: &InstrumentTable) -> Result<Re
 }
 
 /// Parameters that the exchange looks at.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 17] = [
     "symbol",
     "side",
     "type",
@@ -175,6 +185,12 @@ const KEYS: [&str; 11] = [
     "newQty",
     "cancelOrigClientOrderId",
     "cancelReplaceMode",
+    "reduceOnly",
+    "stopPrice",
+    "triggerPrice",
+    "algoType",
+    "workingType",
+    "clientAlgoId",
 ];
 
 /// The parameters of a request, by the place of their key in `KEYS`.
@@ -208,8 +224,9 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// Side, limit, quantity and time in force of a new order.
-    fn place(&self, instrument: &Instrument) -> Result<(Side, Option<Price>, Qty, Tif), RequestError> {
+    /// A new order; `is_algo`: among the conditional orders of futures, which alone wait there.
+    fn place(&self, instrument: &Instrument, is_algo: bool) -> Result<NewOrder, RequestError> {
+        let spot = instrument.kind == ContractKind::Spot;
         let fail = |key, offset| Err(RequestError { kind: RequestErrorKind::Value(key), offset });
         let side = self.need("side")?;
         let side = match side.text {
@@ -218,29 +235,53 @@ impl<'a> Params<'a> {
             _ => return fail("side", side.offset),
         };
         let kind = self.need("type")?;
+        let (is_limit, waits) = match (kind.text, is_algo) {
+            (b"LIMIT" | b"LIMIT_MAKER", false) => (true, false),
+            (b"MARKET", false) => (false, false),
+            (b"STOP_LOSS", false) if spot => (false, true),
+            (b"STOP_LOSS_LIMIT", false) if spot => (true, true),
+            (b"STOP_MARKET", true) => (false, true),
+            (b"STOP", true) => (true, true),
+            _ => return fail("type", kind.offset),
+        };
         let tif = match kind.text {
             b"LIMIT_MAKER" => Tif::PostOnly,
-            b"MARKET" => Tif::Ioc,
-            b"LIMIT" => {
+            _ if is_limit => {
                 let tif = self.need("timeInForce")?;
                 match tif.text {
                     b"GTC" => Tif::Gtc,
                     b"IOC" => Tif::Ioc,
                     b"FOK" => Tif::Fok,
-                    b"GTX" => Tif::PostOnly,
+                    b"GTX" if !waits => Tif::PostOnly,
                     _ => return fail("timeInForce", tif.offset),
                 }
             }
-            _ => return fail("type", kind.offset),
+            _ => Tif::Ioc,
         };
-        let limit = if kind.text == b"MARKET" { None } else { Some(self.price(instrument)?) };
-        Ok((side, limit, self.qty("quantity", instrument)?, tif))
+        if is_algo {
+            for (key, wanted) in [("algoType", &b"CONDITIONAL"[..]), ("workingType", b"CONTRACT_PRICE")] {
+                let value = self.need(key)?;
+                if value.text != wanted {
+                    return fail(key, value.offset);
+                }
+            }
+        }
+        let limit = is_limit.then(|| self.price("price", instrument)).transpose()?;
+        let key = if is_algo { "triggerPrice" } else { "stopPrice" };
+        let trigger = waits.then(|| self.price(key, instrument)).transpose()?;
+        let reduces = match self.find("reduceOnly") {
+            None => false,
+            Some(Text { text: b"true", .. }) if !spot => true,
+            Some(Text { text: b"false", .. }) if !spot => false,
+            Some(text) => return fail("reduceOnly", text.offset),
+        };
+        Ok(NewOrder { side, limit, qty: self.qty("quantity", instrument)?, tif, trigger, reduces })
     }
 
-    fn price(&self, instrument: &Instrument) -> Result<Price, RequestError> {
-        let text = self.need("price")?;
+    fn price(&self, key: &'static str, instrument: &Instrument) -> Result<Price, RequestError> {
+        let text = self.need(key)?;
         let price = Price::parse(text.text, instrument.price_rule.tick).ok().filter(|price| price.0 > 0);
-        price.ok_or(RequestError { kind: RequestErrorKind::Value("price"), offset: text.offset })
+        price.ok_or(RequestError { kind: RequestErrorKind::Value(key), offset: text.offset })
     }
 
     fn qty(&self, key: &'static str, instrument: &Instrument) -> Result<Qty, RequestError> {
@@ -362,8 +403,15 @@ mod tests {
     /// The dossier's own messages, with this table's symbol.
     #[test]
     fn the_dossiers_messages_say_what_they_say() {
-        let post_only =
-            Wants::Place { side: Side::Buy, limit: Some(Price(431_870)), qty: Qty(100), tif: Tif::PostOnly };
+        let new = NewOrder {
+            side: Side::Buy,
+            limit: Some(Price(431_870)),
+            qty: Qty(100),
+            tif: Tif::PostOnly,
+            trigger: None,
+            reduces: false,
+        };
+        let post_only = Wants::Place(new);
         let placed = read(r#"{"id":"u1","method":"order.place","params":{"apiKey":"K","symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTX","price":"43187.00","quantity":"0.1","newClientOrderId":"b1","positionSide":"BOTH","timestamp":1702555533821,"signature":"00"}}"#).unwrap();
         assert_eq!((placed.id.as_bytes(), placed.wants), (&b"b1"[..], post_only));
         let maker = read(r#"{"id":"3","method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT_MAKER","price":"43187.00","quantity":"0.1","newClientOrderId":"a2","timestamp":1645423376533}}"#).unwrap();
@@ -371,8 +419,31 @@ mod tests {
         let market = read(r#"{"id":"u5","method":"order.place","params":{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"0.1","newClientOrderId":"b3"}}"#).unwrap();
         assert_eq!(
             market.wants,
-            Wants::Place { side: Side::Sell, limit: None, qty: Qty(100), tif: Tif::Ioc }
+            Wants::Place(NewOrder { side: Side::Sell, limit: None, tif: Tif::Ioc, ..new })
         );
+        let reduces = read(r#"{"id":"u4","method":"order.place","params":{"symbol":"BTCUSDT","side":"SELL","type":"LIMIT","timeInForce":"IOC","price":"43100.00","quantity":"0.1","reduceOnly":"true","newClientOrderId":"b2"}}"#).unwrap();
+        let (side, limit, tif) = (Side::Sell, Some(Price(431_000)), Tif::Ioc);
+        assert_eq!(reduces.wants, Wants::Place(NewOrder { side, limit, tif, reduces: true, ..new }));
+        let stop = r#"{"id":"u6","method":"algoOrder.place","params":{"algoType":"CONDITIONAL","symbol":"BTCUSDT","side":"SELL","type":"STOP_MARKET","triggerPrice":"40000.00","workingType":"CONTRACT_PRICE","quantity":"0.1","clientAlgoId":"s1"}}"#;
+        let waiting = NewOrder { trigger: Some(Price(400_000)), limit: None, side, tif, ..new };
+        let read_stop = read(stop).unwrap();
+        assert_eq!((read_stop.id.as_bytes(), read_stop.wants), (&b"s1"[..], Wants::Place(waiting)));
+        let limited = stop.replace("STOP_MARKET", r#"STOP","timeInForce":"GTC","price":"39990.0"#);
+        let (limit, tif) = (Some(Price(399_900)), Tif::Gtc);
+        assert_eq!(read(&limited).unwrap().wants, Wants::Place(NewOrder { limit, tif, ..waiting }));
+        for (from, to, expected) in [
+            ("CONTRACT_PRICE", "MARK_PRICE", "impossible `workingType` at byte"),
+            ("STOP_MARKET", "LIMIT", "impossible `type` at byte"),
+            ("algoOrder", "order", "impossible `type` at byte"),
+            (r#""algoType":"CONDITIONAL","#, "", "`algoType` is missing"),
+            ("40000.00", "40000.05", "impossible `triggerPrice` at byte"),
+        ] {
+            let said = read(&stop.replace(from, to)).unwrap_err().to_string();
+            assert!(said.starts_with(expected), "{said}");
+        }
+        let cancel =
+            read(r#"{"id":"u7","method":"algoOrder.cancel","params":{"clientAlgoId":"s1"}}"#).unwrap();
+        assert_eq!((cancel.instrument, cancel.wants), (NO_INSTRUMENT, Wants::CancelWaiting));
         let cancel =
             read(r#" {"params" : {"origClientOrderId":"b1","symbol":"BTCUSDT"}, "method":"order.cancel"} "#)
                 .unwrap();
@@ -383,9 +454,7 @@ mod tests {
         assert_eq!(shrink.wants, Wants::Shrink { qty: Qty(5) });
         let replace = r#"{"id":"6","method":"order.cancelReplace","params":{"symbol":"BTCUSDT","cancelReplaceMode":"ALLOW_FAILURE","cancelOrigClientOrderId":"a4","side":"BUY","type":"LIMIT_MAKER","price":"43187.00","quantity":"0.1","newClientOrderId":"a5"}}"#;
         let replaced = read(replace).unwrap();
-        let (open, side) = (ClientOrderId::from_bytes(b"a4").unwrap(), Side::Buy);
-        let (limit, qty, tif) = (Some(Price(431_870)), Qty(100), Tif::PostOnly);
-        let wants = Wants::Replace { open, side, limit, qty, tif, stops: false };
+        let wants = Wants::Replace { open: ClientOrderId::from_bytes(b"a4").unwrap(), new, stops: false };
         assert_eq!((replaced.id.as_bytes(), replaced.wants), (&b"a5"[..], wants));
         for (from, to, expected) in [
             ("ALLOW_FAILURE", "NEVER", "impossible `cancelReplaceMode` at byte"),

@@ -228,3 +228,121 @@ fn a_query_tells_every_fill_again_and_where_the_order_stands() {
     assert_eq!(query(&mut exchange, 2, 7), [(7, exists(VenueState::Rejected, 0))]);
     assert_eq!(exchange.account().open, []);
 }
+
+fn send(exchange: &mut PaperExchange, method: &str, id_key: &str, seq: u64, more: &str, now: u64) {
+    let id = id(seq);
+    let text = format!(
+        r#"{{"id":"9","method":"{method}","params":{{"symbol":"BTCUSDT","{id_key}":"{id:?}"{more}}}}}"#
+    );
+    exchange.request(text.as_bytes(), VenueId(0), Nanos(now)).unwrap();
+}
+
+fn market(exchange: &mut PaperExchange, seq: u64, side: &str, qty: &str, reduces: bool, now: u64) {
+    let more = format!(r#","side":"{side}","type":"MARKET","quantity":"{qty}","reduceOnly":"{reduces}""#);
+    send(exchange, "order.place", "newClientOrderId", seq, &more, now);
+}
+
+fn stop(exchange: &mut PaperExchange, seq: u64, side: &str, trigger: &str, more: &str, now: u64) {
+    let more = format!(
+        r#","side":"{side}","quantity":"0.003","triggerPrice":"{trigger}","algoType":"CONDITIONAL","workingType":"CONTRACT_PRICE"{more}"#
+    );
+    send(exchange, "algoOrder.place", "clientAlgoId", seq, &more, now);
+}
+
+const STOP_MARKET: &str = r#","type":"STOP_MARKET""#;
+
+fn trade(exchange: &mut PaperExchange, price: i64, now: u64) {
+    let trade = Trade { price: Price(price), qty: Qty(1), taker: 0, ..Trade::default() };
+    exchange.on_trade(I, &trade, Nanos(now));
+}
+
+#[test]
+fn market_orders_walk_the_book_and_take_nothing_twice() {
+    let mut exchange = exchange(0, 0);
+    exchange.on_snapshot(I, &[level(1000, 5)], &[level(1001, 5), level(1003, 2)], Nanos(0));
+    market(&mut exchange, 1, "BUY", "0.006", false, 1);
+    let walked = [(1, AnswerEvent::Accepted), (1, filled(1001, 5, false)), (1, filled(1003, 1, false))];
+    assert_eq!(answers(&mut exchange, 1), walked);
+    market(&mut exchange, 2, "BUY", "0.006", false, 2);
+    let rest = [(2, AnswerEvent::Accepted), (2, filled(1003, 1, false)), (2, AnswerEvent::Expired)];
+    assert_eq!(answers(&mut exchange, 2), rest, "what is left, and no more");
+    assert_eq!(exchange.account().positions, [Qty(7)]);
+}
+
+#[test]
+fn a_stop_waits_for_a_trade_and_then_takes() {
+    let mut exchange = exchange(0, 0);
+    stop(&mut exchange, 1, "SELL", "99.5", STOP_MARKET, 1);
+    assert_eq!(answers(&mut exchange, 1), [(1, AnswerEvent::Accepted)]);
+    assert_eq!(exchange.account().open.len(), 1, "it is open");
+    // The touch alone does not wake it.
+    exchange.on_delta(I, &[level(1000, 0), level(994, 5)], &[], Nanos(2));
+    trade(&mut exchange, 996, 3);
+    assert_eq!(answers(&mut exchange, 3), []);
+    trade(&mut exchange, 995, 4);
+    assert_eq!(answers(&mut exchange, 4), [(4, AnswerEvent::Triggered), (4, filled(994, 3, false))]);
+    assert_eq!((exchange.resting_count(), exchange.account().positions), (0, vec![Qty(-3)]));
+    stop(&mut exchange, 2, "SELL", "99.5", STOP_MARKET, 5);
+    assert_eq!(answers(&mut exchange, 5), [(5, AnswerEvent::Rejected)], "it would be met at once");
+}
+
+#[test]
+fn a_stop_with_a_limit_rests_once_it_is_triggered_and_is_canceled_by_either_name() {
+    let mut exchange = exchange(0, 0);
+    let limited = r#","type":"STOP","timeInForce":"GTC","price":"100.8""#;
+    stop(&mut exchange, 1, "BUY", "100.5", limited, 1);
+    stop(&mut exchange, 2, "BUY", "100.6", limited, 1);
+    stop(&mut exchange, 3, "BUY", "100.7", limited, 1);
+    answers(&mut exchange, 1);
+    let cancel = |exchange: &mut PaperExchange, seq, now| {
+        let id = id(seq);
+        let text =
+            format!(r#"{{"id":"9","method":"algoOrder.cancel","params":{{"clientAlgoId":"{id:?}"}}}}"#);
+        exchange.request(text.as_bytes(), VenueId(0), Nanos(now)).unwrap();
+        answers(exchange, now)
+    };
+    assert_eq!(cancel(&mut exchange, 2, 2), [(2, AnswerEvent::Canceled)]);
+    exchange.on_delta(I, &[], &[level(1001, 0), level(1010, 5)], Nanos(3));
+    trade(&mut exchange, 1006, 3);
+    assert_eq!(answers(&mut exchange, 3), [(3, AnswerEvent::Triggered)]);
+    assert_eq!(cancel(&mut exchange, 1, 4), [(4, AnswerEvent::CancelRefused)], "it waits no longer");
+    let open = exchange.account().open;
+    assert_eq!(open.iter().map(|one| one.level).collect::<Vec<_>>(), [level(1008, 3); 2]);
+    exchange.on_delta(I, &[], &[level(1008, 9)], Nanos(5));
+    assert_eq!(answers(&mut exchange, 5), [(5, filled(1008, 3, true))], "as a limit order at rest");
+    assert!(exchange.ask(I, id(3), Nanos(6)));
+    let waits = Standing::Exists { state: VenueState::Open(level(1008, 3)), filled: Qty(0) };
+    assert_eq!(answers(&mut exchange, 6), [(6, AnswerEvent::Standing(waits))]);
+    assert_eq!(cancel(&mut exchange, 3, 7), [(7, AnswerEvent::Canceled)]);
+    about(&mut exchange, "order.cancel", 3, "", 8);
+    assert_eq!(answers(&mut exchange, 8), [(8, AnswerEvent::CancelRefused)]);
+}
+
+#[test]
+fn a_reduce_only_order_never_turns_the_position() {
+    let mut exchange = exchange(0, 0);
+    market(&mut exchange, 1, "SELL", "0.001", true, 1);
+    assert_eq!(answers(&mut exchange, 1), [(1, AnswerEvent::Rejected)], "there is nothing to reduce");
+    market(&mut exchange, 2, "BUY", "0.004", false, 2);
+    market(&mut exchange, 3, "BUY", "0.001", true, 2);
+    answers(&mut exchange, 2);
+    assert_eq!(exchange.account().positions, [Qty(4)], "it would have added");
+    // Two that rest, for more than there is.
+    let reduces = r#","side":"SELL","type":"LIMIT","timeInForce":"GTC","price":"100.5","quantity":"0.003","reduceOnly":"true""#;
+    for seq in [4, 5] {
+        send(&mut exchange, "order.place", "newClientOrderId", seq, reduces, 3);
+    }
+    answers(&mut exchange, 3);
+    market(&mut exchange, 6, "SELL", "0.002", false, 4);
+    answers(&mut exchange, 4);
+    market(&mut exchange, 7, "SELL", "0.009", true, 5);
+    let held = [
+        (5, AnswerEvent::Accepted),
+        (5, filled(1000, 2, false)),
+        (5, AnswerEvent::Expired),
+        (5, AnswerEvent::Expired),
+        (5, AnswerEvent::Expired),
+    ];
+    assert_eq!(answers(&mut exchange, 5), held, "two of nine, and those that rest go with the position");
+    assert_eq!((exchange.account().positions, exchange.resting_count()), (vec![Qty(0)], 0));
+}

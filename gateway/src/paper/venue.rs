@@ -7,7 +7,7 @@ use crate::client_order_id::ClientOrderId;
 use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Request};
 use crate::venues::binance::BinanceCodec;
-use engine::ids::VenueId;
+use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::InstrumentTable;
 use engine::message::{BookChanged, Depth, Kind, MarkPrice, Message, Trade};
 use engine::num::{Level, Qty};
@@ -24,6 +24,8 @@ pub struct PaperVenue {
     message: [u8; BinanceCodec::MESSAGE_BYTES_MAX],
     /// What was written and has not left: its venue, and how much of `message` it is.
     written: Option<(VenueId, usize)>,
+    /// A question that the venue's messages have no words for.
+    question: Option<(InstrumentId, ClientOrderId)>,
     /// When the answer to what was asked of the account arrives.
     account_due: Option<Nanos>,
     /// By instrument.
@@ -39,8 +41,19 @@ impl PaperVenue {
         let venues = table.iter().map(|instrument| instrument.venue_id).collect();
         let message = [0; BinanceCodec::MESSAGE_BYTES_MAX];
         let (fundings, funding) = (vec![FundingClock::default(); table.len()], None);
-        let (written, account_due) = (None, None);
-        Self { codec, exchange, venues, requests: 0, message, written, account_due, fundings, funding }
+        let (written, question, account_due) = (None, None, None);
+        Self {
+            codec,
+            exchange,
+            venues,
+            requests: 0,
+            message,
+            written,
+            question,
+            account_due,
+            fundings,
+            funding,
+        }
     }
 }
 
@@ -53,6 +66,13 @@ impl Counterparty for PaperVenue {
 
     #[inline]
     fn encode(&mut self, request: Request<'_>, id: &ClientOrderId, now: Nanos) -> bool {
+        (self.written, self.question) = (None, None);
+        if let Request::Query(order) = request
+            && order.terms.kind.is_stop()
+        {
+            self.question = Some((order.instrument, *id));
+            return true;
+        }
         self.requests += 1;
         let envelope = Envelope { id: self.requests, now };
         let (instrument, bytes) = match request {
@@ -65,14 +85,12 @@ impl Counterparty for PaperVenue {
                 let bytes = self.codec.amend(envelope, open, approved, id, &mut self.message);
                 (order.instrument, bytes.map(<[u8]>::len))
             }
-            Request::Query(order) => (
-                order.instrument,
-                self.codec.query(envelope, order.instrument, id, &mut self.message).map(<[u8]>::len),
-            ),
-            Request::Cancel(order) => (
-                order.instrument,
-                self.codec.cancel(envelope, order.instrument, id, &mut self.message).map(<[u8]>::len),
-            ),
+            Request::Query(order) => {
+                (order.instrument, self.codec.query(envelope, order, id, &mut self.message).map(<[u8]>::len))
+            }
+            Request::Cancel(order) => {
+                (order.instrument, self.codec.cancel(envelope, order, id, &mut self.message).map(<[u8]>::len))
+            }
         };
         let venue = self.venues.get(instrument.index());
         self.written = bytes.ok().zip(venue).map(|(len_bytes, venue)| (*venue, len_bytes));
@@ -81,6 +99,9 @@ impl Counterparty for PaperVenue {
 
     #[inline]
     fn send(&mut self, now: Nanos) -> bool {
+        if let Some((instrument, id)) = self.question.take() {
+            return self.exchange.ask(instrument, id, now);
+        }
         let Some((venue, len_bytes)) = self.written.take() else { return false };
         let Some(bytes) = self.message.get(..len_bytes) else { return false };
         self.exchange.request(bytes, venue, now).is_ok()

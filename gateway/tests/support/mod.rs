@@ -6,7 +6,7 @@
 use engine::ids::{AccountId, InstrumentId, StrategyId, VenueId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::num::{Decimal, Level, Price, Qty, Side, Step};
-use engine::order::{Order, OrderState, Tif};
+use engine::order::{Order, OrderKind, OrderState, Terms, Tif};
 use engine::risk::{Approved, Exposure, Gate, Market, Proposal, RiskConfig};
 use engine::time::Nanos;
 use wire::sign::{Ed25519Key, HmacKey, Secret};
@@ -70,6 +70,7 @@ pub(crate) fn order(instrument: u32, side: Side, tif: Tif, price: i64, qty: i64)
         level: Level { price: Price(price), qty: Qty(qty) },
         amend: Level::default(),
         tif,
+        terms: Terms::LIMIT,
         filled: Qty(0),
         state: OrderState::PendingCreate,
     }
@@ -91,7 +92,7 @@ pub(crate) fn limits() -> RiskConfig {
         venue_net_max: much,
         asset_gross_max: much,
         asset_net_max: much,
-        collar_bps: 1,
+        collar_bps: 10_000,
         book_age_ms_max: 1,
         open_orders_max: 1,
         orders_per_s_max: 1,
@@ -108,8 +109,17 @@ pub(crate) fn approved(order: Order, instrument: &Instrument) -> Approved {
         table.add(Instrument { symbol: format!("OTHER{place}"), ..instrument.clone() });
     }
     table.add(instrument.clone());
-    let touch = Level { qty: Qty(1), ..order.level };
+    let touch = match order.terms.kind {
+        OrderKind::Limit => order.level.price,
+        OrderKind::Market => Price(1_000_000),
+        // A tick before the trigger.
+        OrderKind::Stop | OrderKind::StopLimit => Price(order.terms.trigger.0 - order.side.signed(Qty(1)).0),
+    };
+    let touch = Level { price: touch, qty: Qty(1) };
     let market = Market { bid: touch, ask: touch, state: 0, confirmed: Nanos(0) };
+    let reducible = if order.terms.reduce_only { order.level.qty } else { Qty(0) };
+    let position = order.side.opposite().signed(reducible);
+    let exposure = Exposure { position, net: position, ..Exposure::default() };
     let mut gate = Gate::new(limits().check().unwrap(), &table).unwrap();
-    gate.approve(Proposal::New(order), instrument, &market, &Exposure::default(), Nanos(0)).unwrap()
+    gate.approve(Proposal::New(order), instrument, &market, &exposure, Nanos(0)).unwrap()
 }

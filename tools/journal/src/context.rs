@@ -214,6 +214,9 @@ impl Facts {
 
     /// The strategy's name; its number where the configuration names none.
     pub(crate) fn strategy(&self, id: StrategyId) -> String {
+        if id == StrategyId::MANUAL {
+            return StrategyId::MANUAL_NAME.to_owned();
+        }
         let name = usize::from(id.0).checked_sub(1).and_then(|index| self.strategies.get(index));
         name.cloned().unwrap_or_else(|| format!("#{}", id.0))
     }

@@ -6,14 +6,14 @@ use std::fmt::Write;
 use engine::commands::CommandBody;
 use engine::ids::InstrumentId;
 use engine::journal::schema::{
-    AccountBody, AnsweredBody, BegunBody, CarriedBody, ClockAnchor, ConnectionChange, FrameHead, FundingBody,
-    GateRefusal, HeardBody, OpeningBody, OrderBody, OrderStamps, PaidBody, ParamChange, RecordKind, Stamps,
-    StreamBreak, Took, Touch, UnsentBody,
+    AccountBody, AnsweredBody, BegunBody, CarriedBody, ClockAnchor, CommandResult, ConnectionChange,
+    FrameHead, FundingBody, GateRefusal, HandResult, HeardBody, OpeningBody, OrderBody, OrderStamps,
+    PaidBody, ParamChange, RecordKind, Stamps, StreamBreak, Took, Touch, UnsentBody,
 };
 use engine::journal::{Entry, View};
 use engine::message::{Execution, Quotes, book_state, i128_of};
 use engine::num::{Decimal, Level, Side};
-use engine::order::OrderState;
+use engine::order::{OrderKind, OrderState, Tif};
 use engine::risk::RiskRule;
 use engine::time::Nanos;
 use serde_json::{Map, Value};
@@ -166,7 +166,8 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             let body = GateRefusal::read_from_bytes(bytes).ok()?;
             let refusal = body.refusal()?;
             fields([
-                ("side", side(body.side)?),
+                ("kind", OrderKind::from_u8(body.kind)?.name().into()),
+                ("side", side(body.side.into())?),
                 ("price", context.price(id, body.price).into()),
                 ("qty", context.qty(id, body.qty).into()),
                 ("rule", refusal.rule.name().into()),
@@ -180,9 +181,13 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             let order = OrderBody::read_from_bytes(bytes).ok()?;
             fields([
                 ("order", order.order_seq.into()),
+                ("kind", order.terms()?.kind.name().into()),
+                ("tif", tif(order.time_in_force)?),
                 ("side", side(order.side.into())?),
                 ("price", context.price(id, order.price).into()),
+                ("trigger", trigger(context, id, &order)),
                 ("qty", context.qty(id, order.qty).into()),
+                ("reduce_only", (order.reduce_only == 1).into()),
                 ("strategy", order.strategy.into()),
                 ("account", order.account.into()),
             ])
@@ -257,12 +262,24 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             fields([
                 ("order", order.order_seq.into()),
                 ("run", run.into()),
+                ("kind", order.terms()?.kind.name().into()),
+                ("tif", tif(order.time_in_force)?),
                 ("side", side(order.side.into())?),
                 ("price", context.price(id, order.price).into()),
+                ("trigger", trigger(context, id, &order)),
                 ("qty", context.qty(id, order.qty).into()),
                 ("amend", level(context, id, amend)),
                 ("filled", context.qty(id, filled).into()),
                 ("strategy", order.strategy.into()),
+            ])
+        }
+        RecordKind::CommandResult => {
+            let body = CommandResult::read_from_bytes(bytes).ok()?;
+            fields([
+                ("result", HandResult::from_u16(body.result)?.name().into()),
+                ("order", body.order_seq.into()),
+                ("qty", context.qty(id, body.qty).into()),
+                ("strategy", body.strategy.into()),
             ])
         }
         RecordKind::OrderStamps => {
@@ -333,6 +350,15 @@ fn level(context: &Context, id: InstrumentId, level: Level) -> Value {
         return Value::Null;
     }
     format!("{}@{}", context.qty(id, level.qty), context.price(id, level.price)).into()
+}
+
+/// The price that triggers an order; nothing of one that was never a stop.
+fn trigger(context: &Context, id: InstrumentId, order: &OrderBody) -> Value {
+    if order.trigger.0 == 0 { Value::Null } else { context.price(id, order.trigger).into() }
+}
+
+fn tif(number: u8) -> Option<Value> {
+    Tif::ALL.into_iter().find(|tif| *tif as u8 == number).map(|tif| tif.name().into())
 }
 
 fn side(number: u16) -> Option<Value> {

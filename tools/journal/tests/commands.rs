@@ -96,8 +96,8 @@ fn a_dump_shows_symbols_decimals_and_utc_and_causes_before_what_they_caused() {
     let first_order = shown.iter().position(|line| line.contains(" order ")).unwrap();
     assert_eq!(
         shown[first_order],
-        "2024-08-08T23:54:15.000000000Z gateway:1 order binance-usdm:BTCUSDT <-feed:1 order=1 side=sell \
-         price=60123.40 qty=1.500 strategy=0 account=0"
+        "2024-08-08T23:54:15.000000000Z gateway:1 order binance-usdm:BTCUSDT <-feed:1 order=1 kind=limit \
+         tif=GTC side=sell price=60123.40 trigger=null qty=1.500 reduce_only=false strategy=0 account=0"
     );
     assert!(shown[..first_order].iter().any(|line| line.contains(" feed:1 frame - <-- ")));
     let stale = shown.iter().find(|line| line.contains(" stale ")).unwrap();

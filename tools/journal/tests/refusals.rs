@@ -5,7 +5,7 @@ use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::journal::schema::{GateRefusal, RecordKind};
 use engine::journal::{Entry, Journal, Options};
 use engine::num::{Decimal, Level, Price, Qty, Side};
-use engine::order::{Order, OrderState, Tif};
+use engine::order::{Order, OrderState, Terms, Tif};
 use engine::risk::{Refusal, RiskRule};
 use engine::time::Nanos;
 use serde_json::Value;
@@ -32,6 +32,7 @@ fn reason(instruments: &str) -> String {
         level: Level { price: Price(600_000), qty: Qty(20) },
         amend: Level::default(),
         tif: Tif::PostOnly,
+        terms: Terms::LIMIT,
         filled: Qty(0),
         state: OrderState::Rejected,
     };

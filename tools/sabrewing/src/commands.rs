@@ -177,7 +177,11 @@ mod tests {
             let (output, stage) = channel();
             let levels = ParamDesc { name: "levels", digits: 0, min: 1, max: 9, help: "A test's." };
             let quoter = StrategyDesc { id: StrategyId(1), name: "quoter".into(), params: vec![levels] };
-            let names = Names { strategies: vec![quoter], instruments: vec!["binance-usdm:BTCUSDT".into()] };
+            let names = Names {
+                strategies: vec![quoter],
+                instruments: vec!["binance-usdm:BTCUSDT".into()],
+                rules: vec![],
+            };
             let run_dir = Self::run_dir(&dir);
             std::fs::create_dir(&run_dir).unwrap();
             let desk = CommandDesk::open(&run_dir, 7, names, Some(output)).unwrap();

@@ -1,6 +1,9 @@
 //! `sabrewing ctl`: asks a running engine, and says what became of it.
 
+mod by_hand;
+
 use crate::run_files::wall_now;
+use by_hand::{FlattenArgs, Follower, OrderArgs};
 use clap::{Args, Subcommand};
 use engine::commands::{Answer, Command, CommandKind, CommandWriter, KillLatch, KillRecord};
 use engine::counters::{Entry, Kind, Liveness, Reader, Snapshot};
@@ -25,6 +28,10 @@ Examples:
   sabrewing ctl pause quoter
   sabrewing ctl set quoter levels=3 skew_bps=0.5
   sabrewing ctl cancel-all binance-usdm:BTCUSDT
+  sabrewing ctl order sell 0.5 binance-usdm:BTCUSDT --limit 61000 --tif post-only
+  sabrewing ctl order sell 0.5 binance-usdm:BTCUSDT --stop 59000 --reduce-only
+  sabrewing ctl cancel 34
+  sabrewing ctl flatten --strategy quoter
   sabrewing ctl kill the market is odd
   sabrewing ctl release-kill
 
@@ -76,6 +83,21 @@ enum Verb {
         #[arg(required = true, value_parser = param_of)]
         params: Vec<(String, String)>,
     },
+    /// Places an order by hand. It passes the gate and is journalled like any other, and is the order of `manual`,
+    /// which has a position and a profit of its own, unless --strategy names another owner.
+    ///
+    /// Says what became of it until it rests or has ended, for as long as --ttl.
+    Order(OrderArgs),
+    /// Cancels one order, whoever's it is. A quote that its strategy still wants is placed again: pause it first.
+    Cancel {
+        /// Its sequence (34), or its client order id (sb7-12-34).
+        order: String,
+    },
+    /// Pauses strategies, cancels their orders, and closes what they hold with reduce-only market orders.
+    ///
+    /// A strategy that quotes the instrument is paused on all of its instruments, and stays paused until resume. On a
+    /// book that is stale nothing can be closed. Says what is left, for as long as --ttl.
+    Flatten(FlattenArgs),
     /// Stops trading, cancels everything, and latches: nothing starts in the data directory until release-kill.
     ///
     /// Works by files named KILL in the run's directory and in the one above, whatever state the lanes are in.
@@ -101,6 +123,9 @@ pub(crate) fn run(args: &CtlArgs) -> ExitCode {
         Verb::Set { strategy, params } => {
             command(args, CommandKind::Set { strategy: strategy.clone(), params: params.clone() })
         }
+        Verb::Order(order) => by_hand(args, &order.command()),
+        Verb::Cancel { order } => by_hand(args, &CommandKind::Cancel { order: order.clone() }),
+        Verb::Flatten(flatten) => by_hand(args, &flatten.command()),
     };
     match done {
         Ok(Done { accepted, text, json }) => {
@@ -223,6 +248,38 @@ fn command(args: &CtlArgs, kind: CommandKind) -> Result<Done, String> {
         Answer::refused(reason, Cause::NONE)
     });
     Ok(Done::of(&run.dir, &answer))
+}
+
+/// Sends a command for the gateway, and says what came of it there.
+fn by_hand(args: &CtlArgs, kind: &CommandKind) -> Result<Done, String> {
+    let run = find(args)?;
+    // Before the command: what it leads to comes behind.
+    let mut follower = Follower::at_end(&run.dir)?;
+    if !run.is_alive() {
+        let answer = Answer::refused("the run has ended", Cause::NONE);
+        return Ok(Done::of(&run.dir, &answer));
+    }
+    let (writer, id) = send(args, &run, kind.clone())?;
+    let Some(answer) = wait(args, &run, &writer, id)? else {
+        let reason = if run.has_ended() { "the run ended without an answer" } else { "no answer in time" };
+        return Ok(Done::of(&run.dir, &Answer::refused(reason, Cause::NONE)));
+    };
+    if !answer.accepted {
+        return Ok(Done::of(&run.dir, &answer));
+    }
+    let told = follower.follow(kind, &answer, Duration::from_nanos(args.ttl.0));
+    let mut done = Done::of(&run.dir, &answer);
+    done.accepted = told.done;
+    for line in &told.lines {
+        let _ = writeln!(done.text, "{line}");
+    }
+    if let Some(refusal) = told.refusal {
+        let _ = writeln!(done.text, "refused: {refusal}");
+        done.json["reason"] = json!(refusal);
+    }
+    done.json["accepted"] = json!(told.done);
+    done.json["told"] = json!(told.json);
+    Ok(done)
 }
 
 fn send(args: &CtlArgs, run: &Run, kind: CommandKind) -> Result<(CommandWriter, u64), String> {

@@ -2,19 +2,20 @@
 //! wants to know first.
 
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
-use engine::ids::InstrumentId;
+use engine::ids::{InstrumentId, StrategyId};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::message::{Execution, Message, QUOTES_MAX, i128_of};
 use engine::order::OrderState;
 use engine::ring::RingSender;
 use engine::stage::Sink;
 use engine::time::Nanos;
+use gateway::manager::BESIDE_MAX;
 use strategies::registry::StrategyConfig;
 
 /// The gateway's end of the ring of executions. It publishes what it hands over.
 pub struct Executions {
     ring: RingSender,
-    /// By instrument, and within it by strategy.
+    /// By instrument, and within it by strategy, whoever trades by hand last.
     numbers: Vec<Numbers>,
     strategies: usize,
 }
@@ -31,8 +32,8 @@ struct Numbers {
     fees: Counter,
 }
 
-/// Orders that a strategy can have in an instrument: one for each quote.
-const OPEN_MAX: usize = 2 * QUOTES_MAX;
+/// Orders that a strategy can have in an instrument: one for each quote, and those beside them.
+const OPEN_MAX: usize = 2 * QUOTES_MAX + BESIDE_MAX;
 
 impl Executions {
     /// Publishes the executions that enter `ring`. Err: the counters are full, or have them already.
@@ -42,14 +43,18 @@ impl Executions {
         strategies: &[StrategyConfig],
         counters: &mut Counters,
     ) -> Result<Self, CountersError> {
-        let pairs = table.iter().flat_map(|instrument| strategies.iter().map(move |one| (instrument, one)));
-        let numbers =
-            pairs.map(|(instrument, strategy)| Numbers::register(instrument, &strategy.name, counters));
-        Ok(Self { ring, numbers: numbers.collect::<Result<_, _>>()?, strategies: strategies.len() })
+        let owners = || strategies.iter().map(|one| one.name.as_str()).chain([StrategyId::MANUAL_NAME]);
+        let pairs = table.iter().flat_map(|instrument| owners().map(move |owner| (instrument, owner)));
+        let numbers = pairs.map(|(instrument, owner)| Numbers::register(instrument, owner, counters));
+        Ok(Self { ring, numbers: numbers.collect::<Result<_, _>>()?, strategies: strategies.len() + 1 })
     }
 
     fn numbers_of(&mut self, execution: &Execution, instrument: InstrumentId) -> Option<&mut Numbers> {
-        let strategy = execution.strategy.index().checked_sub(1).filter(|index| *index < self.strategies)?;
+        let manual = self.strategies - 1;
+        let strategy = match execution.strategy {
+            StrategyId::MANUAL => manual,
+            strategy => strategy.index().checked_sub(1).filter(|index| *index < manual)?,
+        };
         self.numbers.get_mut(instrument.index() * self.strategies + strategy)
     }
 
@@ -165,7 +170,6 @@ impl Sink for Executions {
 mod tests {
     use super::*;
     use engine::counters::Run;
-    use engine::ids::StrategyId;
     use engine::message::{Body, Head, Kind, words_of};
     use engine::num::{Level, Qty};
 

@@ -24,7 +24,7 @@ use feeds::venues::AnyCodec;
 use gateway::client_order_id::ClientOrderIds;
 use gateway::counterparty::Counterparty;
 use gateway::latency::Latency;
-use gateway::manager::{GatewayReport, ManagerSetup, OrderManager};
+use gateway::manager::{BESIDE_MAX, GatewayReport, ManagerSetup, OrderManager};
 use gateway::paper::PaperExchange;
 use gateway::paper::venue::PaperVenue;
 use gateway::recovery::Recovered;
@@ -170,7 +170,7 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     let ((feed_tx, feed), (book_tx, book), (signal_tx, signal), (gateway_tx, gateway)) =
         (sync_channel(1), sync_channel(1), sync_channel(1), sync_channel(1));
     let full = |error: CountersError| error.to_string();
-    let (executions, executed) = executions_ring(table.len() * config.strategies.len().max(1));
+    let (executions, executed) = executions_ring(table.len() * (config.strategies.len() + 1));
     let executed = count_receiver(counters, executed, "strategy", "executions").map_err(full)?;
     // What strategies declare is computed besides what taps watch.
     let mut subscriptions = subscriptions.clone();
@@ -215,7 +215,8 @@ pub(crate) fn order_ids() -> ClientOrderIds {
 /// The exchange that answers: every order travels to it as a venue's bytes. Err: an instrument that cannot be sent.
 pub fn paper_venue(config: &Config, table: &InstrumentTable) -> Result<PaperVenue, String> {
     let codec = order_codec(table)?;
-    let orders_max = 2 * QUOTES_MAX * table.len() * config.strategies.len().max(1);
+    // Whoever trades by hand has no quotes, and the same room.
+    let orders_max = (2 * QUOTES_MAX + BESIDE_MAX) * table.len() * (config.strategies.len() + 1);
     let exchange = PaperExchange::new(config.paper, table, config.book, orders_max);
     Ok(PaperVenue::new(codec, exchange, table))
 }

@@ -114,6 +114,104 @@ fn a_run_says_what_it_does_refuses_what_it_does_not_know_and_a_kill_stays_until_
     assert!(again.starts_with("refused: no kill is latched in "), "{again}");
 }
 
+/// A price that was printed: `..., 0.010 at 61234.5`.
+fn price_in(told: &str) -> f64 {
+    told.rsplit_once(" at ")
+        .and_then(|(_, price)| price.trim().parse().ok())
+        .unwrap_or_else(|| panic!("{told}"))
+}
+
+#[test]
+fn orders_by_hand_are_told_of_kept_apart_closed_and_repeated_exactly() {
+    const BTC: &str = "binance-usdm:BTCUSDT";
+    let dir = Dir::new();
+    let run = dir.at("run");
+    let running = Running::start(&run);
+    let say = |args: &[&str], code| ctl(dir.path(), args.iter().copied()).expect(code, &[]).stdout;
+    say(&["pause"], 0);
+    // Until its quotes are gone they stand in the way of an order by hand.
+    while !say(&["status"], 0).contains("mm binance-usdm:BTCUSDT open orders: 0") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let order = |side: &str, more: &[&str], code| say(&[&["order", side, "0.010", BTC], more].concat(), code);
+
+    let bought = order("buy", &["--market"], 0);
+    assert!(bought.starts_with("accepted, journal strategy:"), "{bought}");
+    assert!(bought.contains(" of manual: buy 0.010 binance-usdm:BTCUSDT, market\n"), "{bought}");
+    assert!(bought.contains(" is filled, filled 0.010 of 0.010, "), "{bought}");
+    let price = price_in(&bought);
+    let (below, far_below) = (format!("{:.1}0", price * 0.995), format!("{:.1}0", price * 0.99));
+
+    let resting = order("buy", &["--limit", &below, "--tif", "post-only"], 0);
+    let seq = resting.split("order ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    assert!(resting.ends_with(&format!("order {seq} is open, filled 0.000 of 0.010\n")), "{resting}");
+    let canceled = say(&["cancel", &seq], 0);
+    assert!(canceled.ends_with(&format!("order {seq} is canceled, filled 0.000 of 0.010\n")), "{canceled}");
+    let again = say(&["cancel", &format!("sb0-0-{seq}")], 1);
+    assert!(again.ends_with("refused: no such order is open\n"), "{again}");
+
+    let stop = order("sell", &["--stop", &below, "--limit", &far_below, "--reduce-only"], 0);
+    let expected = format!(", stop-limit at {far_below} when the market reaches {below}, reducing only\n");
+    assert!(stop.contains(&expected) && stop.contains(" is open, "), "{stop}");
+    let much = order("sell", &["--market", "--reduce-only"], 1);
+    assert!(
+        much.contains("refused: reduce_only: quantity 0.01 BTC is more than there is to reduce, 0\n"),
+        "{much}"
+    );
+    let dear = say(&["order", "buy", "1", BTC, "--market"], 1);
+    assert!(
+        dear.contains("refused: order_notional: ") || dear.contains("above order_notional_max 1000"),
+        "{dear}"
+    );
+
+    for (args, expected) in [
+        (&["0.0005", BTC, "--market"][..], "refused: qty: 0.0005 is no multiple of the lot, 0.001\n"),
+        (&["0.010", BTC, "--limit", "60000.05"], "refused: limit: 60000.05 is no multiple of the tick, 0.1"),
+        (
+            &["0.010", "binance-usdm:XYZ", "--market"],
+            "refused: no instrument binance-usdm:XYZ; there is binance-usdm:BTCUSDT\n",
+        ),
+        (&["0.010", BTC, "--market", "--strategy", "maker"], "refused: no strategy maker; there is mm\n"),
+    ] {
+        let said = say(&[&["order", "buy"], args].concat(), 1);
+        assert!(said.starts_with(expected), "{said}");
+    }
+    ctl(dir.path(), ["order", "buy", "0.010", BTC]).expect(2, &["--market"]);
+    ctl(dir.path(), ["order", "buy", "0.010", BTC, "--market", "--limit", "1"])
+        .expect(2, &["cannot be used with"]);
+    ctl(dir.path(), ["order", "hold", "0.010", BTC, "--market"]).expect(2, &["possible values: buy, sell"]);
+    let wrong = say(&["cancel", "x7"], 1);
+    assert!(wrong.starts_with("refused: order \"x7\": must be a sequence"), "{wrong}");
+
+    let flat = ctl(dir.path(), ["--json", "flatten"]).expect(0, &[]).json();
+    let told = flat["told"].as_array().unwrap();
+    let of_manual: Vec<_> = told.iter().filter(|one| one["strategy"] == "manual").collect();
+    assert!(of_manual.iter().any(|one| one["reduce_only"] == true && one["side"] == "sell"), "{flat}");
+    let closed = of_manual.iter().find(|one| one["result"] == "flat").unwrap_or_else(|| panic!("{flat}"));
+    assert_eq!(closed["held"], "0.000");
+    let status = say(&["status"], 0);
+    for line in [
+        "manual binance-usdm:BTCUSDT position: 0",
+        "manual binance-usdm:BTCUSDT orders: 4",
+        "mm binance-usdm:BTCUSDT not quoting: stopped",
+    ] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    assert_eq!(say(&["flatten", "--strategy", "manual"], 0).lines().count(), 1, "there is nothing to do");
+
+    say(&["kill"], 0);
+    running.end().expect(3, &[]);
+    ctl(dir.path(), ["release-kill"]).expect(0, &[]);
+    let verified = replay([&run, "--verify", "--json"]).expect(0, &[]).json();
+    assert_eq!(verified["verified"]["difference"], Value::Null, "{verified}");
+    let journal = Journal::open(&run);
+    let orders = journal.of_kind(Lane::Gateway, RecordKind::Order);
+    let by_hand: Vec<_> = orders.map(|record| record.body::<engine::journal::schema::OrderBody>()).collect();
+    let by_hand = by_hand.iter().filter(|order| order.strategy == engine::ids::StrategyId::MANUAL.0);
+    let kinds: Vec<_> = by_hand.map(|order| (order.kind, order.reduce_only)).collect();
+    assert_eq!(kinds, [(1, 0), (0, 0), (3, 1), (1, 1)], "market, limit, stop-limit, and what closed it");
+}
+
 #[test]
 fn a_kill_reaches_every_run_of_the_directory_though_no_lane_can_be_made() {
     let dir = Dir::new();

@@ -1,5 +1,6 @@
 //! The manager against a venue that answers in any order, late, twice or not at all, and fills when it likes.
 
+mod by_hand;
 mod cases;
 mod doubts;
 mod outside;

@@ -5,7 +5,7 @@ use crate::recovery::{Recovered, RecoveryError};
 use engine::data_dir::DataDir;
 use engine::ids::AccountId;
 use engine::journal::{Entry, instruments_text};
-use engine::order::Tif;
+use engine::order::{Terms, Tif};
 use std::path::Path;
 
 fn journal(dir: &Path) -> (Journal, Writer) {
@@ -171,11 +171,12 @@ fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused
         level: level(999, 5),
         amend: Level::default(),
         tif: Tif::PostOnly,
+        terms: Terms::LIMIT,
         filled: Qty(0),
         state: OrderState::PendingCreate,
     };
     let entry = |kind: RecordKind| Entry { kind: kind as u16, ..Entry::default() };
-    writer.append(entry(RecordKind::Order), pursue::body_of(&order).as_bytes()).unwrap();
+    writer.append(entry(RecordKind::Order), OrderBody::new(&order).as_bytes()).unwrap();
     let told = Execution {
         order_seq: 1,
         order: order.level,

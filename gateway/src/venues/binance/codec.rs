@@ -1,4 +1,4 @@
-//! The codec: per instrument one prepared message for each method, side and time in force.
+//! The codec: per instrument one prepared message for each method, side, kind of order and time in force.
 
 use super::template::{Field, Prepared, Value, Values};
 use super::{Authentication, MESSAGE_BYTES_MAX, RecvWindow};
@@ -6,8 +6,8 @@ use crate::client_order_id::ClientOrderId;
 use crate::codec::{Amendment, EncodeError, OpenOrder, OrderCodec, Request};
 use engine::ids::InstrumentId;
 use engine::instrument::{ContractKind, Instrument};
-use engine::num::{Level, Qty, Side};
-use engine::order::{Order, Tif};
+use engine::num::{Level, Price, Qty, Side};
+use engine::order::{Order, OrderKind, Tif};
 use engine::risk::Approved;
 use std::fmt;
 use wire::print::DecimalPrinter;
@@ -90,8 +90,15 @@ impl OrderCodec for BinanceCodec {
         let messages = messages(&self.instruments, order.instrument)?;
         set_request(&mut self.values, request);
         set_id(&mut self.values, Field::ClientOrderId, id)?;
-        messages.set_level(&mut self.values, order.level)?;
-        let prepared = &messages.place[order.side as usize][order.tif as usize];
+        messages.set_qty(&mut self.values, order.level.qty)?;
+        if order.terms.kind.has_limit() {
+            messages.set_price(&mut self.values, Field::Price, order.level.price)?;
+        }
+        if order.terms.kind.is_stop() {
+            messages.set_price(&mut self.values, Field::Trigger, order.terms.trigger)?;
+        }
+        let place = shape(order.side, order.terms.kind, order.tif, order.terms.reduce_only);
+        let prepared = messages.place.get(place).and_then(Option::as_ref).ok_or(EncodeError::Kind)?;
         prepared.write(&mut self.values, &self.authentication, &mut self.scratch, out)
     }
 
@@ -99,24 +106,34 @@ impl OrderCodec for BinanceCodec {
     fn cancel<'o>(
         &mut self,
         request: Request,
-        instrument: InstrumentId,
+        order: &Order,
         id: &ClientOrderId,
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError> {
-        let messages = messages(&self.instruments, instrument)?;
+        let messages = messages(&self.instruments, order.instrument)?;
         set_request(&mut self.values, request);
         set_id(&mut self.values, Field::OpenId, id)?;
-        messages.cancel.write(&mut self.values, &self.authentication, &mut self.scratch, out)
+        let waits = messages.cancel_waiting.as_ref().filter(|_| order.terms.kind.is_stop());
+        waits.unwrap_or(&messages.cancel).write(
+            &mut self.values,
+            &self.authentication,
+            &mut self.scratch,
+            out,
+        )
     }
 
     fn query<'o>(
         &mut self,
         request: Request,
-        instrument: InstrumentId,
+        order: &Order,
         id: &ClientOrderId,
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError> {
-        let messages = messages(&self.instruments, instrument)?;
+        let messages = messages(&self.instruments, order.instrument)?;
+        // The WebSocket API of futures answers of no order that waits, and would deny that it is there.
+        if messages.cancel_waiting.is_some() && order.terms.kind.is_stop() {
+            return Err(EncodeError::Kind);
+        }
         set_request(&mut self.values, request);
         set_id(&mut self.values, Field::OpenId, id)?;
         messages.query.write(&mut self.values, &self.authentication, &mut self.scratch, out)
@@ -125,6 +142,9 @@ impl OrderCodec for BinanceCodec {
     #[inline]
     fn amendment(&self, open: &Order, to: Level) -> Result<Amendment, EncodeError> {
         let messages = messages(&self.instruments, open.instrument)?;
+        if open.terms.kind != OrderKind::Limit {
+            return Err(EncodeError::Kind);
+        }
         if to.qty.0 <= 0 {
             return Err(EncodeError::Quantity);
         }
@@ -149,8 +169,8 @@ impl OrderCodec for BinanceCodec {
         out: &'o mut [u8],
     ) -> Result<&'o [u8], EncodeError> {
         let (from, to) = (open.order, approved.order());
-        let same = (from.instrument, from.side, from.tif, from.strategy, from.account)
-            == (to.instrument, to.side, to.tif, to.strategy, to.account);
+        let same = (from.instrument, from.side, from.tif, from.terms, from.strategy, from.account)
+            == (to.instrument, to.side, to.tif, to.terms, to.strategy, to.account);
         if !same {
             return Err(EncodeError::OtherOrder);
         }
@@ -165,7 +185,8 @@ impl OrderCodec for BinanceCodec {
         set_request(&mut self.values, request);
         set_id(&mut self.values, Field::OpenId, open.id)?;
         set_id(&mut self.values, Field::ClientOrderId, id)?;
-        messages.set_level(&mut self.values, to.level)?;
+        messages.set_price(&mut self.values, Field::Price, to.level.price)?;
+        messages.set_qty(&mut self.values, to.level.qty)?;
         let prepared = match &messages.amend {
             Amend::Futures { modify } => &modify[to.side as usize],
             Amend::Spot { shrink, .. } if stays => shrink,
@@ -209,9 +230,11 @@ const ID_CHARACTERS: [bool; 256] = {
 struct Messages {
     price: DecimalPrinter,
     qty: DecimalPrinter,
-    /// By side and time in force.
-    place: [[Prepared; 4]; 2],
+    /// By [`shape`]. None: the venue has no such order.
+    place: Box<[Option<Prepared>]>,
     cancel: Prepared,
+    /// Futures: of an order that waits for its trigger.
+    cancel_waiting: Option<Prepared>,
     query: Prepared,
     amend: Amend,
 }
@@ -251,6 +274,28 @@ impl Messages {
             parameters.extend(spot.then(|| fixed("newOrderRespType", "ACK")));
             parameters
         };
+        let mut place: Vec<Option<Prepared>> = Vec::new();
+        place.resize_with(SHAPES, || None);
+        for (side, kind, tif, reduces) in every_shape() {
+            let parameters = match kind {
+                OrderKind::Limit => Some(order(side, tif)),
+                OrderKind::Market => market(spot, side, tif),
+                OrderKind::Stop | OrderKind::StopLimit => stop(spot, side, kind, tif),
+            };
+            let Some(mut parameters) = parameters else { continue };
+            // Spot has no such orders: there the gate alone holds them to the position.
+            parameters.extend((reduces && !spot).then(|| fixed("reduceOnly", "true")));
+            let method = if kind.is_stop() && !spot { "algoOrder.place" } else { "order.place" };
+            place[shape(side, kind, tif, reduces)] = Some(prepare(method, vec![parameters])?);
+        }
+        // The answer names no symbol, and the request needs none.
+        let cancel_waiting = || {
+            let parameters =
+                vec![id("clientAlgoId", Field::OpenId), ("recvWindow", Value::Number(recv_window.as_ms()))];
+            Prepared::new("algoOrder.cancel", parameters, authentication)
+                .ok_or(BinanceCodecError::Symbol(symbol.clone()))
+        };
+        let cancel_waiting = if spot { None } else { Some(cancel_waiting()?) };
         let amend = if spot {
             let shrink = vec![
                 id("origClientOrderId", Field::OpenId),
@@ -278,7 +323,8 @@ impl Messages {
         Ok(Self {
             price: DecimalPrinter::new(instrument.price_rule.tick),
             qty: DecimalPrinter::new(instrument.qty_unit),
-            place: by_kind(|side, tif| prepare("order.place", vec![order(side, tif)]))?,
+            place: place.into(),
+            cancel_waiting,
             cancel: prepare("order.cancel", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
             query: prepare("order.status", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
             amend,
@@ -286,15 +332,83 @@ impl Messages {
     }
 
     #[inline]
-    fn set_level(&self, values: &mut Values, level: Level) -> Result<(), EncodeError> {
-        if level.price.0 <= 0 || !self.price.print(level.price.0, values.text(Field::Price)) {
-            return Err(EncodeError::Price);
-        }
-        if level.qty.0 <= 0 || !self.qty.print(level.qty.0, values.text(Field::Qty)) {
-            return Err(EncodeError::Quantity);
-        }
-        Ok(())
+    fn set_price(&self, values: &mut Values, field: Field, price: Price) -> Result<(), EncodeError> {
+        let is_set = price.0 > 0 && self.price.print(price.0, values.text(field));
+        if is_set { Ok(()) } else { Err(EncodeError::Price) }
     }
+
+    #[inline]
+    fn set_qty(&self, values: &mut Values, qty: Qty) -> Result<(), EncodeError> {
+        let is_set = qty.0 > 0 && self.qty.print(qty.0, values.text(Field::Qty));
+        if is_set { Ok(()) } else { Err(EncodeError::Quantity) }
+    }
+}
+
+/// Orders that differ in more than price, trigger and quantity.
+const SHAPES: usize = 2 * 2 * OrderKind::ALL.len() * Tif::ALL.len();
+
+/// Where the message of such an order lies.
+#[inline]
+const fn shape(side: Side, kind: OrderKind, tif: Tif, reduces: bool) -> usize {
+    ((side as usize * 2 + reduces as usize) * OrderKind::ALL.len() + kind as usize) * Tif::ALL.len()
+        + tif as usize
+}
+
+fn every_shape() -> impl Iterator<Item = (Side, OrderKind, Tif, bool)> {
+    let sides = Side::BOTH.into_iter().flat_map(|side| [(side, false), (side, true)]);
+    let kinds = sides.flat_map(|(side, reduces)| OrderKind::ALL.map(|kind| (side, kind, reduces)));
+    kinds.flat_map(|(side, kind, reduces)| Tif::ALL.map(|tif| (side, kind, tif, reduces)))
+}
+
+/// A market order, which takes at once or not at all. None: another time in force.
+fn market(spot: bool, side: Side, tif: Tif) -> Option<Vec<(&'static str, Value)>> {
+    let mut parameters = vec![
+        fixed("side", side_name(side)),
+        id("newClientOrderId", Field::ClientOrderId),
+        ("quantity", Value::Field(Field::Qty)),
+        fixed("type", "MARKET"),
+    ];
+    parameters.extend(spot.then(|| fixed("newOrderRespType", "ACK")));
+    (tif == Tif::Ioc).then_some(parameters)
+}
+
+/// An order that waits for its trigger, by the last price; futures have conditional orders beside the others, with
+/// ids of their own. None: the venue has none of this time in force.
+fn stop(spot: bool, side: Side, kind: OrderKind, tif: Tif) -> Option<Vec<(&'static str, Value)>> {
+    let limit_tif = match (kind, tif) {
+        (OrderKind::Stop, Tif::Ioc) => None,
+        (OrderKind::StopLimit, Tif::Gtc) => Some("GTC"),
+        (OrderKind::StopLimit, Tif::Ioc) => Some("IOC"),
+        (OrderKind::StopLimit, Tif::Fok) => Some("FOK"),
+        _ => return None,
+    };
+    let name = match (spot, limit_tif.is_some()) {
+        (true, false) => "STOP_LOSS",
+        (true, true) => "STOP_LOSS_LIMIT",
+        (false, false) => "STOP_MARKET",
+        (false, true) => "STOP",
+    };
+    let mut parameters =
+        vec![fixed("side", side_name(side)), ("quantity", Value::Field(Field::Qty)), fixed("type", name)];
+    if let Some(tif) = limit_tif {
+        parameters.extend([("price", Value::Field(Field::Price)), fixed("timeInForce", tif)]);
+    }
+    let trigger = Value::Field(Field::Trigger);
+    parameters.extend(if spot {
+        vec![
+            ("stopPrice", trigger),
+            id("newClientOrderId", Field::ClientOrderId),
+            fixed("newOrderRespType", "ACK"),
+        ]
+    } else {
+        vec![
+            ("triggerPrice", trigger),
+            id("clientAlgoId", Field::ClientOrderId),
+            fixed("algoType", "CONDITIONAL"),
+            fixed("workingType", "CONTRACT_PRICE"),
+        ]
+    });
+    Some(parameters)
 }
 
 /// One of each side and time in force, at their numbers.

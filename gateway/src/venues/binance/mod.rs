@@ -5,7 +5,10 @@
 //! | | spot | USD-M, COIN-M |
 //! |---|---|---|
 //! | place | `order.place`, post-only as `LIMIT_MAKER` | `order.place`, post-only as `GTX` |
-//! | cancel | `order.cancel` | `order.cancel` |
+//! | place a market order | `order.place` | `order.place` |
+//! | place a stop | `order.place`, `STOP_LOSS`, `STOP_LOSS_LIMIT`, by the last price | `algoOrder.place`, `STOP_MARKET`, `STOP`, by the last price |
+//! | reduce only | not there: the gate alone holds the order to the position | `reduceOnly` |
+//! | cancel | `order.cancel` | `order.cancel`; before the trigger `algoOrder.cancel` |
 //! | amend to less at the same price | `order.amend.keepPriority` | `order.modify`, to the back of the queue |
 //! | amend otherwise | `order.cancelReplace`, a new order or neither | `order.modify`, to the back of the queue |
 //!

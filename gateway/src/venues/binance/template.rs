@@ -24,25 +24,27 @@ pub(super) enum Field {
     Qty = 4,
     /// Milliseconds since 1970.
     Timestamp = 5,
-    Signature = 6,
+    /// The price that triggers a stop.
+    Trigger = 6,
+    Signature = 7,
 }
 
 /// The values of one message. Kept and overwritten.
 pub(super) struct Values {
-    texts: [Text; 6],
+    texts: [Text; 7],
     signature: [u8; SIGNATURE_BYTES_MAX],
     signature_len: usize,
 }
 
 impl Values {
     pub(super) const fn new() -> Self {
-        Self { texts: [Text::EMPTY; 6], signature: [0; SIGNATURE_BYTES_MAX], signature_len: 0 }
+        Self { texts: [Text::EMPTY; 7], signature: [0; SIGNATURE_BYTES_MAX], signature_len: 0 }
     }
 
     /// The text of a field that is no signature.
     #[inline]
     pub(super) fn text(&mut self, field: Field) -> &mut Text {
-        &mut self.texts[(field as usize).min(Field::Timestamp as usize)]
+        &mut self.texts[(field as usize).min(Field::Trigger as usize)]
     }
 
     #[inline]

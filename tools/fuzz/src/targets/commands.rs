@@ -93,7 +93,8 @@ pub fn command(data: &[u8]) -> Outcome {
     match names.resolve(&command.kind) {
         Ok(None) => assert!(matches!(command.kind, CommandKind::Kill { .. })),
         Ok(Some(resolved)) => {
-            assert!([StrategyId(1), ALL_STRATEGIES].contains(&resolved.body.strategy));
+            assert!([StrategyId(1), StrategyId::MANUAL, ALL_STRATEGIES].contains(&resolved.body.strategy));
+            assert!(resolved.body.order.qty.0 >= 0 && resolved.body.order.price.0 >= 0);
             let CommandKind::Set { params, .. } = &command.kind else {
                 assert!(resolved.params.is_empty());
                 return outcome(resolved.body.action_code);
@@ -140,7 +141,11 @@ fn names() -> Names {
     let param = |name, digits, min, max| ParamDesc { name, digits, min, max, help: "A fuzz target's." };
     let params = vec![param("levels", 0, 1, 20), param("skew_bps", 2, -100_000, 100_000)];
     let quoter = StrategyDesc { id: StrategyId(1), name: "quoter".into(), params };
-    Names { strategies: vec![quoter], instruments: vec!["binance-usdm:BTCUSDT".into()] }
+    Names {
+        strategies: vec![quoter],
+        instruments: vec!["binance-usdm:BTCUSDT".into()],
+        rules: super::orders::TABLE.iter().cloned().collect(),
+    }
 }
 
 /// What was sent, and the lane's file.

@@ -11,7 +11,8 @@ use engine::num::{Decimal, Qty, Side, Step};
 use gateway::venues::binance::errors::action_of;
 use gateway::venues::binance::heard::{
     Answer, Execution, Listing, OrderReport, OrderUpdate, Outcome as Came, Replaced, SbeMessage, SbeOutcome,
-    Status, UserEvent, futures_balances, open_orders, positions, rest_refusal, spot_balances, trades,
+    Status, UserEvent, algo_id, futures_balances, open_orders, positions, rest_refusal, spot_balances,
+    trades,
 };
 use serde_json::Value as Json;
 use std::sync::LazyLock;
@@ -112,7 +113,8 @@ fn rest(frame: &[u8], listing: &Listing) -> Outcome {
         spot_balances(value).map(|rows| rows.flatten().count()).ok(),
     ];
     let canceled = OrderReport::read_canceled(value, listing).is_ok();
-    outcome((is_json, rows, canceled, rest_refusal(frame).is_some()))
+    let algo = algo_id(value).is_ok_and(|id| id.is_some());
+    outcome((is_json, rows, canceled, algo, rest_refusal(frame).is_some()))
 }
 
 fn binary(frame: &[u8], listing: &Listing) -> Outcome {

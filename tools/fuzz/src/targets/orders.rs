@@ -7,7 +7,7 @@ use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, PriceRule, Status};
 use engine::num::{Decimal, Price, Qty, Side, Step};
 use engine::order::Tif;
-use gateway::paper::request::{RequestErrorKind, Wants, parse};
+use gateway::paper::request::{NO_INSTRUMENT, NewOrder, RequestErrorKind, Wants, parse};
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -35,14 +35,26 @@ pub fn target(data: &[u8]) -> Outcome {
                 other => other.to_string(),
             };
             let count = |key: &str, exponent| count_of(text(key).as_bytes(), exponent).ok();
+            if request.wants == Wants::CancelWaiting {
+                assert_eq!(
+                    (request.instrument, text("clientAlgoId").as_bytes()),
+                    (NO_INSTRUMENT, request.id.as_bytes())
+                );
+                return outcome("cancel waiting");
+            }
             assert_eq!((request.instrument, text("symbol").as_str()), (InstrumentId(0), "BTCUSDT"));
             let id = String::from_utf8_lossy(request.id.as_bytes()).into_owned();
             let method = json["method"].as_str().unwrap_or_default();
-            let is_new = ["order.place", "order.cancelReplace"].contains(&method);
-            let id_key = if is_new { "newClientOrderId" } else { "origClientOrderId" };
+            let is_new = ["order.place", "algoOrder.place", "order.cancelReplace"].contains(&method);
+            let id_key = match method {
+                "algoOrder.place" => "clientAlgoId",
+                _ if is_new => "newClientOrderId",
+                _ => "origClientOrderId",
+            };
             assert_eq!(text(id_key), id);
             match request.wants {
-                Wants::Place { side, limit, qty, tif } | Wants::Replace { side, limit, qty, tif, .. } => {
+                Wants::Place(new) | Wants::Replace { new, .. } => {
+                    let NewOrder { side, limit, qty, tif, trigger, reduces } = new;
                     assert_eq!((is_new, text("side")), (true, side.name().to_uppercase()));
                     if let Wants::Replace { open, stops, .. } = request.wants {
                         assert_eq!(text("cancelOrigClientOrderId").as_bytes(), open.as_bytes());
@@ -50,12 +62,17 @@ pub fn target(data: &[u8]) -> Outcome {
                     }
                     assert_eq!(Some(qty.0), count("quantity", 3));
                     assert_eq!(limit.map(|price| price.0), limit.and_then(|_| count("price", 1)));
-                    assert_eq!(limit.is_none(), text("type") == "MARKET");
+                    let kind = text("type");
+                    assert_eq!(limit.is_none(), ["MARKET", "STOP_MARKET"].contains(&kind.as_str()));
+                    assert_eq!(trigger.is_some(), kind.starts_with("STOP"));
+                    assert_eq!(trigger.map(|price| price.0), trigger.and_then(|_| count("triggerPrice", 1)));
+                    assert_eq!(reduces, text("reduceOnly") == "true");
                     let post_only = text("type") == "LIMIT_MAKER" || text("timeInForce") == "GTX";
                     assert!(tif != Tif::PostOnly || post_only);
                     assert!(qty > Qty(0) && limit.is_none_or(|price| price > Price(0)));
                     if side == Side::Buy { "buy" } else { "sell" }
                 }
+                Wants::CancelWaiting => "cancel waiting",
                 Wants::Cancel => {
                     assert_eq!(method, "order.cancel");
                     "cancel"
@@ -78,7 +95,7 @@ pub fn target(data: &[u8]) -> Outcome {
     outcome(said)
 }
 
-static TABLE: LazyLock<InstrumentTable> = LazyLock::new(|| {
+pub(crate) static TABLE: LazyLock<InstrumentTable> = LazyLock::new(|| {
     let step = |text: &str| Step::parse(text.as_bytes()).unwrap_or(Step::ONE);
     let mut table = InstrumentTable::default();
     table.add(Instrument {

@@ -3,7 +3,7 @@
 use super::verify::Verified;
 use crate::live::venue_books::VenueBooks;
 use engine::book_stage::BookReport;
-use engine::ids::InstrumentId;
+use engine::ids::{InstrumentId, StrategyId};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::latency::Percentiles;
 use engine::message::book_state;
@@ -328,7 +328,11 @@ impl Summary {
             for (name, position) in positions {
                 let pnl = position.pnl.as_deref().unwrap_or("unknown");
                 let StrategyPosition { position, fees, .. } = position;
-                line("", format!("strategy {strategy}: {position} {name}, profit {pnl} before {fees} fees"));
+                let strategy = match StrategyId(*strategy) {
+                    StrategyId::MANUAL => StrategyId::MANUAL_NAME.to_owned(),
+                    number => format!("strategy {number}"),
+                };
+                line("", format!("{strategy}: {position} {name}, profit {pnl} before {fees} fees"));
             }
         }
         line("decisions", format!("sha256 {}", self.decisions_sha256.as_deref().unwrap_or("unknown")));

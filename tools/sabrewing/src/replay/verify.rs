@@ -394,10 +394,32 @@ fn command_of(text: &str, names: &Names) -> Option<Vec<Cell>> {
                 |word: &str| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
             CommandKind::Set { strategy: subject?, params: words.map(pair).collect::<Option<_>>()? }
         }
+        "order" | "cancel" | "flatten" => by_hand(verb, subject, words)?,
         _ => return None,
     };
     let resolved = names.resolve(&kind).ok()??;
     Some(command_cells(ticket, resolved.body, &resolved.params))
+}
+
+/// A command to the gateway as the runner's record has it. None: it is not understood.
+fn by_hand<'t>(
+    verb: &str,
+    subject: Option<String>,
+    words: impl Iterator<Item = &'t str>,
+) -> Option<CommandKind> {
+    let pair = |word: &str| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut terms: Vec<_> = words.map(pair).collect::<Option<_>>()?;
+    Some(match verb {
+        "order" => CommandKind::Order { instrument: subject?, terms },
+        "cancel" => CommandKind::Cancel { order: subject? },
+        _ => {
+            // The instrument may be missing, and the strategy then comes first.
+            let first = subject.as_deref().and_then(pair);
+            let instrument = subject.filter(|_| first.is_none());
+            terms.extend(first);
+            CommandKind::Flatten { instrument, strategy: terms.pop().map(|(_, strategy)| strategy) }
+        }
+    })
 }
 
 /// Bytes as cells; what does not fill the last one is zero.

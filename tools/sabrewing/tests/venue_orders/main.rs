@@ -5,6 +5,7 @@
 mod fallback;
 #[path = "../../../../gateway/tests/support/mod.rs"]
 mod gate;
+mod kinds;
 mod lanes;
 mod limits;
 mod managed;

@@ -1,4 +1,4 @@
-//! Every fill has a target, an approval, its order and the venue's acknowledgement before it, and is booked exactly
+//! Every fill has a target or a command, an approval, its order and the venue's acknowledgement before it, and is booked exactly
 //! once: positions, cash and fees are what the venue's own fills come to.
 
 use super::{Evidence, Journalled, Record, Violation, shown};
@@ -37,7 +37,7 @@ pub(super) fn caused(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-/// From a fill back to the target.
+/// From a fill back to the target, or to the command of whoever trades by hand.
 fn chain(journal: &Journalled, place: usize, fill: &Record) -> Result<(), &'static str> {
     let told = fill.body_as::<Execution>().ok_or("cannot be read")?;
     let order = journal
@@ -62,7 +62,7 @@ fn chain(journal: &Journalled, place: usize, fill: &Record) -> Result<(), &'stat
             }
             let target = journal.strategy.iter().find(|record| record.seq == order.cause.seq());
             match target {
-                Some(record) if record.kind == RecordKind::Target => Ok(()),
+                Some(record) if matches!(record.kind, RecordKind::Target | RecordKind::Command) => Ok(()),
                 _ => Err("is of an order without a target"),
             }
         }

@@ -17,7 +17,7 @@ pub(super) fn journalled(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
                 _ => return None,
             };
             let body = record.body_as::<OrderBody>()?;
-            Some((kind, body.order_seq, body.price, body.qty))
+            Some((kind, body.order_seq, body.price, body.qty, body.terms()?))
         });
         let lost_tail = evidence.lives.get(life).is_some_and(|life| life.lost_tail);
         for event in evidence.events {
@@ -25,7 +25,7 @@ pub(super) fn journalled(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
             if of != life || kind == SentKind::Query {
                 continue;
             }
-            let sent = (kind, order.seq, level.price, level.qty);
+            let sent = (kind, order.seq, level.price, level.qty, order.terms);
             match records.next() {
                 Some(record) if record == sent && is_named(id.as_bytes(), order.seq) => {}
                 None if lost_tail => break,

@@ -19,7 +19,7 @@ pub use account::{
 };
 pub use answer::{Answer, Outcome, Refusal, Replaced, ReplacedHalf, rest_refusal};
 pub use event::{AccountReason, AlgoState, AlgoUpdate, LiteFill, UserEvent};
-pub use order::{Execution, Fill, OrderReport, OrderUpdate, Reported, Status, open_orders};
+pub use order::{Execution, Fill, OrderReport, OrderUpdate, Reported, Status, algo_id, open_orders};
 pub use sbe::{SbeError, SbeErrorKind};
 pub use sbe_messages::{SbeAnswer, SbeBalances, SbeLimits, SbeMessage, SbeOutcome};
 

@@ -102,6 +102,8 @@ pub struct OrderUpdate<'t> {
     pub execution_id: Option<u64>,
     /// Why, in the venue's words: reject reason, else expiry reason. Empty: neither.
     pub reason: &'t [u8],
+    /// Spot: a stop whose trigger was met, with this event or before. Of futures `ALGO_UPDATE` says so.
+    pub was_triggered: bool,
 }
 
 /// What happened to an order.
@@ -226,7 +228,8 @@ pub fn open_orders<'t>(
 /// `executionReport` of spot.
 pub(super) fn spot<'t>(event: Value<'t>, listing: &Listing) -> Result<OrderUpdate<'t>, JsonError> {
     let fields = event.fields(&[
-        "s", "c", "S", "q", "p", "C", "x", "X", "r", "i", "l", "z", "L", "n", "N", "T", "t", "I", "m", "eR",
+        "s", "c", "S", "q", "p", "P", "C", "x", "X", "r", "i", "l", "z", "L", "n", "N", "T", "t", "I", "m",
+        "eR", "w", "W",
     ])?;
     let listed = listing.of(fields.required("s")?)?;
     // In the report of a cancel `c` is the request's id and `C` the order's; an amendment has the id before in `C`.
@@ -259,6 +262,12 @@ pub(super) fn spot<'t>(event: Value<'t>, listing: &Listing) -> Result<OrderUpdat
         fill: fill.transpose()?,
         execution_id: fields.optional("I").map(|id| id.uint()).transpose()?,
         reason: if matches!(reason, b"" | b"NONE") { expiry } else { reason },
+        was_triggered: {
+            let trigger = fields.optional("P").map_or(Ok(Decimal::ZERO), |price| price.amount())?;
+            // Once on the book, or where a market order never is, once it works.
+            let on_book = fields.present("w").map_or(Ok(false), |on_book| on_book.bool())?;
+            trigger.mantissa > 0 && (on_book || fields.present("W").is_some())
+        },
     })
 }
 
@@ -295,7 +304,14 @@ pub(super) fn futures<'t>(order: Value<'t>, listing: &Listing) -> Result<OrderUp
         fill: fill.transpose()?,
         execution_id: None,
         reason: if reason == b"0" { b"" } else { reason },
+        was_triggered: false,
     })
+}
+
+/// The id of the conditional order that an answer to `algoOrder.place` or `algoOrder.cancel` is about. None: it is
+/// about another order. Err: see [`JsonError`].
+pub fn algo_id(answer: Value<'_>) -> Result<Option<ClientOrderId>, JsonError> {
+    answer.fields(&["clientAlgoId"])?.optional("clientAlgoId").map(client_order_id).transpose()
 }
 
 pub(super) fn level(listed: Listed, price: Value<'_>, qty: Value<'_>) -> Result<Level, JsonError> {

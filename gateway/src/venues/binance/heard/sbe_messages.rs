@@ -321,6 +321,8 @@ fn execution_report<'t>(
         fill: fill.transpose()?,
         execution_id: block.i64(104).and_then(|id| u64::try_from(id).ok()),
         reason: if reject_reason == b"NONE" { expiry_reason(block) } else { reject_reason },
+        // A stop price, and a time since which it works.
+        was_triggered: [83, 27].iter().all(|at| block.i64(*at).is_some_and(|value| value > 0)),
     })
 }
 

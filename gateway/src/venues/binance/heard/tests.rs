@@ -101,6 +101,36 @@ fn the_report_of_a_cancel_names_the_order_and_not_the_request() {
 }
 
 #[test]
+fn a_spot_stop_says_when_its_trigger_was_met() {
+    let event = |stop: &str, more: &str| {
+        format!(
+            r#"{{"e":"executionReport","E":1,"s":"ETHBTC","c":"s1","S":"SELL","o":"STOP_LOSS_LIMIT","f":"GTC","q":"1.00000000","p":"0.10000000","P":"{stop}","F":"0.00000000","g":-1,"C":"","x":"NEW","X":"NEW","r":"NONE","i":7,"l":"0.00000000","z":"0.00000000","L":"0.00000000","n":"0","N":null,"T":1499405658657,"t":-1,"I":8,"m":false{more}}}"#
+        )
+    };
+    for (stop, more, expected) in [
+        ("0.10100000", r#","w":false"#, false),
+        ("0.10100000", r#","w":true,"W":1499405658657"#, true),
+        // A market order works and is never in the book.
+        ("0.10100000", r#","w":false,"W":1499405658657"#, true),
+        ("0.00000000", r#","w":true,"W":1499405658657"#, false),
+    ] {
+        let event = event(stop, more);
+        assert_eq!(order(event.as_bytes(), &spot()).was_triggered, expected, "{event}");
+    }
+}
+
+#[test]
+fn the_answers_of_conditional_orders_name_them() {
+    let placed = br#"{"algoId":3000000000003505,"clientAlgoId":"s1","algoType":"CONDITIONAL","symbol":"BTCUSDT","algoStatus":"NEW"}"#;
+    let canceled = br#"{"algoId":3000000000003505,"clientAlgoId":"s1","code":"200","msg":"success"}"#;
+    for answer in [&placed[..], canceled] {
+        assert_eq!(algo_id(Value::root(answer)).unwrap(), Some(id("s1")));
+    }
+    assert_eq!(algo_id(Value::root(br#"{"orderId":1,"clientOrderId":"a1"}"#)).unwrap(), None);
+    assert!(algo_id(Value::root(br#"{"clientAlgoId":7}"#)).is_err());
+}
+
+#[test]
 fn other_spot_events_are_read() {
     let listing = spot();
     let frame = fixture("spot/user_data_json/account_position.json");

@@ -3,8 +3,8 @@
 
 use super::super::errors::{ErrorAction, action_of};
 use super::super::heard::{
-    AccountReason, Answer as Heard, Execution, Listing, OrderReport, OrderUpdate, Outcome, RateLimit,
-    RateLimitKind, Refusal, Reported, Status, Trade, UserEvent, rest_refusal,
+    AccountReason, AlgoState, AlgoUpdate, Answer as Heard, Execution, Listing, OrderReport, OrderUpdate,
+    Outcome, RateLimit, RateLimitKind, Refusal, Reported, Status, Trade, UserEvent, algo_id, rest_refusal,
 };
 use super::remark::{Remark, Remarks};
 use crate::client_order_id::ClientOrderId;
@@ -416,6 +416,11 @@ impl Ledger {
 
     fn on_done(&mut self, sent: &Sent, result: Value<'_>, at: Nanos) -> Result<(), JsonError> {
         match sent.asked {
+            Asked::Place | Asked::Cancel if let Some(id) = algo_id(result)? => {
+                let is_placed = sent.asked == Asked::Place;
+                let event = if is_placed { AnswerEvent::Accepted } else { AnswerEvent::Canceled };
+                self.tell(at, id, event, None);
+            }
             Asked::Place => {
                 let report = OrderReport::read(result, &self.listing)?;
                 self.tell(at, report.id, AnswerEvent::Accepted, None);
@@ -500,6 +505,7 @@ impl Ledger {
     fn on_event(&mut self, frame: &[u8], at: Nanos) -> Result<(), JsonError> {
         match UserEvent::read(frame, &self.listing)? {
             UserEvent::Order(update) => self.on_update(&update, at),
+            UserEvent::Algo(update) => self.on_algo(&update, at),
             UserEvent::ForeignOrder { .. } => self.counts.foreign += 1,
             UserEvent::Ended => {
                 self.is_stream_over = true;
@@ -516,6 +522,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// A conditional order of futures; once it is triggered the order that it became has its id and speaks for itself.
+    fn on_algo(&mut self, update: &AlgoUpdate<'_>, at: Nanos) {
+        let event = match update.state {
+            AlgoState::New => AnswerEvent::Accepted,
+            AlgoState::Triggering | AlgoState::Finished => return,
+            AlgoState::Triggered => AnswerEvent::Triggered,
+            AlgoState::Canceled => AnswerEvent::Canceled,
+            // It had been taken: what the venue refused is the order that it was to become.
+            AlgoState::Rejected | AlgoState::Expired => AnswerEvent::Expired,
+        };
+        self.tell(at, update.id, event, None);
+    }
+
     fn on_update(&mut self, update: &OrderUpdate<'_>, at: Nanos) {
         let Reported { filled, level, .. } = update.reported;
         if let Some(fill) = update.fill {
@@ -524,6 +543,7 @@ impl Ledger {
             return self.tell(at, update.id, event, Some(filled));
         }
         let event = match update.execution {
+            Execution::New if update.was_triggered => AnswerEvent::Triggered,
             Execution::New => AnswerEvent::Accepted,
             Execution::Canceled => AnswerEvent::Canceled,
             Execution::Amended => AnswerEvent::Amended(level),

@@ -514,8 +514,8 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
             Request::Amend(order, approved) => {
                 codec.amend(envelope, OpenOrder { order, id }, approved, id, out)
             }
-            Request::Query(order) => codec.query(envelope, order.instrument, id, out),
-            Request::Cancel(order) => codec.cancel(envelope, order.instrument, id, out),
+            Request::Query(order) => codec.query(envelope, order, id, out),
+            Request::Cancel(order) => codec.cancel(envelope, order, id, out),
         };
         let Ok(len_bytes) = written.map(<[u8]>::len) else { return false };
         let (priority, cost) = self.price(asked);

@@ -69,6 +69,30 @@ fn trade(trade_id: u64, qty: i64, venue_order_id: u64) -> Trade<'static> {
 }
 
 #[test]
+fn a_conditional_order_is_told_of_like_any_other() {
+    let mut ledger = ledger();
+    let hear = |ledger: &mut Ledger, states: &[&str]| {
+        for state in states {
+            let event = format!(
+                r#"{{"e":"ALGO_UPDATE","T":1,"o":{{"caid":"a1","aid":5,"X":"{state}","ai":"","rm":""}}}}"#
+            );
+            ledger.on_text(event.as_bytes(), AT, AT);
+        }
+        said(ledger).into_iter().map(|(event, _)| event).collect::<Vec<_>>()
+    };
+    for (number, asked) in [(1, Asked::Place), (2, Asked::Cancel)] {
+        ask(&mut ledger, number, asked, AT);
+        let answer =
+            format!(r#"{{"id":"{number}","status":200,"result":{{"algoId":5,"clientAlgoId":"a1"}}}}"#);
+        ledger.on_text(answer.as_bytes(), AT, AT);
+    }
+    use AnswerEvent::{Accepted, Canceled, Expired, Triggered};
+    let told = hear(&mut ledger, &["TRIGGERING", "TRIGGERED", "FINISHED", "REJECTED", "EXPIRED"]);
+    assert_eq!(told, [Accepted, Canceled, Triggered, Expired, Expired]);
+    assert!(!ledger.is_in_doubt && ledger.counts.unreadable == 0);
+}
+
+#[test]
 fn a_fill_that_overtakes_its_acknowledgement_is_told_first() {
     let mut ledger = ledger();
     ask(&mut ledger, 1, Asked::Place, AT);

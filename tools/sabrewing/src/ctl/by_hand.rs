@@ -1,0 +1,353 @@
+//! `ctl order`, `cancel`, `flatten`: the command as it is typed, and afterwards what the gateway made of it, read from
+//! the run's journal.
+
+use crate::config::Config;
+use clap::{ArgGroup, Args, ValueEnum};
+use engine::commands::{Answer, CommandKind};
+use engine::ids::{Cause, InstrumentId, Lane, StrategyId};
+use engine::instrument::{Instrument, InstrumentTable};
+use engine::journal::schema::{CommandResult, GateRefusal, HandResult, OrderBody, RecordKind};
+use engine::journal::{Cursor, Reader, View};
+use engine::message::Execution;
+use engine::num::Side;
+use engine::order::{OrderKind, OrderState};
+use engine::risk::MarketUnits;
+use feeds::instruments_recorded::parse_recorded;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use zerocopy::FromBytes;
+
+/// An order as it is typed.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("kind").required(true).multiple(true).args(["market", "limit", "stop"])))]
+pub(crate) struct OrderArgs {
+    side: OrderSide,
+    /// In units of the base asset, or contracts; a multiple of the lot.
+    qty: String,
+    /// `venue:symbol`.
+    instrument: String,
+    /// Takes at any price; what it does not find at once is canceled.
+    #[arg(long, conflicts_with_all = ["limit", "stop"])]
+    market: bool,
+    /// Trades at this price or better; with --stop once that was reached.
+    #[arg(long, value_name = "PRICE")]
+    limit: Option<String>,
+    /// GTC, IOC, FOK or post-only; GTC when absent.
+    #[arg(long, requires = "limit")]
+    tif: Option<String>,
+    /// Waits until the market trades there, a buy above it and a sell below; then takes, or rests with --limit.
+    #[arg(long, value_name = "TRIGGER")]
+    stop: Option<String>,
+    /// Only ever reduces the position of its owner.
+    #[arg(long)]
+    reduce_only: bool,
+    /// Whose order it is; `manual` when absent.
+    #[arg(long)]
+    strategy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OrderSide {
+    Buy,
+    Sell,
+}
+
+impl OrderArgs {
+    pub(super) fn command(&self) -> CommandKind {
+        let side = if matches!(self.side, OrderSide::Buy) { "buy" } else { "sell" };
+        let mut terms = vec![("side".to_owned(), side.to_owned()), ("qty".to_owned(), self.qty.clone())];
+        let more = [
+            ("limit", &self.limit),
+            ("trigger", &self.stop),
+            ("tif", &self.tif),
+            ("strategy", &self.strategy),
+        ];
+        terms.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))));
+        terms.extend(self.reduce_only.then(|| ("reduce_only".to_owned(), "1".to_owned())));
+        CommandKind::Order { instrument: self.instrument.clone(), terms }
+    }
+}
+
+/// Which positions are closed.
+#[derive(Args, Debug)]
+pub(crate) struct FlattenArgs {
+    /// Its quotes, its orders, its positions; every strategy, and what was traded by hand, when absent.
+    #[arg(long)]
+    strategy: Option<String>,
+    /// `venue:symbol`; every instrument when absent.
+    #[arg(long)]
+    instrument: Option<String>,
+}
+
+impl FlattenArgs {
+    pub(super) fn command(&self) -> CommandKind {
+        CommandKind::Flatten { instrument: self.instrument.clone(), strategy: self.strategy.clone() }
+    }
+}
+
+/// The gateway's lane from now on.
+pub(super) struct Follower {
+    cursor: Cursor,
+    table: InstrumentTable,
+    strategies: Vec<String>,
+}
+
+/// What the gateway made of a command.
+#[derive(Default)]
+pub(super) struct Told {
+    /// It did what was asked, as far as it has said.
+    pub(super) done: bool,
+    pub(super) lines: Vec<String>,
+    pub(super) json: Vec<Value>,
+    /// Why not.
+    pub(super) refusal: Option<String>,
+}
+
+impl Told {
+    fn line(&mut self, line: String, json: Value) {
+        self.lines.push(line);
+        self.json.push(json);
+    }
+}
+
+impl Follower {
+    /// Where the gateway's lane of a run ends. Err: the journal cannot be read.
+    pub(super) fn at_end(run_dir: &Path) -> Result<Self, String> {
+        let reader = Reader::open(run_dir).map_err(|problem| problem.to_string())?;
+        let (mut table, mut strategies) = (None, None);
+        let mut runner = reader.cursor(Lane::Runner);
+        while let Some(view) = runner.next().map_err(|problem| problem.to_string())? {
+            let text = || std::str::from_utf8(view.body).map(str::to_owned).unwrap_or_default();
+            match RecordKind::from_u16(view.entry.kind) {
+                Some(RecordKind::Instruments) => table = parse_recorded(&text()).ok(),
+                Some(RecordKind::Config) => {
+                    strategies = Config::parse("the run's configuration".to_owned(), text()).ok();
+                }
+                _ => {}
+            }
+            if table.is_some() && strategies.is_some() {
+                break;
+            }
+        }
+        let mut cursor = reader.cursor(Lane::Gateway);
+        while cursor.next().map_err(|problem| problem.to_string())?.is_some() {}
+        let strategies = strategies.map(|config| config.strategies).unwrap_or_default();
+        let strategies = strategies.into_iter().map(|strategy| strategy.name).collect();
+        Ok(Self { cursor, table: table.ok_or("the journal names no instruments")?, strategies })
+    }
+
+    /// Reads on until everything was said of the command that `journal` holds, or `patience` is over.
+    pub(super) fn follow(&mut self, kind: &CommandKind, answer: &Answer, patience: Duration) -> Told {
+        let mut watch = Watch { command: answer.journal, order: None, left: None, told: Told::default() };
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.cursor.next() {
+                Ok(Some(view)) => {
+                    if watch.take(&view, &self.table, &self.strategies, kind) {
+                        return watch.told;
+                    }
+                }
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) => {
+                    let what = "the gateway has said no more in time; the journal goes on".to_owned();
+                    watch.told.line(what.clone(), json!({ "late": what }));
+                    watch.told.done = watch.left.is_some() || watch.order.is_some();
+                    return watch.told;
+                }
+                Err(problem) => {
+                    watch.told.line(problem.to_string(), json!({ "problem": problem.to_string() }));
+                    return watch.told;
+                }
+            }
+        }
+    }
+}
+
+struct Watch {
+    /// The strategy lane's record of the command.
+    command: Cause,
+    /// The order that it is about.
+    order: Option<u64>,
+    /// Results that are still to come.
+    left: Option<u64>,
+    told: Told,
+}
+
+impl Watch {
+    /// True: nothing more is to come.
+    fn take(
+        &mut self,
+        view: &View<'_>,
+        table: &InstrumentTable,
+        strategies: &[String],
+        kind: &CommandKind,
+    ) -> bool {
+        let is_caused = view.entry.cause == self.command;
+        let instrument = table.get(view.entry.instrument);
+        match RecordKind::from_u16(view.entry.kind) {
+            Some(RecordKind::GateRefused) if is_caused => {
+                let refusal = GateRefusal::read_from_bytes(view.body).ok().and_then(|body| body.refusal());
+                if let (Some(refusal), Some(instrument)) = (refusal, instrument) {
+                    self.told.refusal = Some(refusal.in_words(MarketUnits::of(instrument)).to_string());
+                }
+            }
+            Some(RecordKind::Order) if is_caused => {
+                if let (Ok(body), Some(instrument)) = (OrderBody::read_from_bytes(view.body), instrument) {
+                    if matches!(kind, CommandKind::Order { .. }) {
+                        self.order = Some(body.order_seq);
+                    }
+                    let (line, json) = order_line(&body, instrument, strategies);
+                    self.told.line(line, json);
+                }
+            }
+            Some(RecordKind::OrderUpdate | RecordKind::Fill) => {
+                let execution = Execution::read_from_bytes(view.body).ok();
+                let own = execution.zip(instrument).filter(|(told, _)| Some(told.order_seq) == self.order);
+                if let Some((told, instrument)) = own {
+                    return self.on_execution(&told, instrument, kind);
+                }
+            }
+            Some(RecordKind::CommandResult) if is_caused => {
+                if let Ok(body) = CommandResult::read_from_bytes(view.body) {
+                    return self.on_result(&body, view.entry.instrument, table, strategies, kind);
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn on_execution(&mut self, told: &Execution, instrument: &Instrument, kind: &CommandKind) -> bool {
+        let Some(state) = OrderState::ALL.into_iter().find(|state| *state as u8 == told.state) else {
+            return false;
+        };
+        let qty = |qty: engine::num::Qty| qty.display(instrument.qty_unit).to_string();
+        let price = told.fill.price.display(instrument.price_rule.tick).to_string();
+        let fill =
+            if told.fill.qty.0 > 0 { format!(", {} at {price}", qty(told.fill.qty)) } else { String::new() };
+        let line = format!(
+            "order {} is {}, filled {} of {}{fill}",
+            told.order_seq,
+            state.name(),
+            qty(told.filled),
+            qty(told.order.qty)
+        );
+        let json = json!({
+            "order": told.order_seq, "state": state.name(), "filled": qty(told.filled), "qty": qty(told.order.qty),
+        });
+        self.told.line(line, json);
+        if state == OrderState::Rejected {
+            self.told.refusal = Some("the exchange rejected it".to_owned());
+        }
+        self.told.done = state != OrderState::Rejected;
+        // An order is followed until it rests or has ended, a cancel until it has ended.
+        let rests = matches!(state, OrderState::Open | OrderState::PartiallyFilled);
+        state.is_final() || rests && matches!(kind, CommandKind::Order { .. }) && !self.takes_at_once(kind)
+    }
+
+    /// Whether an order of the command ends by itself.
+    fn takes_at_once(&self, kind: &CommandKind) -> bool {
+        let CommandKind::Order { terms, .. } = kind else { return false };
+        let find =
+            |name: &str| terms.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        match (find("limit"), find("trigger"), find("tif")) {
+            (None, None, _) => true,
+            (_, None, Some(tif)) => tif.eq_ignore_ascii_case("IOC") || tif.eq_ignore_ascii_case("FOK"),
+            _ => false,
+        }
+    }
+
+    fn on_result(
+        &mut self,
+        body: &CommandResult,
+        instrument: InstrumentId,
+        table: &InstrumentTable,
+        strategies: &[String],
+        kind: &CommandKind,
+    ) -> bool {
+        let Some(result) = HandResult::from_u16(body.result) else { return false };
+        match result {
+            HandResult::Closing => {
+                self.left = Some(body.order_seq);
+                self.told.done = true;
+                return body.order_seq == 0;
+            }
+            HandResult::Left => {
+                self.order = Some(body.order_seq);
+                self.told.done = true;
+                if matches!(kind, CommandKind::Cancel { .. }) {
+                    let line = format!("the cancel of order {} left", body.order_seq);
+                    self.told.line(line, json!({ "order": body.order_seq, "result": result.name() }));
+                }
+                return false;
+            }
+            _ => {}
+        }
+        if let (Some(left), Some(instrument)) = (self.left, table.get(instrument)) {
+            let owner = owner_of(body.strategy, strategies);
+            let (name, held) = (instrument.full_name(), body.qty.display(instrument.qty_unit).to_string());
+            let line = match result {
+                HandResult::Flat if body.order_seq > 0 => {
+                    Some(format!("{owner} {name}: closed, nothing is held"))
+                }
+                HandResult::Flat => None,
+                HandResult::NotTrading => Some(format!("{owner} {name}: trading has stopped or not begun")),
+                _ => {
+                    self.told.done = false;
+                    Some(format!("{owner} {name}: {held} could not be closed"))
+                }
+            };
+            let json =
+                json!({ "strategy": owner, "instrument": name, "result": result.name(), "held": held });
+            match line {
+                Some(line) => self.told.line(line, json),
+                None => self.told.json.push(json),
+            }
+            self.left = Some(left.saturating_sub(1));
+            return left <= 1;
+        }
+        self.told.done = false;
+        let reason = match result {
+            HandResult::NoOrder => "no such order is open",
+            HandResult::NoRoom => "too many orders are open beside quotes",
+            HandResult::NotTrading => "trading has stopped or not begun",
+            _ => "the gate refused it",
+        };
+        self.told.refusal.get_or_insert_with(|| reason.to_owned());
+        true
+    }
+}
+
+fn order_line(body: &OrderBody, instrument: &Instrument, strategies: &[String]) -> (String, Value) {
+    let tick = instrument.price_rule.tick;
+    let side = Side::BOTH.into_iter().find(|side| *side as u8 == body.side).map_or("unknown", Side::name);
+    let kind = OrderKind::from_u8(body.kind).map_or("unknown", OrderKind::name);
+    let (qty, owner) =
+        (body.qty.display(instrument.qty_unit).to_string(), owner_of(body.strategy, strategies));
+    let price = (body.price.0 > 0).then(|| body.price.display(tick).to_string());
+    let trigger = (body.trigger.0 > 0).then(|| body.trigger.display(tick).to_string());
+    let mut line =
+        format!("order {} of {owner}: {side} {qty} {}, {kind}", body.order_seq, instrument.full_name());
+    for (name, price) in [("at", &price), ("when the market reaches", &trigger)] {
+        if let Some(price) = price {
+            line += &format!(" {name} {price}");
+        }
+    }
+    if body.reduce_only == 1 {
+        line += ", reducing only";
+    }
+    let json = json!({
+        "order": body.order_seq, "strategy": owner, "side": side, "qty": qty, "instrument": instrument.full_name(),
+        "kind": kind, "price": price, "trigger": trigger, "reduce_only": body.reduce_only == 1,
+    });
+    (line, json)
+}
+
+fn owner_of(strategy: u16, strategies: &[String]) -> String {
+    if strategy == StrategyId::MANUAL.0 {
+        return StrategyId::MANUAL_NAME.to_owned();
+    }
+    let name = usize::from(strategy).checked_sub(1).and_then(|index| strategies.get(index));
+    name.cloned().unwrap_or_else(|| format!("strategy {strategy}"))
+}
