@@ -35,7 +35,7 @@ fn every_kind(kind: ContractKind, key: Key) {
     let stop = of(Terms::stop(ticks(49_900)).reducing(), 2, Side::Sell, 0, 2 * unit);
     trader.place(&stop);
     trader.hears(2, accepted);
-    let limited = of(Terms::stop_limit(ticks(49_800)), 3, Side::Sell, ticks(49_790).0, unit);
+    let limited = of(Terms::stop_limit(ticks(49_800)), 3, Side::Sell, ticks(49_790).0, 3 * unit);
     trader.place(&limited);
     trader.hears(3, accepted);
     trader.ask(Request::Cancel(&limited), 3);
