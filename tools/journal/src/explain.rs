@@ -15,7 +15,7 @@ use zerocopy::FromBytes;
 
 use crate::context::{Context, Facts};
 use crate::output::{Out, Stop, input};
-use crate::render;
+use crate::render::{self, length};
 
 /// A record that outlives its cursor.
 #[derive(Clone)]
@@ -342,28 +342,9 @@ fn touched(touch: &Kept, age: Nanos, context: &Context) -> String {
     format!("touch {} / {}, book {state}{age}", price(said.bid), price(said.ask))
 }
 
-/// A length of time in the unit it is read in.
-fn length(ns: u64) -> String {
-    let (unit, digits) = match ns {
-        0..1_000 => return format!("{ns} ns"),
-        1_000..1_000_000 => ("us", 3),
-        1_000_000..1_000_000_000 => ("ms", 6),
-        _ => ("s", 9),
-    };
-    // Three digits behind the point, rounded down.
-    let shown = engine::num::Decimal { mantissa: ns.into(), exponent: digits, digits: 3 }.floor_to(3);
-    format!("{shown} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_are_said_in_the_unit_they_are_read_in() {
-        let said: Vec<_> = [0, 999, 1_234, 200_000, 12_345_678, 61_000_000_009].map(length).into();
-        assert_eq!(said, ["0 ns", "999 ns", "1.234 us", "200.000 us", "12.345 ms", "61.000 s"]);
-    }
 
     #[test]
     fn a_story_tells_each_record_once_and_causes_first() {

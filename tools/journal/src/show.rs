@@ -52,7 +52,7 @@ pub(crate) fn tail(
         From::Last(_) => Nanos(0),
     };
     let mut last = VecDeque::new();
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     while let Some(view) = merged.next() {
         read += 1;
         progress.at(read);

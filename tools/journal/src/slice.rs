@@ -34,7 +34,7 @@ pub(crate) fn run(
     };
     let options = Options { anchor: run.anchor, is_slice: true, ..Options::new(run.run_id, run.config_hash) };
     let mut journal = Journal::create(&dir.join("journal"), options).map_err(input)?;
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     let mut kept = Vec::new();
     for lane in reader.lanes() {
         let start = if lane == Lane::Runner { Nanos(0) } else { from };
