@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// A run of stages on one thread.
 pub trait Chain: Send {
-    /// One turn: at most [`BATCH_MAX`] inputs.
+    /// One turn: at most [`BATCH_MAX`] inputs, or as many as the chain was told.
     fn turn(&mut self) -> Turn;
     /// Take no further input from outside; end in order.
     fn stop_reading(&mut self);
@@ -61,6 +61,7 @@ pub enum Step {
 pub struct SourceChain<F, S> {
     source: F,
     out: S,
+    batch_max: u32,
     ended: bool,
     busy: bool,
 }
@@ -68,14 +69,20 @@ pub struct SourceChain<F, S> {
 impl<F: Source, S: Sink> SourceChain<F, S> {
     /// Joins the source to what follows it on this thread.
     pub fn new(source: F, out: S) -> Self {
-        Self { source, out, ended: false, busy: false }
+        Self { source, out, batch_max: BATCH_MAX, ended: false, busy: false }
+    }
+
+    /// Takes so many inputs a turn at most, at least one, instead of [`BATCH_MAX`].
+    #[must_use]
+    pub fn taking(self, batch_max: u32) -> Self {
+        Self { batch_max: batch_max.max(1), ..self }
     }
 }
 
 impl<F: Source, S: Sink + Send> Chain for SourceChain<F, S> {
     fn turn(&mut self) -> Turn {
         let mut work = settle_all(&mut self.out);
-        while work < BATCH_MAX && !self.ended && self.source.has_room() && self.out.has_room() {
+        while work < self.batch_max && !self.ended && self.source.has_room() && self.out.has_room() {
             self.busy = true;
             let step = self.source.step(&mut Advancing(&mut self.out));
             self.busy = false;
@@ -107,13 +114,20 @@ impl<F: Source, S: Sink + Send> Chain for SourceChain<F, S> {
 pub struct RingChain<S> {
     input: RingReceiver,
     out: S,
+    batch_max: u32,
     ended: bool,
 }
 
 impl<S: Sink> RingChain<S> {
     /// Joins a ring to the stages behind it on this thread.
     pub fn new(input: RingReceiver, out: S) -> Self {
-        Self { input, out, ended: false }
+        Self { input, out, batch_max: BATCH_MAX, ended: false }
+    }
+
+    /// As [`SourceChain::taking`].
+    #[must_use]
+    pub fn taking(self, batch_max: u32) -> Self {
+        Self { batch_max: batch_max.max(1), ..self }
     }
 }
 
@@ -123,7 +137,7 @@ impl<S: Sink + Send> Chain for RingChain<S> {
         let mut work = settle_all(&mut self.out);
         if !self.ended && self.out.has_room() {
             let (out, ended) = (&mut self.out, &mut self.ended);
-            work += self.input.take(BATCH_MAX, |message| {
+            work += self.input.take(self.batch_max, |message| {
                 Advancing(out).send(message);
                 *ended = is_end(message.head);
                 settle_all(out);

@@ -19,6 +19,8 @@ pub struct StageLog {
     /// When the first input of the open run came.
     took_since: Nanos,
     copies: Option<CopySender>,
+    /// The segment in which the stage's state is being told.
+    state_from: u32,
 }
 
 impl StageLog {
@@ -26,7 +28,7 @@ impl StageLog {
     #[must_use]
     pub fn new(writer: Writer, control: Arc<Control>, reserve_bytes: usize) -> Self {
         let (took, took_since) = (Took::default(), Nanos(0));
-        Self { writer, control, reserve_bytes, took, took_since, copies: None }
+        Self { writer, control, reserve_bytes, took, took_since, copies: None, state_from: 0 }
     }
 
     /// Sends copies of records to a reader on another thread.
@@ -80,6 +82,23 @@ impl StageLog {
                 None
             }
         }
+    }
+
+    /// The sequence of the next record; it counts without a journal too.
+    #[inline]
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.writer.next_seq()
+    }
+
+    /// The records up to [`Self::state_told`] say all that a restart needs to know of the stage.
+    pub fn state_begins(&mut self) {
+        self.state_from = self.writer.segment_number();
+    }
+
+    /// A restart needs nothing of the lane that lies before the last [`Self::state_begins`].
+    pub fn state_told(&mut self) {
+        self.writer.needed_from(self.state_from);
     }
 
     /// Checksum of the record written last; 0 before the first, and without a journal.

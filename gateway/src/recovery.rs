@@ -2,15 +2,16 @@
 //! the orders that had not ended, and what its strategies hold. It makes no difference how the run ended; an
 //! unfinished last record is as if it had never been begun.
 //!
-//! The gateway's lane alone says all of it. Positions are booked again fill by fill and must come out as each record
-//! says; what does not is an error, and never repaired.
+//! The gateway's lane alone says all of it, from the last time on that the run told all that it held and had open (`Begun`):
+//! what lies before may be gone. Positions are booked again fill by fill and must come out as each record says, and so
+//! must what is told again while the run goes on; what does not is an error, and never repaired.
 
 use crate::heard::baselines_of;
 use engine::data_dir::DataDir;
 use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::instrument::InstrumentTable;
 use engine::journal::schema::{BegunBody, CarriedBody, FundingBody, OpeningBody, OrderBody, RecordKind};
-use engine::journal::{Problem, Reader, Trouble, View, instruments_text};
+use engine::journal::{Cursor, Problem, Reader, Stand, Trouble, View, instruments_text};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, Qty, Side};
 use engine::order::{Order, OrderState, Tif};
@@ -69,7 +70,7 @@ pub enum RecoveryError {
     NotBegun,
     /// The journal's instruments are missing, or other than this run's.
     Instruments,
-    /// The first records of the gateway's lane are gone.
+    /// Records of the gateway's lane are gone, and none behind them says all that was held and open.
     Incomplete,
     /// A record of the gateway's lane does not hold what its kind says, or does not follow from those before it: its
     /// sequence, and what is wrong.
@@ -86,7 +87,9 @@ impl fmt::Display for RecoveryError {
             Self::Instruments => {
                 f.write_str("the journal's instruments are missing, or not those of this run")
             }
-            Self::Incomplete => f.write_str("the first records of the gateway are gone"),
+            Self::Incomplete => {
+                f.write_str("records of the gateway are gone that nothing behind them replaces")
+            }
             Self::Record(seq, what) => write!(f, "gateway record {seq}: {what}"),
         }
     }
@@ -122,11 +125,11 @@ impl Recovered {
         let reader = Reader::open(path)?;
         let mut reading = Reading::new(table, 0);
         let mut cursor = reader.cursor(Lane::Gateway);
-        while let Some(view) = cursor.next()? {
+        while let Some(view) = next(&mut cursor)? {
             reading.take(&view).map_err(|what| RecoveryError::Record(view.seq, what))?;
-            if view.entry.kind == RecordKind::Begun as u16 {
+            if reading.has_begun {
                 let at_record = |_| RecoveryError::Record(view.seq, MALFORMED);
-                let begun = BegunBody::read_from_bytes(view.body).map_err(at_record)?;
+                let (begun, _) = BegunBody::read_from_prefix(view.body).map_err(at_record)?;
                 return Ok((reading.into_recovered(), begun));
             }
         }
@@ -146,20 +149,35 @@ impl Recovered {
         same_instruments(&reader, table)?;
         let mut reading = Reading::new(table, run);
         let mut cursor = reader.cursor(Lane::Gateway);
-        while let Some(view) = cursor.next()? {
+        let mut last_seq = 0;
+        while let Some(view) = next(&mut cursor)? {
+            if view.seq != last_seq + 1 {
+                reading.forget(true);
+            }
+            last_seq = view.seq;
             reading.take(&view).map_err(|what| RecoveryError::Record(view.seq, what))?;
         }
-        if !cursor.gaps().is_empty() {
+        if !reading.has_begun {
             return Err(RecoveryError::Incomplete);
         }
         Ok(reading.into_recovered())
     }
 }
 
+/// The next record; none behind an unfinished last one.
+fn next(cursor: &mut Cursor) -> Result<Option<View<'_>>, Problem> {
+    match cursor.step() {
+        Ok(Stand::Record) => Ok(cursor.current()),
+        Ok(Stand::Tail | Stand::Closed) => Ok(None),
+        Err(_) if cursor.is_torn() => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// Whether all that the run before left was written down.
 fn has_begun(reader: &Reader) -> Result<bool, RecoveryError> {
     let mut cursor = reader.cursor(Lane::Gateway);
-    while let Some(view) = cursor.next()? {
+    while let Some(view) = next(&mut cursor)? {
         if view.entry.kind == RecordKind::Begun as u16 {
             return Ok(true);
         }
@@ -183,7 +201,7 @@ fn contracts(text: &str) -> impl Iterator<Item = &str> {
 /// Instruments are numbered at start: another table would make another market of each number.
 fn same_instruments(reader: &Reader, table: &InstrumentTable) -> Result<(), RecoveryError> {
     let mut cursor = reader.cursor(Lane::Runner);
-    while let Some(view) = cursor.next()? {
+    while let Some(view) = next(&mut cursor)? {
         if view.entry.kind == RecordKind::Instruments as u16 {
             let recorded = std::str::from_utf8(view.body).map_err(|_| RecoveryError::Instruments)?;
             let same = contracts(recorded).eq(contracts(&instruments_text(table)));
@@ -197,6 +215,12 @@ fn same_instruments(reader: &Reader, table: &InstrumentTable) -> Result<(), Reco
 struct Reading<'a> {
     run: u32,
     table: &'a InstrumentTable,
+    /// All that was held and open is known: a `Begun` has said so.
+    has_begun: bool,
+    /// `Opening` and `Carried` records since the last record of another kind.
+    listed: u64,
+    /// Records are missing right before those.
+    is_cut: bool,
     last_seq: u64,
     /// By sequence.
     orders: BTreeMap<u64, CarriedOrder>,
@@ -209,7 +233,14 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn new(table: &'a InstrumentTable, run: u32) -> Self {
         let (orders, positions) = (BTreeMap::new(), BTreeMap::new());
-        Self { run, table, last_seq: 0, orders, positions, at: Nanos(0), baselines: Vec::new() }
+        let (has_begun, listed, is_cut, last_seq) = (false, 0, false, 0);
+        let baselines = Vec::new();
+        Self { run, table, has_begun, listed, is_cut, last_seq, orders, positions, at: Nanos(0), baselines }
+    }
+
+    /// Nothing is known until all is told; `is_cut`: records are missing before the next one.
+    fn forget(&mut self, is_cut: bool) {
+        *self = Self { at: self.at, is_cut, ..Self::new(self.table, self.run) };
     }
 
     fn into_recovered(self) -> Recovered {
@@ -226,39 +257,47 @@ impl<'a> Reading<'a> {
     fn take(&mut self, view: &View<'_>) -> Result<(), &'static str> {
         self.at = self.at.max(view.entry.recv_ns);
         let instrument = view.entry.instrument;
-        match RecordKind::from_u16(view.entry.kind) {
-            Some(RecordKind::Opening) => {
+        let kind = RecordKind::from_u16(view.entry.kind).ok_or("a kind of a later version")?;
+        match kind {
+            RecordKind::Opening | RecordKind::Carried => self.listed += 1,
+            RecordKind::Begun => {}
+            // Nothing was sent before all was told.
+            _ if !self.has_begun => {
+                self.forget(false);
+                return Ok(());
+            }
+            _ => self.listed = 0,
+        }
+        match kind {
+            RecordKind::Opening => {
                 let body = OpeningBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
-                self.positions.insert((instrument.0, body.strategy), body.position());
+                self.holds((instrument.0, body.strategy), body.position())?;
             }
-            Some(RecordKind::Begun) => {
-                let body = BegunBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
-                self.last_seq = self.last_seq.max(body.last_seq);
-            }
-            Some(RecordKind::Account) => self.baselines = baselines_of(view.body).ok_or(MALFORMED)?,
-            Some(RecordKind::Carried) => {
+            RecordKind::Account => self.baselines = baselines_of(view.body).ok_or(MALFORMED)?,
+            RecordKind::Carried => {
                 let body = CarriedBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let order = order_of(&body.order, instrument).ok_or(MALFORMED)?;
                 let order = Order { amend: body.amend, filled: body.filled, ..order };
-                self.insert(CarriedOrder { run: body.run, order })?;
+                self.has_open(CarriedOrder { run: body.run, order })?;
             }
-            Some(RecordKind::Order) => {
+            RecordKind::Begun => self.begins(view.body)?,
+            RecordKind::Order => {
                 let body = OrderBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let order = order_of(&body, instrument).ok_or(MALFORMED)?;
                 self.insert(CarriedOrder { run: self.run, order })?;
             }
-            Some(RecordKind::Amend) => {
+            RecordKind::Amend => {
                 let body = OrderBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let carried = self.orders.get_mut(&body.order_seq).ok_or(NO_ORDER)?;
                 carried.order.amend = Level { price: body.price, qty: body.qty };
             }
-            Some(RecordKind::OrderUpdate | RecordKind::Fill) => {
+            RecordKind::OrderUpdate | RecordKind::Fill => {
                 let told = Execution::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 if told.order_seq > 0 {
                     self.told(instrument, &told)?;
                 }
             }
-            Some(RecordKind::Funding) => {
+            RecordKind::Funding => {
                 let body = FundingBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let of = self.table.get(instrument).ok_or("an instrument that the run does not have")?;
                 let position = self.positions.entry((instrument.0, body.strategy)).or_default();
@@ -269,8 +308,56 @@ impl<'a> Reading<'a> {
                     return Err(UNBOOKED);
                 }
             }
-            Some(_) => {}
-            None => return Err("a kind of a later version"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a strategy holds.
+    fn holds(&mut self, of: (u32, u16), position: Position) -> Result<(), &'static str> {
+        if !self.has_begun {
+            self.positions.insert(of, position);
+            return Ok(());
+        }
+        // What funding came to is in the cash, and not told apart there.
+        let known = self.positions.get(&of).map(|known| Position { funding: 0, ..*known });
+        if known == Some(position) { Ok(()) } else { Err(RETOLD) }
+    }
+
+    /// An order that has not ended.
+    fn has_open(&mut self, carried: CarriedOrder) -> Result<(), &'static str> {
+        if !self.has_begun {
+            return self.insert(carried);
+        }
+        let known = self.orders.get_mut(&carried.order.seq).ok_or(RETOLD)?;
+        // A fill that overtook an amendment's answer looks like that answer until now, and a stop as if it waited.
+        (known.order.amend, known.order.terms) = (carried.order.amend, carried.order.terms);
+        if *known == carried { Ok(()) } else { Err(RETOLD) }
+    }
+
+    /// All that was held and open stands before.
+    fn begins(&mut self, body: &[u8]) -> Result<(), &'static str> {
+        let (head, rest) = BegunBody::read_from_prefix(body).map_err(|_| MALFORMED)?;
+        let BegunBody { records, last_seq, .. } = head;
+        let (baselines, rest) = rest.as_chunks::<8>();
+        let baselines: Vec<Qty> = baselines.iter().map(|qty| Qty(i64::from_le_bytes(*qty))).collect();
+        if !rest.is_empty() {
+            return Err(MALFORMED);
+        }
+        let listed = std::mem::take(&mut self.listed);
+        if self.has_begun {
+            let held = self.positions.values().filter(|position| **position != Position::default()).count();
+            let known = (held + self.orders.len()) as u64;
+            let same = (listed, known) == (records, records) && baselines == self.baselines;
+            return if same { Ok(()) } else { Err(RETOLD) };
+        }
+        match listed == records {
+            true => {
+                (self.has_begun, self.last_seq) = (true, self.last_seq.max(last_seq));
+                self.baselines = baselines;
+            }
+            false if self.is_cut => self.forget(false),
+            false => return Err("not all that it counts stands before it"),
         }
         Ok(())
     }
@@ -312,6 +399,7 @@ impl<'a> Reading<'a> {
 
 const MALFORMED: &str = "it does not hold what its kind says";
 const NO_ORDER: &str = "it is about an order that was never placed, or has ended";
+const RETOLD: &str = "what it says is held or open is not what the records before it come to";
 const UNBOOKED: &str = "the position after it is not what the fills come to";
 
 /// The order that a record announced: nobody knows yet what became of it.

@@ -39,6 +39,11 @@ impl<X: Counterparty> GatewayStage<X> {
         while self.manager.is_owed() && self.manager.hear(out) > 0 {}
     }
 
+    /// As [`OrderManager::tell_state_every`].
+    pub const fn tell_state_every(&mut self, records: u64) {
+        self.manager.tell_state_every(records);
+    }
+
     /// The latency of a frame that got here, once a frame.
     #[inline]
     fn stamp(&mut self, head: &Head) {
@@ -58,6 +63,7 @@ impl<X: Counterparty> Stage for GatewayStage<X> {
         let head = message.head;
         self.hear_owed(out);
         self.manager.count_input();
+        self.manager.tell_state_when_due(head.recv_ns);
         match head.kind() {
             // The feed's depth goes to the exchange; the book that follows it is what the frame led to here.
             Some(Kind::Snapshot | Kind::Delta | Kind::Stale) => self.manager.on_market(message, out),

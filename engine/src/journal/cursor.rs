@@ -145,6 +145,11 @@ impl Cursor {
         self.segment.as_ref().map(|segment| (segment.path.as_path(), segment.at))
     }
 
+    /// What stopped it.
+    pub(super) const fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
     /// Whether the writer has left the cursor's segment, so that all its records were finished.
     pub(super) fn is_left(&self) -> bool {
         self.segment.as_ref().is_some_and(|segment| !matches!(segment.read_end(), Ok(None)))

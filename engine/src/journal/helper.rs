@@ -31,6 +31,8 @@ pub(super) struct LaneWork {
     pub(super) current: Arc<Segment>,
     prepared: Option<Arc<Segment>>,
     synced_bytes: u64,
+    /// Recovery reads the lane from this segment on, and that is as safe as the durability asks for.
+    needed_from: u32,
 }
 
 pub(super) struct Helper {
@@ -142,7 +144,15 @@ impl Helper {
     fn forget(&mut self, now: Duration) -> Result<(), JournalError> {
         let Some(rule) = self.run.retention else { return Ok(()) };
         let in_use = self.lanes.iter().map(LaneWork::bytes).sum();
-        for segment in expire(&mut self.kept, in_use, &rule, now) {
+        for lane in &mut self.lanes {
+            lane.need(self.durability)?;
+        }
+        let lanes = &self.lanes;
+        let needed_from = |of| {
+            let lane = lanes.iter().find(|lane| lane.current.info().lane == of);
+            lane.map_or(u32::MAX, |lane| lane.needed_from)
+        };
+        for segment in expire(&mut self.kept, in_use, &rule, now, needed_from) {
             fs::remove_file(&segment.path).map_err(|source: io::Error| JournalError::Io {
                 what: "delete",
                 path: segment.path,
@@ -176,7 +186,7 @@ impl Helper {
 
 impl LaneWork {
     pub(super) fn new(shared: Arc<LaneShared>, current: Arc<Segment>) -> Self {
-        Self { shared, current, prepared: None, synced_bytes: 0 }
+        Self { shared, current, prepared: None, synced_bytes: 0, needed_from: u32::MAX }
     }
 
     /// Bytes on the disk of the segments in use.
@@ -190,6 +200,20 @@ impl LaneWork {
             self.current.sync(0, used)?;
             self.synced_bytes = used;
             self.touch();
+        }
+        Ok(())
+    }
+
+    /// Takes over from which segment on recovery reads the lane. What is then no longer needed may be deleted, so that
+    /// what replaces it must be where the durability wants it.
+    fn need(&mut self, durability: Durability) -> Result<(), JournalError> {
+        // Pairs with the Release in `Writer::needed_from`.
+        let from = self.shared.needed_from.load(Ordering::Acquire);
+        if from != self.needed_from {
+            if durability != Durability::Process {
+                self.sync()?;
+            }
+            self.needed_from = from;
         }
         Ok(())
     }

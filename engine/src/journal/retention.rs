@@ -1,4 +1,6 @@
-//! Which left segments go when a journal has grown too large or too old.
+//! Which left segments go when a journal has grown too large or too old: never one that recovery would read. That is the
+//! runner's first, which holds configuration and instruments, and of a lane whose stage tells its whole state now and
+//! then, all from the one in which the last telling began (`Writer::needed_from`).
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -20,19 +22,21 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Recovery starts from the runner's first segment: it holds configuration and instruments.
-    fn is_needed_to_recover(&self) -> bool {
-        self.lane == Lane::Runner && self.number == 1
+    /// Whether recovery would read it, where it reads this lane from segment `from` on.
+    fn is_needed_to_recover(&self, from: u32) -> bool {
+        self.lane == Lane::Runner && self.number == 1 || self.number >= from
     }
 }
 
 /// Takes out of `kept`, which is in the order of leaving, what `rule` no longer keeps: the longest left
-/// first. `in_use_bytes` is what the lanes' current and prepared segments take besides.
+/// first. `in_use_bytes` is what the lanes' current and prepared segments take besides; `needed_from` says from which
+/// segment on recovery reads a lane, `u32::MAX` where it does not.
 pub(super) fn expire(
     kept: &mut VecDeque<Kept>,
     in_use_bytes: u64,
     rule: &Retention,
     now: Duration,
+    needed_from: impl Fn(Lane) -> u32,
 ) -> Vec<Kept> {
     let mut total_bytes = in_use_bytes + kept.iter().map(|segment| segment.bytes).sum::<u64>();
     let mut expired = Vec::new();
@@ -42,7 +46,7 @@ pub(super) fn expire(
         if !too_old && total_bytes <= rule.bytes {
             break;
         }
-        if segment.is_needed_to_recover() {
+        if segment.is_needed_to_recover(needed_from(segment.lane)) {
             index += 1;
         } else if let Some(segment) = kept.remove(index) {
             total_bytes -= segment.bytes;
@@ -67,6 +71,11 @@ mod tests {
         entries.iter().map(entry).collect()
     }
 
+    /// Recovery reads no lane but the runner's first segment.
+    fn none(_: Lane) -> u32 {
+        u32::MAX
+    }
+
     fn numbers(segments: &[Kept]) -> Vec<(Lane, u32)> {
         segments.iter().map(|segment| (segment.lane, segment.number)).collect()
     }
@@ -80,9 +89,9 @@ mod tests {
             (Lane::Feed, 2, 50, 3),
         ]);
         let rule = Retention { bytes: 120, age: Duration::MAX };
-        let expired = expire(&mut segments, 30, &rule, Duration::from_secs(9));
+        let expired = expire(&mut segments, 30, &rule, Duration::from_secs(9), none);
         assert_eq!(numbers(&expired), [(Lane::Feed, 1)]);
-        let expired = expire(&mut segments, 120, &rule, Duration::from_secs(9));
+        let expired = expire(&mut segments, 120, &rule, Duration::from_secs(9), none);
         assert_eq!(numbers(&expired), [(Lane::Book, 1), (Lane::Feed, 2)]);
         assert_eq!(numbers(&segments.into_iter().collect::<Vec<_>>()), [(Lane::Runner, 1)]);
     }
@@ -91,7 +100,21 @@ mod tests {
     fn age_pushes_out_what_was_left_longer_ago_than_it() {
         let mut segments = kept(&[(Lane::Feed, 1, 50, 0), (Lane::Feed, 2, 50, 10), (Lane::Feed, 3, 50, 20)]);
         let rule = Retention { bytes: u64::MAX, age: Duration::from_secs(5) };
-        assert_eq!(numbers(&expire(&mut segments, 0, &rule, Duration::from_secs(15))), [(Lane::Feed, 1)]);
-        assert_eq!(numbers(&expire(&mut segments, 0, &rule, Duration::from_secs(16))), [(Lane::Feed, 2)]);
+        let mut at = |second| numbers(&expire(&mut segments, 0, &rule, Duration::from_secs(second), none));
+        assert_eq!(at(15), [(Lane::Feed, 1)]);
+        assert_eq!(at(16), [(Lane::Feed, 2)]);
+    }
+
+    #[test]
+    fn what_recovery_reads_stays_whatever_its_size_and_age() {
+        let left = [(Lane::Gateway, 1, 50, 0), (Lane::Gateway, 2, 50, 1), (Lane::Gateway, 3, 50, 2)];
+        let rule = Retention { bytes: 1, age: Duration::from_secs(5) };
+        let expired = |from| {
+            let needed = |lane| if lane == Lane::Gateway { from } else { u32::MAX };
+            numbers(&expire(&mut kept(&left), 0, &rule, Duration::from_secs(60), needed))
+        };
+        assert_eq!(expired(1), []);
+        assert_eq!(expired(3), [(Lane::Gateway, 1), (Lane::Gateway, 2)]);
+        assert_eq!(expired(u32::MAX).len(), 3);
     }
 }

@@ -77,13 +77,15 @@ pub enum RecordKind {
     Touch = 38,
     /// Gateway: trading was stopped; what follows only ends what was open. No body.
     Halt = 39,
-    /// Gateway: what a strategy holds when the run begins, from the run before. Body: [`OpeningBody`].
+    /// Gateway: what a strategy holds, when the run begins from the run before, and told again now and then. Body:
+    /// [`OpeningBody`].
     Opening = 40,
-    /// Gateway: an order of an earlier run that had not ended, unknown until the venue has said. Body:
-    /// [`CarriedBody`].
+    /// Gateway: an order that has not ended; when the run begins one of an earlier run, unknown until the venue has said.
+    /// Body: [`CarriedBody`].
     Carried = 41,
-    /// Gateway: all that the run before left stands before this record; nothing was sent before it. Body:
-    /// [`BegunBody`].
+    /// Gateway: the `Opening` and `Carried` records right before this one say all that is held and open, so that nothing
+    /// before them is needed to go on. The first stands before anything was sent. Body: [`BegunBody`], then what a venue
+    /// held before any run of the engine, a quantity an instrument, as in `Account`.
     Begun = 42,
     /// Gateway: a venue's answer as it was taken; `recv_ns` is when it was received. Body: [`AnsweredBody`].
     Answered = 43,
@@ -331,8 +333,10 @@ impl OpeningBody {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct BegunBody {
-    /// The last order sequence that an earlier run used; 0: none.
+    /// The last order sequence that was used, by this run or an earlier one; 0: none.
     pub last_seq: u64,
+    /// The `Opening` and `Carried` records right before it.
+    pub records: u64,
     /// Number of the run, as in its client order ids.
     pub run: u32,
     /// Number of the engine likewise.

@@ -159,13 +159,7 @@ fn check_lane(
             Some((path, offset)) => open_end(path, offset, lane, last_seq),
             None => LaneEnd::Open,
         },
-        // In a segment that its writer left, every record was finished once.
-        Some(problem) if matches!(problem.what, Trouble::Record(_)) && !cursor.is_left() => {
-            match remains(&problem.path, problem.offset, lane, last_seq) {
-                Ok(Remains::Record) | Err(_) => LaneEnd::Damaged(problem),
-                Ok(_) => LaneEnd::Torn { path: problem.path, offset: problem.offset },
-            }
-        }
+        Some(problem) if cursor.is_torn() => LaneEnd::Torn { path: problem.path, offset: problem.offset },
         Some(problem) => LaneEnd::Damaged(problem),
     };
     let report = LaneReport {
@@ -181,6 +175,20 @@ fn check_lane(
         first_dangling: None,
     };
     (report, named)
+}
+
+impl Cursor {
+    /// Whether what the last `step` could not read is an unfinished last record, as a killed process or a power loss
+    /// leaves it: the lane ends with the record before, and nothing behind it was written.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        let Some(Problem { path, offset, what: Trouble::Record(_), .. }) = self.problem() else {
+            return false;
+        };
+        // In a segment that its writer left, every record was finished once.
+        let remains = || remains(path, *offset, self.lane(), self.last_seq());
+        !self.is_left() && matches!(remains(), Ok(Remains::Nothing | Remains::Scraps))
+    }
 }
 
 /// How a lane ends whose writer is gone without closing it, and whose next record is not there.

@@ -115,6 +115,19 @@ impl Writer {
         self.last_crc32c
     }
 
+    /// Number of the segment that the last record went into; 0 while off.
+    #[must_use]
+    pub fn segment_number(&self) -> u32 {
+        self.segment.as_ref().map_or(0, |segment| segment.info().number)
+    }
+
+    /// From segment `number` on the lane says all that recovery needs of it, and retention leaves that alone. Called
+    /// once it has been said; until the first call nothing of the lane is needed.
+    pub fn needed_from(&mut self, number: u32) {
+        // Pairs with the Acquire in the helper: who sees the number sees the records stored before.
+        self.shared.needed_from.store(number, Ordering::Release);
+    }
+
     /// The lane it writes.
     #[inline]
     #[must_use]
@@ -285,6 +298,8 @@ pub(super) struct LaneRest {
     pub(super) slot: Slot<AtomicPtr<Segment>>,
     /// Number of the last segment that is left and on the disk. By the helper.
     pub(super) synced_number: AtomicU32,
+    /// Recovery reads the lane from this segment on; `u32::MAX`: not at all. By the writer.
+    pub(super) needed_from: AtomicU32,
     /// Where a dropped writer stopped; `last_next_seq` is 0 until then.
     last_used_bytes: AtomicU64,
     last_next_seq: AtomicU64,
@@ -309,6 +324,7 @@ impl LaneShared {
             rest: LaneRest {
                 slot: Slot::new(AtomicPtr::default()),
                 synced_number: AtomicU32::new(0),
+                needed_from: AtomicU32::new(u32::MAX),
                 last_used_bytes: AtomicU64::new(0),
                 last_next_seq: AtomicU64::new(0),
                 capacity_bytes: capacity_bytes(segment_bytes),

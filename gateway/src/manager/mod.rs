@@ -99,10 +99,15 @@ pub struct OrderManager<X> {
     reconciling: Option<Reconciling>,
     /// What the venue said that it holds of ours, until it is compared.
     account: Option<Account>,
+    /// What a venue held before any run of the engine, by instrument, as it said last; empty: nobody has asked.
+    baselines: Vec<Qty>,
     /// Inputs taken: messages, and moments at which something fell due. An answer from outside lies between two.
     inputs: u64,
     /// Requests made, whether they left or not.
     requests: u64,
+    /// Records of the lane between two tellings of the state, and the sequence at which the next one is due.
+    state_every: u64,
+    state_due: u64,
 }
 
 /// One instrument.
@@ -151,8 +156,11 @@ impl<X: Counterparty> OrderManager<X> {
             halted: false,
             reconciling: None,
             account: None,
+            baselines: Vec::new(),
             inputs: 0,
             requests: 0,
+            state_every: reconcile::STATE_EVERY,
+            state_due: u64::MAX,
         })
     }
 

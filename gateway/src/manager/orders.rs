@@ -63,6 +63,11 @@ impl Orders {
         self.next_seq = self.next_seq.max(seq.saturating_add(1));
     }
 
+    /// The last sequence that was used, by this run or an earlier one; 0: none.
+    pub(super) const fn last_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+
     /// What had filled of an order that ended. None: it ended long ago, or never was.
     #[cold]
     pub(super) fn filled_of_ended(&self, seq: u64) -> Option<Qty> {

@@ -77,6 +77,7 @@ impl<X: Counterparty> OrderManager<X> {
             taken += 1;
             let body = heard::account_body(self.inputs, &account, &self.exchange.baselines());
             self.log.bytes(RecordKind::Account, &heard_head(self.now), [], &body);
+            self.baselines = heard::baselines_of(&body).unwrap_or_default();
             self.account = Some(account);
         }
         if self.exchange.has_reconnected() {

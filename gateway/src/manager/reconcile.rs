@@ -24,6 +24,7 @@ use engine::runner::StopReason;
 use engine::stage::Sink;
 use engine::time::Nanos;
 use std::fmt;
+use zerocopy::IntoBytes;
 
 /// How far a restart has come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +65,8 @@ impl<X: Counterparty> OrderManager<X> {
     /// Err: the run does not have what was held.
     pub fn resume(&mut self, recovered: &Recovered) -> Result<(), ResumeError> {
         self.orders.used(recovered.last_seq);
+        self.baselines.clone_from(&recovered.baselines);
+        self.log.state_begins();
         for held in &recovered.positions {
             let head = self.opening_head(held.instrument, held.strategy, recovered.at);
             let index = self.book_of(&head);
@@ -80,13 +83,7 @@ impl<X: Counterparty> OrderManager<X> {
             if !self.orders.is_free(order.seq) {
                 return Err(ResumeError::Room(order.seq));
             }
-            let body = CarriedBody {
-                order: OrderBody::new(&order),
-                amend: order.amend,
-                filled: order.filled,
-                run: carried.run,
-                reserved: 0,
-            };
+            let body = carried_body(&order, carried.run);
             let record = self.log.record(RecordKind::Carried, &head, &body).unwrap_or(Cause::NONE);
             self.orders.insert(Live {
                 order,
@@ -102,14 +99,8 @@ impl<X: Counterparty> OrderManager<X> {
                 traded.unknown += 1;
             }
         }
-        let head = self.opening_head(InstrumentId(0), StrategyId(0), recovered.at);
-        let begun = BegunBody {
-            last_seq: recovered.last_seq,
-            run: self.ids.run(),
-            engine: self.ids.engine(),
-            is_outside: u16::from(self.exchange.is_outside()),
-        };
-        self.log.record(RecordKind::Begun, &head, &begun);
+        let records = (recovered.positions.len() + recovered.orders.len()) as u64;
+        self.state_is_told(records, recovered.at);
         for instrument in 0..self.instruments.len() {
             self.hold(instrument);
         }
@@ -121,6 +112,70 @@ impl<X: Counterparty> OrderManager<X> {
     #[must_use]
     pub const fn is_reconciling(&self) -> bool {
         self.reconciling.is_some()
+    }
+
+    /// The state is told again after so many records of the lane instead of [`STATE_EVERY`].
+    pub const fn tell_state_every(&mut self, records: u64) {
+        self.state_every = records;
+        if self.state_due < u64::MAX {
+            self.state_due = self.log.next_seq().saturating_add(records);
+        }
+    }
+
+    /// Says again all that a restart would have to know, once the lane has grown by [`STATE_EVERY`] records since it was
+    /// said: a restart begins with the last time, and what lies before it may be deleted. Only where the run began with
+    /// [`Self::resume`]. Between two inputs: what is said is then what the records before have led to.
+    #[inline]
+    pub fn tell_state_when_due(&mut self, now: Nanos) {
+        if self.log.next_seq() >= self.state_due {
+            self.tell_state(now);
+        }
+    }
+
+    #[cold]
+    fn tell_state(&mut self, now: Nanos) {
+        self.log.state_begins();
+        let mut records = 0;
+        for index in 0..self.books.len() {
+            let Some((position, id)) =
+                self.books.get(index).map(|book| book.position).zip(self.id_of_book(index))
+            else {
+                continue;
+            };
+            if position != Position::default() {
+                let head = self.opening_head(id.0, id.1, now);
+                self.log.record(RecordKind::Opening, &head, &OpeningBody::new(id.1, &position));
+                records += 1;
+            }
+        }
+        for place in 0..self.orders.room() {
+            let Some(Live { order, run, .. }) = self.orders.at(place).copied() else { continue };
+            let head = self.opening_head(order.instrument, order.strategy, now);
+            self.log.record(RecordKind::Carried, &head, &carried_body(&order, run));
+            records += 1;
+        }
+        self.state_is_told(records, now);
+    }
+
+    /// The records before this one say all that is held and open.
+    fn state_is_told(&mut self, records: u64, at: Nanos) {
+        let head = self.opening_head(InstrumentId(0), StrategyId(0), at);
+        let begun = BegunBody {
+            last_seq: self.orders.last_seq(),
+            records,
+            run: self.ids.run(),
+            engine: self.ids.engine(),
+            is_outside: u16::from(self.exchange.is_outside()),
+        };
+        let begun: [u8; size_of::<BegunBody>()] = zerocopy::transmute!(begun);
+        self.log.bytes(RecordKind::Begun, &head, begun, self.baselines.as_bytes());
+        self.log.state_told();
+        self.state_due = self.log.next_seq().saturating_add(self.state_every);
+    }
+
+    /// Instrument and strategy of a book.
+    fn id_of_book(&self, index: usize) -> Option<(InstrumentId, StrategyId)> {
+        Some((self.traded(index)?.instrument.id, self.strategy_of(index)))
     }
 
     fn opening_head(&self, instrument: InstrumentId, strategy: StrategyId, at: Nanos) -> Head {
@@ -273,3 +328,11 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 }
+
+/// An order as a restart would go on with it.
+fn carried_body(order: &Order, run: u32) -> CarriedBody {
+    CarriedBody { order: OrderBody::new(order), amend: order.amend, filled: order.filled, run, reserved: 0 }
+}
+
+/// Records of the lane between two tellings of the state: 4 MiB and more.
+pub(super) const STATE_EVERY: u64 = 1 << 16;

@@ -8,6 +8,9 @@
 //! markout   = of each fill, what it was worth at the mid so much later, less its price
 //! ```
 //!
+//! Profit counts from the journal's start: what a run took over from the one before is valued at its first touch, and
+//! what was held before a journal whose start is gone at the touch of its first fill.
+//!
 //! A mid is the mean of the values at bid and ask. Sums are of both values, so that they stay whole: twice the
 //! amount, in units of the instrument's amount exponent.
 
@@ -18,7 +21,7 @@ use engine::fees::FeeRates;
 use engine::ids::{InstrumentId, Lane, StrategyId};
 use engine::instrument::Instrument;
 use engine::journal::View;
-use engine::journal::schema::{FundingBody, RecordKind, Touch};
+use engine::journal::schema::{FundingBody, OpeningBody, RecordKind, Touch};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, NumError, Qty, Side};
 use engine::position::Position;
@@ -47,7 +50,7 @@ pub(crate) struct Accounts {
 pub(crate) struct Account {
     pub(crate) instrument: Instrument,
     pub(crate) position: Position,
-    /// What was held before the first fill that the journal has.
+    /// What was held before the journal's first fill.
     opening: Opening,
     pub(crate) maker_fills: u64,
     /// Value of all fills.
@@ -59,13 +62,12 @@ pub(crate) struct Account {
     pub(crate) markouts: [Markout; MARKOUTS.len()],
 }
 
-/// Zero for a journal that begins with the run.
+/// Zero where nothing was held.
 #[derive(Clone, Copy, Debug, Default)]
 struct Opening {
-    qty: Qty,
-    /// Twice cash and value at the first fill's mid. None: there was no touch.
+    held: Position,
+    /// Twice cash and value at a mid. None: there was no touch yet.
     worth_x2: Option<i128>,
-    fees: i128,
 }
 
 /// Fills valued some time later.
@@ -116,7 +118,13 @@ impl Accounts {
         match RecordKind::from_u16(view.entry.kind) {
             Some(RecordKind::Touch) => {
                 let touch = Touch::read_from_bytes(view.body).map_err(|_| malformed())?;
-                self.touches.insert(view.entry.instrument, touch);
+                self.touch_is(view.entry.instrument, touch);
+                Ok(None)
+            }
+            Some(RecordKind::Opening) => {
+                let body = OpeningBody::read_from_bytes(view.body).map_err(|_| malformed())?;
+                let at = |what: String| format!("record gateway:{}: {what}", view.seq);
+                self.open(view.entry.instrument, &body, context).map_err(at)?;
                 Ok(None)
             }
             Some(RecordKind::Fill) => {
@@ -131,6 +139,29 @@ impl Accounts {
                 Ok(None)
             }
             _ => Ok(None),
+        }
+    }
+
+    /// What a strategy holds where the lane says so. Err: the journal's fills come to something else.
+    fn open(&mut self, id: InstrumentId, body: &OpeningBody, context: &Context) -> Result<(), String> {
+        let touch = self.touch(id);
+        match self.accounts.entry((StrategyId(body.strategy), id)) {
+            Entry::Occupied(entry) => {
+                let account = entry.get();
+                account.check(body.qty, i128_of(body.cash), i128_of(body.fees))
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Account::new(context.instrument(id)?)).open_with(&body.position(), touch)
+            }
+        }
+    }
+
+    /// The market is there from now on; what was held before is worth what it says.
+    fn touch_is(&mut self, id: InstrumentId, touch: Touch) {
+        self.touches.insert(id, touch);
+        if touch.has_both_sides() {
+            let of = self.accounts.iter_mut().filter(|((_, of), _)| *of == id);
+            of.for_each(|(_, account)| account.value_opening(&touch));
         }
     }
 
@@ -193,13 +224,13 @@ impl Accounts {
         };
         let alone = account.alone(side, fill)?;
         if account.position.fills == 0 && self.begins_with_run == Some(false) {
-            account.open_with(execution, &alone, fee, touch)?;
+            account.open_before(execution, side, fee, touch)?;
         }
         account
             .position
             .fill_charged(&account.instrument, side, fill, fee, execution.fee_qty)
             .map_err(arithmetic)?;
-        account.check(execution)?;
+        account.check(execution.position, i128_of(execution.cash), i128_of(execution.fees))?;
         account.maker_fills += u64::from(execution.maker == 1);
         account.volume = sum(account.volume, value)?;
         match touch {
@@ -238,7 +269,7 @@ impl Account {
         Self {
             instrument,
             position: Position::default(),
-            opening: Opening { worth_x2: Some(0), ..Opening::default() },
+            opening: Opening { held: Position::default(), worth_x2: Some(0) },
             maker_fills: 0,
             volume: 0,
             spread_x2: 0,
@@ -248,24 +279,49 @@ impl Account {
     }
 
     /// What was there before the first fill of a journal whose start is gone: what the engine wrote, less the fill.
-    fn open_with(
+    fn open_before(
         &mut self,
         first: &Execution,
-        alone: &Position,
+        side: Side,
         fee: i128,
         touch: Option<Touch>,
     ) -> Result<(), String> {
+        let mut alone = Position::default();
+        let charged = alone.fill_charged(&self.instrument, side, first.fill, fee, first.fee_qty);
+        charged.map_err(|error| error.to_string())?;
         let overflow = || NumError::Overflow.to_string();
         let held = Position {
             qty: Qty(first.position.0.checked_sub(alone.qty.0).ok_or_else(overflow)?),
             cash: i128_of(first.cash).checked_sub(alone.cash).ok_or_else(overflow)?,
-            fees: i128_of(first.fees).checked_sub(fee).ok_or_else(overflow)?,
+            fees: i128_of(first.fees).checked_sub(alone.fees).ok_or_else(overflow)?,
             ..Position::default()
         };
-        let worth_x2 = touch.map(|touch| self.worth_x2(&held, &touch)).transpose()?;
-        self.opening = Opening { qty: held.qty, worth_x2, fees: held.fees };
-        self.position = held;
+        self.open_with(&held, touch)
+    }
+
+    /// Begins with what is held already. Its fills and volumes are not this journal's.
+    fn open_with(&mut self, held: &Position, touch: Option<Touch>) -> Result<(), String> {
+        self.position = Position {
+            qty: held.qty,
+            cash: held.cash,
+            fees: held.fees,
+            cost: held.cost,
+            ..Position::default()
+        };
+        let worth_x2 = match touch {
+            Some(touch) => Some(self.worth_x2(&self.position, &touch)?),
+            None if held.qty.0 == 0 => held.cash.checked_mul(2),
+            None => None,
+        };
+        self.opening = Opening { held: self.position, worth_x2 };
         Ok(())
+    }
+
+    /// The first touch there is values what was held. A fill before it has no touch to be valued at.
+    fn value_opening(&mut self, touch: &Touch) {
+        if self.opening.worth_x2.is_none() {
+            self.opening.worth_x2 = self.worth_x2(&self.opening.held, touch).ok();
+        }
     }
 
     /// The fill as a position of its own, without its fee.
@@ -282,14 +338,11 @@ impl Account {
     }
 
     /// Err: the engine wrote something else.
-    fn check(&self, execution: &Execution) -> Result<(), String> {
-        let same = self.position.qty == execution.position
-            && self.position.cash == i128_of(execution.cash)
-            && self.position.fees == i128_of(execution.fees);
-        if same { Ok(()) } else { Err(self.differs(execution)) }
-    }
-
-    fn differs(&self, execution: &Execution) -> String {
+    fn check(&self, qty: Qty, cash: i128, fees: i128) -> Result<(), String> {
+        let Position { qty: own_qty, cash: own_cash, fees: own_fees, .. } = self.position;
+        if (own_qty, own_cash, own_fees) == (qty, cash, fees) {
+            return Ok(());
+        }
         let say = |qty: Qty, cash: i128, fees: i128| {
             format!(
                 "position {}, cash {}, fees {}",
@@ -298,16 +351,16 @@ impl Account {
                 self.instrument.amount(fees)
             )
         };
-        format!(
+        Err(format!(
             "the journal's fills come to {}, the engine wrote {}",
-            say(self.position.qty, self.position.cash, self.position.fees),
-            say(execution.position, i128_of(execution.cash), i128_of(execution.fees)),
-        )
+            say(own_qty, own_cash, own_fees),
+            say(qty, cash, fees),
+        ))
     }
 
     /// Fees paid for the journal's fills.
     pub(crate) fn fees(&self) -> i128 {
-        self.position.fees.saturating_sub(self.opening.fees)
+        self.position.fees.saturating_sub(self.opening.held.fees)
     }
 
     /// Funding received on what the journal's fills left; negative: paid.
@@ -315,9 +368,9 @@ impl Account {
         self.position.funding
     }
 
-    /// What was held before the journal's first fill.
+    /// What was held when the journal begins.
     pub(crate) const fn opening_qty(&self) -> Qty {
-        self.opening.qty
+        self.opening.held.qty
     }
 
     /// Twice the spread captured.
@@ -325,7 +378,7 @@ impl Account {
         self.spread_x2
     }
 
-    /// Twice the profit since the journal's first fill, fees not included. None: something is held and there is
+    /// Twice the profit since the journal's start, fees not included. None: something is held and there is
     /// no touch to value it at; overflow.
     pub(crate) fn pnl_x2(&self, touch: Option<Touch>) -> Option<i128> {
         let flat = || (self.position.qty.0 == 0).then(|| self.position.cash.checked_mul(2)).flatten();
@@ -511,6 +564,43 @@ amount_digits = 18
         assert_eq!(account.fees(), i128_of(after.fees) - i128_of(before.fees));
         let error = accounts(1, &records).err().unwrap();
         assert!(error.contains("record gateway:2") && error.contains("position -0.400"), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_begins_with_what_the_one_before_left_and_counts_from_its_first_touch() {
+        let mut gateway = Naive::default();
+        gateway.fill(0, 590_000, 1_000, true); // of the run before
+        let left = Position {
+            qty: Qty(gateway.position),
+            cash: gateway.cash,
+            cost: -gateway.cash,
+            fees: gateway.fees,
+            fills: 7,
+            bought: 3_000,
+            sold: 2_000,
+            funding: 0,
+        };
+        let opening = OpeningBody::new(StrategyId(1), &left);
+        let opened = |body: &OpeningBody| Record(RecordKind::Opening, 0, 0, body.as_bytes().to_vec());
+        let market = [touch(0, 1, 599_990, 600_010), touch(0, 2, 600_090, 600_110)];
+        let fees = gateway.fees;
+        let sold = filled(0, 2, &gateway.fill(0, 600_100, -400, true));
+        let records = [opened(&opening), market[0].clone(), market[1].clone(), sold.clone()];
+        let booked = accounts(1, &records).unwrap();
+        let account = only(&booked);
+        assert_eq!((account.opening_qty(), account.position.qty), (Qty(1_000), Qty(600)));
+        let Position { fills, bought, sold: sold_qty, .. } = account.position;
+        assert_eq!((fills, bought, sold_qty), (1, 0, 400), "the fills of the run before are not counted");
+        assert_eq!(account.fees(), gateway.fees - fees);
+        // One coin from 60,000 to 60,010, where the fill was at the mid: ten dollars, whatever was paid for it before.
+        assert_eq!(account.pnl_x2(booked.touch(InstrumentId(0))), Some(2 * 100_000));
+        let wrong = OpeningBody { qty: Qty(999), ..opening };
+        let error = accounts(1, &[opened(&wrong), market[0].clone(), sold]).err().unwrap();
+        assert!(error.contains("record gateway:3") && error.contains("position 0.599"), "{error}");
+        // What is said again while the run goes on must be what the fills come to.
+        let again = OpeningBody { qty: account.position.qty, ..opening };
+        let error = accounts(1, &[&records[..], &[opened(&again)]].concat()).err().unwrap();
+        assert!(error.contains("record gateway:5"), "the cash is another: {error}");
     }
 
     #[test]

@@ -117,6 +117,11 @@ impl Context {
         self.scaled(id, i128::from(price.0), "ticks", |shown| &shown.tick)
     }
 
+    /// The price tick. None: the journal does not say.
+    pub(crate) fn tick(&self, id: InstrumentId) -> Option<Step> {
+        self.shown(id).and_then(|shown| Step::parse(shown.tick.as_bytes()).ok())
+    }
+
     /// The quantity in the instrument's digits; the count of units where they are unknown.
     pub(crate) fn qty(&self, id: InstrumentId, qty: Qty) -> String {
         self.scaled(id, i128::from(qty.0), "units", |shown| &shown.qty_unit)

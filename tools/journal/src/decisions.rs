@@ -9,7 +9,7 @@ use engine::journal::{Cursor, Reader};
 pub(crate) fn dump(reader: &Reader, out: &mut Out) -> Result<(), Stop> {
     let mut lanes = [Lane::Strategy, Lane::Gateway].map(|lane| (reader.cursor(lane), false));
     let (mut decisions, mut stopped) = (Decisions::default(), Ok(()));
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     // An error of the output ends the reading below; the listing itself has no way to stop.
     let mut written = Ok(());
     let mut say = |line: &str| {

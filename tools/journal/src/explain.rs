@@ -1,7 +1,8 @@
-//! `explain`: why one order was sent, and what became of it: frame, target, gate, order, answers and fills.
+//! `explain`: why one order was sent, and what became of it: frame, book, features, target, gate, order, answers and
+//! fills.
 //!
 //! Causes lead from a request to its target and from there to the input; everything that the gateway wrote of the
-//! order follows. What was recomputed and not journalled (levels behind the touch, features) is not shown.
+//! order follows. Book and features are rebuilt from the frames.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,8 @@ use zerocopy::FromBytes;
 
 use crate::context::{Context, Facts};
 use crate::output::{Out, Stop, input};
-use crate::render;
+use crate::rebuilt::{Rebuilt, rebuild};
+use crate::render::{self, length};
 
 /// A record that outlives its cursor.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub(crate) fn run(
     reader: &Reader,
     context: &Context,
     typed: &str,
+    levels: usize,
     as_json: bool,
     out: &mut Out,
 ) -> Result<(), Stop> {
@@ -51,7 +54,14 @@ pub(crate) fn run(
     };
     let causes = causes_of(reader, own.iter().map(|step| step.record.entry.cause))?;
     let stamps = stamps_of(reader, &causes)?;
-    let story = tell(own_with(&own, &causes), &stamps, order_seq);
+    let targets: Vec<u64> =
+        causes.values().filter(|kept| kept.is_target()).map(|target| target.seq).collect();
+    // The rest of the story is worth telling without them.
+    let rebuilt = rebuild(reader.dir(), &targets).unwrap_or_else(|what| {
+        eprintln!("journal: book and features cannot be rebuilt: {what}");
+        BTreeMap::new()
+    });
+    let story = tell(own_with(&own, &causes), &stamps, &rebuilt, order_seq);
     // Times count from the input that led to the order.
     let start = story.first().map_or(first.record.entry.recv_ns, |line| line.record.entry.recv_ns);
     if !as_json {
@@ -67,9 +77,9 @@ pub(crate) fn run(
     }
     for line in &story {
         if as_json {
-            out.line(line.json(context, start))?;
+            out.line(line.json(context, start, levels))?;
         } else {
-            out.line(line.text(context, &facts, start))?;
+            out.line(line.text(context, &facts, start, levels))?;
         }
     }
     Ok(())
@@ -80,6 +90,8 @@ struct Line<'a> {
     record: &'a Kept,
     touch: Option<&'a Kept>,
     stamps: Option<&'a Kept>,
+    /// What the strategy saw when it stated this target.
+    rebuilt: Option<&'a Rebuilt>,
     /// The other order that it is about.
     other: Option<u64>,
 }
@@ -104,16 +116,18 @@ fn own_with<'a>(own: &'a [Step], causes: &'a BTreeMap<Cause, Kept>) -> Vec<(&'a 
     story
 }
 
-/// Adds the stamps of frames and orders, and which other orders led to this one.
+/// Adds the stamps of frames and orders, what led to targets, and which other orders led to this one.
 fn tell<'a>(
     story: Vec<(&'a Kept, Option<&'a Kept>)>,
     stamps: &'a BTreeMap<Cause, Kept>,
+    rebuilt: &'a BTreeMap<u64, Rebuilt>,
     order_seq: u64,
 ) -> Vec<Line<'a>> {
     let line = |(record, touch): (&'a Kept, _)| Line {
         record,
         touch,
         stamps: stamps.get(&record.cause()),
+        rebuilt: Some(record.seq).filter(|_| record.is_target()).and_then(|seq| rebuilt.get(&seq)),
         other: order_of(&record.view()).filter(|seq| *seq != order_seq),
     };
     story.into_iter().map(line).collect()
@@ -208,6 +222,10 @@ impl Kept {
         View { lane: self.lane, seq: self.seq, entry: self.entry, body: &self.body }
     }
 
+    fn is_target(&self) -> bool {
+        self.lane == Lane::Strategy && self.entry.kind == RecordKind::Target as u16
+    }
+
     /// What names this record in those that it caused.
     fn cause(&self) -> Cause {
         Cause::new(self.lane, self.seq)
@@ -215,7 +233,7 @@ impl Kept {
 }
 
 impl Line<'_> {
-    fn json(&self, context: &Context, start: Nanos) -> Value {
+    fn json(&self, context: &Context, start: Nanos, levels: usize) -> Value {
         let mut shown = render::json(&self.record.view(), context);
         shown["after_ns"] = self.record.entry.recv_ns.since(start).0.into();
         if let Some(touch) = self.touch {
@@ -224,21 +242,34 @@ impl Line<'_> {
         if let Some(stamps) = self.stamps {
             shown["stamps"] = render::json(&stamps.view(), context)["body"].take();
         }
+        if let Some(rebuilt) = self.rebuilt {
+            shown["book"] = rebuilt.book_json(context, self.record.entry.instrument, levels);
+            shown["features"] = rebuilt.features_json();
+        }
         shown
     }
 
-    fn text(&self, context: &Context, facts: &Facts, start: Nanos) -> String {
+    fn text(&self, context: &Context, facts: &Facts, start: Nanos, levels: usize) -> String {
         let view = self.record.view();
         let kind = RecordKind::from_u16(view.entry.kind);
         let after = format!("+{}", length(view.entry.recv_ns.since(start).0));
         let place = format!("{}:{}", view.lane.name(), view.seq);
-        let mut line = format!(
+        let mut line = String::new();
+        if let Some(rebuilt) = self.rebuilt {
+            let book = rebuilt.book(context, self.record.entry.instrument, levels);
+            let labels = ["book"].into_iter().chain(std::iter::repeat(""));
+            for (label, text) in labels.zip(&book).chain([("features", &rebuilt.features())]) {
+                line += &format!("{:>44}  {label:<12} {:<15} {text}\n", "", "");
+            }
+        }
+        line += &format!(
             "{} {after:>12}  {:<12} {place:<15} {}{}",
             view.entry.recv_ns,
             label(kind, &view),
             self.other.map_or_else(String::new, |seq| format!("order {}: ", facts.client_order_id(seq))),
             said(kind, &view, context)
         );
+        line.truncate(line.trim_end().len());
         let mut under = |text: String| line += &format!("\n{:>44}  {:<28} {text}", "", "");
         if let Some(text) = self.stamps.and_then(stamped) {
             under(text);
@@ -278,6 +309,9 @@ fn said(kind: Option<RecordKind>, view: &View<'_>, context: &Context) -> String 
         }
         Some(RecordKind::Order | RecordKind::Amend | RecordKind::Cancel) => {
             format!("{} {} at {}", text("side"), text("qty"), text("price"))
+        }
+        Some(RecordKind::GateRefused) => {
+            format!("{} {} at {}: {}", text("side"), text("qty"), text("price"), text("reason"))
         }
         Some(RecordKind::OrderUpdate) => {
             format!("{}, filled {} of {} at {}", text("state"), text("filled"), text("qty"), text("price"))
@@ -342,28 +376,9 @@ fn touched(touch: &Kept, age: Nanos, context: &Context) -> String {
     format!("touch {} / {}, book {state}{age}", price(said.bid), price(said.ask))
 }
 
-/// A length of time in the unit it is read in.
-fn length(ns: u64) -> String {
-    let (unit, digits) = match ns {
-        0..1_000 => return format!("{ns} ns"),
-        1_000..1_000_000 => ("us", 3),
-        1_000_000..1_000_000_000 => ("ms", 6),
-        _ => ("s", 9),
-    };
-    // Three digits behind the point, rounded down.
-    let shown = engine::num::Decimal { mantissa: ns.into(), exponent: digits, digits: 3 }.floor_to(3);
-    format!("{shown} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_are_said_in_the_unit_they_are_read_in() {
-        let said: Vec<_> = [0, 999, 1_234, 200_000, 12_345_678, 61_000_000_009].map(length).into();
-        assert_eq!(said, ["0 ns", "999 ns", "1.234 us", "200.000 us", "12.345 ms", "61.000 s"]);
-    }
 
     #[test]
     fn a_story_tells_each_record_once_and_causes_first() {

@@ -35,7 +35,7 @@ pub(crate) fn run(reader: &Reader, context: &Context, filter: &Filter, out: &mut
     let facts = Facts::read(reader).map_err(Stop::Input)?;
     let mut accounts = Accounts::new(facts.fees);
     let mut cursor = reader.cursor(Lane::Gateway);
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     row(out, COLUMNS.map(Cow::from))?;
     while let Some(view) = cursor.next().map_err(input)? {
         read += 1;

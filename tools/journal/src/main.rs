@@ -8,6 +8,7 @@ mod fills_csv;
 mod filter;
 mod output;
 mod pnl;
+mod rebuilt;
 mod render;
 mod show;
 mod slice;
@@ -66,15 +67,19 @@ enum Command {
         #[arg(long, conflicts_with_all = ["json", "csv", "kind", "instrument", "lane"])]
         decisions: bool,
     },
-    /// Tells why an order was sent and what became of it: frame, target, gate, order, answers, fills.
+    /// Tells why an order was sent and what became of it: frame, book, features, target, gate, order, answers, fills.
     ///
-    /// Shows what the journal holds. Levels behind the touch and features are recomputed by a replay, not journalled.
+    /// Book and features are not journalled: the run's frames are taken again up to the one that led to the target, by
+    /// the stages that had taken them.
     Explain {
         /// Client order id as the venue sees it, or its sequence in the run.
         order: String,
         /// Run directory, or the journal directory in it.
         #[arg(long = "in", value_name = "RUN")]
         run: PathBuf,
+        /// How many levels of each side of the book, 10 at most.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=10))]
+        levels: u8,
         /// One JSON object a record.
         #[arg(long)]
         json: bool,
@@ -161,10 +166,10 @@ fn run(command: &Command) -> Result<(), Stop> {
             }
             show::dump(&reader, &context, &filter, source.json, &mut out)
         }
-        Command::Explain { order, run, json } => {
+        Command::Explain { order, run, levels, json } => {
             let reader = open(run)?;
             let context = Context::read(&reader).map_err(Stop::Input)?;
-            explain::run(&reader, &context, order, *json, &mut out)
+            explain::run(&reader, &context, order, usize::from(*levels), *json, &mut out)
         }
         Command::Verify { source } => verify::run(&source.open()?, source.json, &mut out),
         Command::Stat { source, filter } => {

@@ -66,18 +66,20 @@ pub(crate) struct Progress {
     started: Instant,
     shown: Option<Instant>,
     is_watched: bool,
+    /// What is counted.
+    what: &'static str,
 }
 
 impl Progress {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), shown: None, is_watched: io::stderr().is_terminal() }
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { started: Instant::now(), shown: None, is_watched: io::stderr().is_terminal(), what }
     }
 
     /// Call it often; it shows the count twice a second.
-    pub(crate) fn at(&mut self, records: u64) {
+    pub(crate) fn at(&mut self, count: u64) {
         let is_due = self.shown.is_none_or(|shown| shown.elapsed() > Duration::from_millis(500));
         if self.is_watched && is_due && self.started.elapsed() > Duration::from_secs(2) {
-            eprint!("\r{records} records read");
+            eprint!("\r{count} {}", self.what);
             self.shown = Some(Instant::now());
         }
     }

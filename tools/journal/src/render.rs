@@ -35,6 +35,9 @@ pub(crate) fn instrument_of(entry: &Entry) -> Option<InstrumentId> {
             | K::Cancel
             | K::OrderUpdate
             | K::Fill
+            | K::Funding
+            | K::Opening
+            | K::Carried
             | K::Touch
     );
     is_about_one.then_some(entry.instrument)
@@ -204,11 +207,12 @@ fn known(kind: RecordKind, view: &View<'_>, context: &Context) -> Option<Fields>
             ])
         }
         RecordKind::Begun => {
-            let body = BegunBody::read_from_bytes(bytes).ok()?;
+            let (body, _) = BegunBody::read_from_prefix(bytes).ok()?;
             fields([
                 ("engine", body.engine.into()),
                 ("run", body.run.into()),
                 ("last_order", body.last_seq.into()),
+                ("listed", body.records.into()),
                 ("answers", if body.is_outside == 1 { "venue" } else { "paper" }.into()),
             ])
         }
@@ -376,4 +380,28 @@ fn raw(bytes: &[u8]) -> (String, Value) {
         hex
     });
     ("hex".to_owned(), hex.into())
+}
+
+/// A length of time in the unit it is read in.
+pub(crate) fn length(ns: u64) -> String {
+    let (unit, digits) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => ("us", 3),
+        1_000_000..1_000_000_000 => ("ms", 6),
+        _ => ("s", 9),
+    };
+    // Three digits behind the point, rounded down.
+    let shown = Decimal { mantissa: ns.into(), exponent: digits, digits: 3 }.floor_to(3);
+    format!("{shown} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_in_the_unit_they_are_read_in() {
+        let said: Vec<_> = [0, 999, 1_234, 200_000, 12_345_678, 61_000_000_009].map(length).into();
+        assert_eq!(said, ["0 ns", "999 ns", "1.234 us", "200.000 us", "12.345 ms", "61.000 s"]);
+    }
 }

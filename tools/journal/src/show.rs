@@ -52,7 +52,7 @@ pub(crate) fn tail(
         From::Last(_) => Nanos(0),
     };
     let mut last = VecDeque::new();
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     while let Some(view) = merged.next() {
         read += 1;
         progress.at(read);
@@ -124,10 +124,11 @@ fn line(view: &View<'_>, context: &Context, json: bool) -> String {
     if json { render::json(view, context).to_string() } else { render::text(view, context) }
 }
 
-/// Receive time of the newest record.
+/// Receive time of the newest record of a stage: the runner's are of the day of the run, which of a replay is not that
+/// of its frames.
 pub(crate) fn newest(reader: &Reader) -> Nanos {
     let mut newest = Nanos(0);
-    for lane in reader.lanes() {
+    for lane in reader.lanes().filter(|lane| *lane != Lane::Runner) {
         let mut cursor = reader.cursor(lane);
         // Damage is reported where the records are shown.
         while let Ok(Some(view)) = cursor.next() {

@@ -1,8 +1,9 @@
 //! `slice`: part of a journal as a journal of its own.
 //!
 //! Of each lane one contiguous range is kept, from the first record in the asked time to the last; sequences
-//! and causes stay what they were. The runner's lane is kept from its start: without configuration and
-//! instruments the rest says little.
+//! and causes stay what they were. The runner's lane is kept whole: without configuration and instruments the rest says
+//! little, and of a replay its times are those of another day. An unfinished last record, as a killed run leaves it, is
+//! none.
 
 use std::path::Path;
 
@@ -34,12 +35,12 @@ pub(crate) fn run(
     };
     let options = Options { anchor: run.anchor, is_slice: true, ..Options::new(run.run_id, run.config_hash) };
     let mut journal = Journal::create(&dir.join("journal"), options).map_err(input)?;
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     let mut kept = Vec::new();
     for lane in reader.lanes() {
-        let start = if lane == Lane::Runner { Nanos(0) } else { from };
+        let (from, to) = if lane == Lane::Runner { (Nanos(0), Nanos(u64::MAX)) } else { (from, to) };
         let mut cursor = reader.cursor(lane);
-        let records = copy(&mut cursor, &mut journal, start, to, || {
+        let records = copy(&mut cursor, &mut journal, from, to, || {
             read += 1;
             progress.at(read);
         })?;
@@ -68,10 +69,10 @@ fn copy(
 ) -> Result<(u64, u64), Stop> {
     let lane = cursor.lane();
     let mut found = false;
-    while let Some(view) = cursor.next().map_err(input)? {
+    while let Some(recv_ns) = next(cursor)? {
         on_record();
-        if view.entry.recv_ns >= from {
-            found = view.entry.recv_ns < to;
+        if recv_ns >= from {
+            found = recv_ns < to;
             break;
         }
     }
@@ -81,11 +82,27 @@ fn copy(
     let room = journal.room();
     while found {
         if let Some(view) = cursor.current() {
+            if view.seq != writer.next_seq() {
+                let (lane, gone) = (lane.name(), writer.next_seq());
+                return Err(input(format!(
+                    "records {lane}:{gone} to {} were deleted meanwhile",
+                    view.seq - 1
+                )));
+            }
             room.wait(record_bytes(view.body.len())).map_err(input)?;
             writer.append(view.entry, view.body).map_err(input)?;
         }
         on_record();
-        found = cursor.next().map_err(input)?.is_some_and(|view| view.entry.recv_ns < to);
+        found = next(cursor)?.is_some_and(|recv_ns| recv_ns < to);
     }
     Ok((first_seq, writer.next_seq() - first_seq))
+}
+
+/// Steps, and says of which time the record is. None: there is no whole one any more.
+fn next(cursor: &mut Cursor) -> Result<Option<Nanos>, Stop> {
+    match cursor.step() {
+        Ok(_) => Ok(cursor.current().map(|view| view.entry.recv_ns)),
+        Err(_) if cursor.is_torn() => Ok(None),
+        Err(problem) => Err(input(problem)),
+    }
 }

@@ -12,7 +12,7 @@ use crate::context::{Context, Facts};
 use crate::filter::Filter;
 use crate::output::{Out, Progress, Stop};
 use crate::pnl;
-use crate::render::kind_name;
+use crate::render::{kind_name, length};
 
 struct Count {
     records: u64,
@@ -42,7 +42,7 @@ pub(crate) fn run(
     let mut differences = Vec::new();
     let mut counts: BTreeMap<(Lane, u16), Count> = BTreeMap::new();
     let mut problems = Vec::new();
-    let (mut progress, mut read) = (Progress::new(), 0);
+    let (mut progress, mut read) = (Progress::new("records read"), 0);
     for lane in reader.lanes() {
         let mut cursor = reader.cursor(lane);
         let problem = loop {
@@ -75,8 +75,8 @@ pub(crate) fn run(
     accounts.finish();
     if !as_json {
         out.line(format_args!(
-            "{:<9} {:<13} {:>11} {:>13} {:>9}  {:<30} LAST",
-            "LANE", "KIND", "RECORDS", "BYTES", "PER S", "FIRST"
+            "{:<8} {:<16} {:>10} {:>13} {:>8}  {:<23}{:>11}",
+            "LANE", "KIND", "RECORDS", "BYTES", "PER S", "FIRST", "LAST AFTER"
         ))?;
     }
     for ((lane, kind), count) in &counts {
@@ -90,8 +90,11 @@ pub(crate) fn run(
         } else {
             let per_s = per_s.map_or_else(|| "-".to_owned(), |per_s| per_s.to_string());
             let Count { records, bytes, .. } = count;
+            // To the millisecond; all digits are in --json.
+            let first = first.get(..23).unwrap_or(&first);
+            let after = length(count.last.since(count.first).0);
             out.line(format_args!(
-                "{lane:<9} {kind:<13} {records:>11} {bytes:>13} {per_s:>9}  {first:<30} {last}"
+                "{lane:<8} {kind:<16} {records:>10} {bytes:>13} {per_s:>8}  {first:<23}{after:>11}"
             ))?;
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::output::{Out, Progress, Stop};
 
 pub(crate) fn run(reader: &Reader, as_json: bool, out: &mut Out) -> Result<(), Stop> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new("records read");
     let reports = verify(reader, |records| progress.at(records));
     drop(progress);
     for report in &reports {

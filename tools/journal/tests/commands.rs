@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use engine::ids::{Cause, InstrumentId, Lane};
 use engine::journal::schema::{FrameHead, OrderBody, RecordKind, StreamBreak};
-use engine::journal::{Entry, Journal, Options, Writer};
+use engine::journal::{Entry, Journal, Options, Reader, Retention, Writer};
 use engine::num::{Price, Qty};
 use engine::time::Nanos;
 use serde_json::Value;
@@ -240,6 +241,151 @@ fn a_slice_keeps_sequences_causes_and_configuration_and_is_whole() {
     assert_eq!(journal(&["slice", path, "--out", out]).status.code(), Some(1));
     let reversed = journal(&["slice", path, "--out", out, "--from", "1s", "--to", "2s"]);
     assert_eq!(reversed.status.code(), Some(2));
+}
+
+/// A replay's run: the runner's records are of the day of the replay, the others of the day of the capture.
+const LATER_MS: u64 = 60_000_000_000;
+
+#[test]
+fn a_slice_of_a_replay_has_its_configuration_though_it_is_of_another_day() {
+    let run = tempfile::tempdir().unwrap();
+    let options = Options::new(7, [3; 32]);
+    let mut journal = Journal::create(&run.path().join("journal"), options).unwrap();
+    let mut runner = journal.writer(Lane::Runner).unwrap();
+    let mut feed = journal.writer(Lane::Feed).unwrap();
+    let of_runner = |kind| entry(kind, 0, Cause::NONE, LATER_MS);
+    runner.append(of_runner(RecordKind::Instruments), INSTRUMENTS.as_bytes()).unwrap();
+    for second in 0..10_u32 {
+        frame(&mut feed, u64::from(second) * 1000, second + 1);
+    }
+    runner.append(of_runner(RecordKind::RunEnd), b"in order").unwrap();
+    drop((runner, feed));
+    journal.close().unwrap();
+    let path = run.path().to_str().unwrap();
+    let out = run.path().join("slice");
+    let out = out.to_str().unwrap();
+    // Counted from the newest frame.
+    let said = lines(&self::journal(&["slice", path, "--from", "3500ms", "--to", "1500ms", "--out", out]));
+    assert_eq!(said, ["feed     2 records from 7 on", "runner   2 records from 1 on"]);
+    assert_eq!(lines(&self::journal(&["tail", path, "--since", "1500ms", "--kind", "frame"])).len(), 2);
+}
+
+/// A run with retention whose gateway says at record 600 all that was open; not closed. The first records that the
+/// lanes still have.
+fn write_run_with_retention(run: &Path) -> [u64; 2] {
+    let options = Options {
+        feed_segment_bytes: 8192,
+        segment_bytes: 8192,
+        retention: Some(Retention { bytes: 1, age: Duration::ZERO }),
+        ..Options::new(7, [3; 32])
+    };
+    let mut journal = Journal::create(&run.join("journal"), options).unwrap();
+    let mut runner = journal.writer(Lane::Runner).unwrap();
+    let mut feed = journal.writer(Lane::Feed).unwrap();
+    let mut gateway = journal.writer(Lane::Gateway).unwrap();
+    runner.append(entry(RecordKind::Instruments, 0, Cause::NONE, 0), INSTRUMENTS.as_bytes()).unwrap();
+    gateway.needed_from(1);
+    let room = journal.room();
+    for number in 0..1_000_u32 {
+        room.wait(512).unwrap();
+        if number == 600 {
+            gateway.needed_from(gateway.segment_number());
+        }
+        let ms = u64::from(number);
+        let cause = frame(&mut feed, ms, number + 1);
+        order(&mut gateway, ms, cause, u64::from(number) + 1);
+    }
+    drop((runner, feed, gateway, journal));
+    let reader = Reader::open(run).unwrap();
+    [Lane::Feed, Lane::Gateway].map(|lane| reader.cursor(lane).next().unwrap().unwrap().seq)
+}
+
+#[test]
+fn what_retention_has_deleted_is_said_by_verify_and_missed_by_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let [feed, gateway] = write_run_with_retention(&run);
+    assert!(feed > 700 && (500..=601).contains(&gateway), "kept from {feed} and {gateway} on");
+    let path = run.to_str().unwrap();
+    let rows = objects(&journal(&["verify", path, "--json"]));
+    let row = |lane: &str| rows.iter().find(|row| row["lane"] == lane).unwrap();
+    for (lane, first) in [("feed", feed), ("gateway", gateway)] {
+        let row = row(lane);
+        assert_eq!((&row["good"], &row["end"]), (&true.into(), &"open".into()), "{row}");
+        assert_eq!(row["not_kept"], serde_json::json!([[1, first - 1]]), "{row}");
+        assert_eq!((&row["last_seq"], &row["records"]), (&1000.into(), &(1001 - first).into()), "{row}");
+    }
+    assert_eq!(row("runner")["not_kept"], serde_json::json!([]));
+    // A cause that was deleted is no cause that points to nothing: the story begins later.
+    let text = lines(&journal(&["verify", path])).join("\n");
+    assert!(text.contains(&format!("not kept: 1 to {}", gateway - 1)) && !text.contains("nothing"), "{text}");
+    assert_eq!(lines(&journal(&["dump", path, "--lane", "gateway"])).len() as u64, 1001 - gateway);
+
+    // What is cut out of it is as whole as it is.
+    let out = dir.path().join("slice");
+    let out = out.to_str().unwrap();
+    lines(&journal(&["slice", path, "--from", "200ms", "--out", out]));
+    let rows = objects(&journal(&["verify", out, "--json"]));
+    assert!(rows.iter().all(|row| row["good"] == true && row["end"] == "closed"), "{rows:?}");
+    let gateway = rows.iter().find(|row| row["lane"] == "gateway").unwrap();
+    assert_eq!((&gateway["first_seq"], &gateway["last_seq"]), (&800.into(), &1000.into()));
+    // A slice of a slice of a time that holds nothing keeps its place.
+    let nothing = dir.path().join("nothing");
+    let nothing = nothing.to_str().unwrap();
+    let years = ["--from", "2030-01-01", "--to", "2031-01-01"];
+    lines(&journal(&[&["slice", out, "--out", nothing], &years[..]].concat()));
+    let rows = objects(&journal(&["verify", nothing, "--json"]));
+    assert!(rows.iter().all(|row| row["good"] == true), "{rows:?}");
+    let empty = rows.iter().find(|row| row["lane"] == "gateway").unwrap();
+    assert_eq!((&empty["records"], &empty["not_kept"]), (&0.into(), &serde_json::json!([[1, 1000]])));
+}
+
+#[test]
+fn one_record_that_is_gone_from_the_middle_is_no_work_of_retention() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    write_run_with_retention(&run);
+    let segment = fs::read_dir(run.join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let mut gateway: Vec<_> = segment.filter(|path| path.to_str().unwrap().contains("gateway")).collect();
+    gateway.sort();
+    let middle = &gateway[gateway.len() / 2];
+    let mut bytes = fs::read(middle).unwrap();
+    bytes[256 + 128..256 + 256].fill(0);
+    fs::write(middle, bytes).unwrap();
+    let output = journal(&["verify", run.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("DAMAGED") && said.contains(middle.file_name().unwrap().to_str().unwrap()),
+        "{said}"
+    );
+}
+
+#[test]
+fn of_a_run_that_was_killed_in_a_record_a_slice_has_all_that_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let options = Options::new(7, [3; 32]);
+    let mut written = Journal::create(&run.join("journal"), options).unwrap();
+    let mut gateway = written.writer(Lane::Gateway).unwrap();
+    (1..=5).for_each(|seq| order(&mut gateway, seq, Cause::NONE, seq));
+    drop((gateway, written));
+    // The fifth of its records, of 128 bytes each, lost its second half.
+    let file = run.join("journal/gateway-000001.seg");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[256 + 4 * 128 + 64..256 + 5 * 128].fill(0);
+    fs::write(&file, bytes).unwrap();
+    let path = run.to_str().unwrap();
+    let row = &objects(&journal(&["verify", path, "--json"]))[0];
+    assert_eq!((&row["good"], &row["end"], &row["last_seq"]), (&true.into(), &"torn".into(), &4.into()));
+    let out = dir.path().join("slice");
+    let out = out.to_str().unwrap();
+    assert_eq!(lines(&journal(&["slice", path, "--out", out])), ["gateway  4 records from 1 on"]);
+    let row = &objects(&journal(&["verify", out, "--json"]))[0];
+    assert_eq!(
+        (&row["end"], &row["records"], &row["not_kept"]),
+        (&"closed".into(), &4.into(), &Value::Array(vec![]))
+    );
 }
 
 #[test]

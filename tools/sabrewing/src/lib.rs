@@ -16,6 +16,8 @@ mod run;
 mod run_files;
 mod wiring;
 
+pub use replay::seen;
+
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 

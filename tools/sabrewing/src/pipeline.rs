@@ -13,7 +13,7 @@ use engine::journal::schema::RecordKind;
 use engine::message::{Cell, QUOTES_MAX, Quotes};
 use engine::placement::{Placement, StageId, ThreadPlan};
 use engine::record_copies::{CopyReceiver, copies};
-use engine::ring::{RingReceiver, RingSender, ring};
+use engine::ring::{BATCH_MAX, RingReceiver, RingSender, ring};
 use engine::runner::{Chain, Control, Pulse, RingChain, SourceChain, ThreadReport, ThreadSpec};
 use engine::stage::{Link, Node, Sink};
 use engine::stage_log::StageLog;
@@ -53,6 +53,8 @@ pub struct Stages<F, C: FeedCodec, T, X: Counterparty = PaperVenue> {
     pub executions: Executions,
     /// Time passes to the gateway as to the head of a chain, though the strategy is on its thread.
     pub gateway_heads: bool,
+    /// Inputs that a chain takes in one turn. On one thread nothing that is decided depends on it.
+    pub batch_max: u32,
 }
 
 impl<F: FrameSource, C: FeedCodec + Send, T, X: Counterparty> Stages<F, C, T, X> {
@@ -155,14 +157,7 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
     recovered: Option<&Recovered>,
 ) -> Result<Assembled<F, T, X>, String> {
     let Setup { config, table, of_connection, subscriptions, clock, control } = *setup;
-    let connection = |ids: &Vec<InstrumentId>| {
-        let carried: Vec<_> = ids.iter().filter_map(|id| Some((*id, table.get(*id)?))).collect();
-        let (_, first) = carried.first()?;
-        let codec = AnyCodec::new(&first.venue, &carried)?;
-        Some(Connection { codec, venue: first.venue_id })
-    };
-    let connections = of_connection.iter().map(connection).collect::<Option<Vec<_>>>();
-    let connections = connections.ok_or("a venue without a decoder")?;
+    let connections = connections(table, of_connection)?;
     let mut log =
         |lane| Ok::<_, String>(StageLog::new(writer(lane)?, Arc::clone(control), LANE_RESERVE_BYTES));
     let (feed_log, strategy_log, gateway_log) = (log(Lane::Feed)?, log(Lane::Strategy)?, log(Lane::Gateway)?);
@@ -203,8 +198,24 @@ pub fn assemble_with<F: FrameSource, T: BookTap, X: Counterparty>(
         gateway: GatewayStage::new(manager, Arc::clone(control), gateway_tx),
         executions,
         gateway_heads: false,
+        batch_max: BATCH_MAX,
     };
     Ok((stages, Reports { feed, book, signal, gateway }))
+}
+
+/// A decoder for each connection. Err: a connection without one.
+pub(crate) fn connections(
+    table: &InstrumentTable,
+    of_connection: &[Vec<InstrumentId>],
+) -> Result<Vec<Connection<AnyCodec>>, String> {
+    let connection = |ids: &Vec<InstrumentId>| {
+        let carried: Vec<_> = ids.iter().filter_map(|id| Some((*id, table.get(*id)?))).collect();
+        let (_, first) = carried.first()?;
+        let codec = AnyCodec::new(&first.venue, &carried)?;
+        Some(Connection { codec, venue: first.venue_id })
+    };
+    let connections = of_connection.iter().map(connection).collect::<Option<Vec<_>>>();
+    connections.ok_or_else(|| "a venue without a decoder".to_owned())
 }
 
 /// What a replay's orders are called: it is nobody's engine and no run of it.
@@ -265,7 +276,8 @@ where
     X: Counterparty + 'static,
 {
     let targets = stages.strategy.slot_count();
-    let mut wiring = Wiring { placement, instruments, targets, counters, chains: Vec::new() };
+    let batch_max = stages.batch_max;
+    let mut wiring = Wiring { placement, instruments, targets, batch_max, counters, chains: Vec::new() };
     let executions = stages.executions.try_map(|ring| wiring.count_sender(ring, "gateway", "executions"))?;
     let gateway = Node::new(stages.gateway, executions, clock.clone(), None);
     let gateway = match wiring.join(gateway, StageId::Gateway)? {
@@ -278,7 +290,8 @@ where
     let signal = wiring.join(signal, StageId::Signal)?;
     let book = Node::new(stages.book, signal, clock.clone(), Some(1));
     let book = wiring.join(book, StageId::Book)?;
-    wiring.chains.push((StageId::Feed, Box::new(SourceChain::new(stages.feed, book))));
+    let source = SourceChain::new(stages.feed, book).taking(batch_max);
+    wiring.chains.push((StageId::Feed, Box::new(source)));
 
     let mut chains = wiring.chains;
     let mut threads = Vec::new();
@@ -300,6 +313,7 @@ struct Wiring<'a> {
     instruments: usize,
     /// Targets that strategies can state at once.
     targets: usize,
+    batch_max: u32,
     counters: &'a mut Counters,
     /// Chains that begin at a ring or at the source, by their first stage.
     chains: Vec<(StageId, Box<dyn Chain>)>,
@@ -327,7 +341,8 @@ impl Wiring<'_> {
         let name = stage.name();
         let sender = self.count_sender(sender, name, "input")?;
         let receiver = count_receiver(self.counters, receiver, name, "input")?;
-        self.chains.push((stage, Box::new(RingChain::new(receiver, node))));
+        let chain = RingChain::new(receiver, node).taking(self.batch_max);
+        self.chains.push((stage, Box::new(chain)));
         Ok(Link::Ring(sender))
     }
 

@@ -3,7 +3,6 @@
 
 mod support;
 
-use engine::decisions::{Decisions, Record};
 use engine::ids::Lane;
 use engine::journal::schema::RecordKind;
 use engine::journal::{Entry, Journal as Written, Options, Reader, record_bytes};
@@ -13,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::journal::Journal;
+use support::journal::{Journal, listing};
 use support::{Dir, Ran, SPOT, USDM, arg, command, lines_of, replay};
 
 fn short(dir: &Dir, lines: usize) -> String {
@@ -72,22 +71,6 @@ fn rewrite(run: &str, to: &str, lane: Lane, edit: impl FnOnce(&mut Vec<Edited>))
         }
     }
     written.close().unwrap();
-}
-
-/// The decisions in a run's journal, line by line.
-fn listing(run: &str) -> String {
-    let reader = Reader::open(run.as_ref()).unwrap();
-    let (mut decisions, mut text) = (Decisions::default(), String::new());
-    for lane in [Lane::Gateway, Lane::Strategy] {
-        let mut cursor = reader.cursor(lane);
-        while let Some(view) = cursor.next().unwrap() {
-            let Entry { kind, instrument, recv_ns, .. } = view.entry;
-            let record = Record { lane, kind, instrument, recv_ns, body: view.body };
-            decisions.record(&record, &mut |line| text.push_str(line)).unwrap();
-        }
-    }
-    decisions.finish(&mut |line| text.push_str(line));
-    text
 }
 
 /// The n-th record of a kind.

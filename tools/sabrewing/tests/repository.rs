@@ -25,6 +25,13 @@ const KNOW_ALL: &str = "
     sabrewing sim backtest fuzz record
 ";
 
+/// Crate | which other rooms it may know besides `engine` | what for.
+const ALSO_KNOW: &[(&str, &[&str], &str)] = &[(
+    "journal",
+    &["sabrewing"],
+    "explain: book and features of an order are rebuilt by the stages that had built them; feature `recompute`",
+)];
+
 /// Packages that `engine` must build without, directly or through others: network, async, JSON.
 const NOT_IN_ENGINE: &str = "
     async-io async-std aws-lc-rs curl futures futures-core h2 hyper io-uring json mio native-tls openssl reqwest
@@ -87,34 +94,50 @@ fn crates_know_only_whom_they_may() {
         let known = member.dependencies.iter().filter(|name| workspace.member(name).is_some());
         let known: BTreeSet<_> = known.map(String::as_str).collect();
         let room = ROOMS.iter().find(|(name, _)| *name == member.name);
+        let also =
+            ALSO_KNOW.iter().find(|(name, ..)| *name == member.name).map_or(&[][..], |(_, may, _)| may);
         let may: BTreeSet<_> = match room {
             Some((_, may)) => may.iter().copied().collect(),
             None if listed(KNOW_ALL, &member.name) => known.clone(),
-            None => ["engine"].into(),
+            None => ["engine"].iter().chain(also).copied().collect(),
         };
         assert!(known.is_subset(&may), "{} knows {known:?}, and may know {may:?}", member.name);
+    }
+    for (name, also, purpose) in ALSO_KNOW {
+        let member = workspace.member(name).unwrap_or_else(|| panic!("ALSO_KNOW lists {name}, no crate"));
+        for other in *also {
+            assert!(member.dependencies.contains(*other), "{name} does not know {other} ({purpose})");
+        }
     }
     for (name, _) in ROOMS {
         assert!(workspace.member(name).is_some(), "ROOMS lists {name}, which is no crate");
     }
 }
 
+/// The packages that a crate is built with.
+fn built_with(package: &str, more: &[&str]) -> BTreeSet<String> {
+    let args =
+        ["tree", "-p", package, "-e", "normal,build", "--offline", "--prefix", "none", "--format", "{p}"];
+    let tree = output(Command::new(cargo()).current_dir(root()).args(args).args(more));
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    let packages: BTreeSet<String> = names.map(str::to_owned).collect();
+    assert!(packages.contains(package), "no tree:\n{tree}");
+    packages
+}
+
+#[test]
+fn a_lean_build_of_what_knows_more_knows_engine_only() {
+    let workspace = Workspace::read();
+    for (name, ..) in ALSO_KNOW {
+        let built = built_with(name, &["--no-default-features"]);
+        let known: Vec<_> = built.iter().filter(|other| workspace.member(other).is_some()).collect();
+        assert_eq!(known, ["engine", *name], "{name} --no-default-features");
+    }
+}
+
 #[test]
 fn engine_builds_without_network_async_or_json() {
-    let tree = output(Command::new(cargo()).current_dir(root()).args([
-        "tree",
-        "-p",
-        "engine",
-        "-e",
-        "normal,build",
-        "--offline",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]));
-    let packages: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(packages.contains("engine"), "no tree:\n{tree}");
+    let packages = built_with("engine", &[]);
     for name in NOT_IN_ENGINE.split_whitespace() {
         assert!(
             !packages.contains(name),

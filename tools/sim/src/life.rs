@@ -115,8 +115,9 @@ impl Circumstances {
             let feed = FaultyFeed::new(Arc::clone(&self.market), of_connection.len());
             let party = Party { exchange: FaultyLink::new(Arc::clone(&self.world)), ids };
             let writer = |lane| journal.writer(lane).map_err(|e| e.to_string());
-            let (stages, reports) =
+            let (mut stages, reports) =
                 assemble_with(&setup, feed, NoTap, &mut counters, writer, party, Some(&recovered))?;
+            stages.gateway.tell_state_every(STATE_EVERY);
             let placement = Placement::one(&[0]);
             let threads = build(stages, &placement, self.table.len(), &clock, &mut counters)
                 .map_err(|e| e.to_string())?;
@@ -184,6 +185,9 @@ const INPUTS_A_TURN: u64 = engine::ring::BATCH_MAX as u64;
 /// Little more than what a lane asks room for; the feed's holds the longest life, so that no crash meets its border.
 const SEGMENT_BYTES: u64 = (1 << 20) + (1 << 18);
 const FEED_SEGMENT_BYTES: u64 = 3 << 20;
+/// Records of the gateway's lane between two tellings of what is held and open: many in a life, so that each is compared
+/// with what the records before it come to.
+const STATE_EVERY: u64 = 100;
 /// Counters of a life.
 const COUNTERS_MAX: u32 = 2048;
 const LANES: [Lane; 3] = [Lane::Feed, Lane::Strategy, Lane::Gateway];
@@ -229,6 +233,13 @@ fn damage(run: &Path, tail: Tail) -> std::io::Result<bool> {
             let file: File = OpenOptions::new().write(true).open(path)?;
             file.write_all_at(&[0xA5; 100], at + 8)?;
             Ok(false)
+        }
+        Tail::Cut(byte) => {
+            let Some((last_path, last_at)) = places.last().filter(|(last_path, _)| last_path == path) else {
+                return Ok(false);
+            };
+            zero(last_path, last_at + byte % (at - last_at))?;
+            Ok(true)
         }
         Tail::Lost(records) => {
             let kept = places.len().saturating_sub(usize::try_from(records).unwrap_or(usize::MAX));

@@ -57,6 +57,9 @@ pub(crate) enum Tail {
     Whole,
     /// A record was begun behind it.
     Torn,
+    /// Its last record was cut at this byte, counted over its length again and again, as by a power loss: what it
+    /// announced may have been sent.
+    Cut(u64),
     /// So many records are gone, as after a power loss: what they announced may have been sent.
     Lost(u64),
 }
@@ -86,7 +89,8 @@ impl Plan {
             frames: 100 + random.below(900),
             tail: match random.below(10) {
                 0 => Tail::Lost(1 + random.below(6)),
-                1..4 => Tail::Torn,
+                1..3 => Tail::Torn,
+                3..5 => Tail::Cut(random.below(1 << 16)),
                 _ => Tail::Whole,
             },
             away_frames: random.below(200),

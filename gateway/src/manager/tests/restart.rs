@@ -4,12 +4,13 @@ use super::*;
 use crate::recovery::{Recovered, RecoveryError};
 use engine::data_dir::DataDir;
 use engine::ids::AccountId;
-use engine::journal::{Entry, instruments_text};
+use engine::journal::schema::BegunBody;
+use engine::journal::{Durability, Entry, instruments_text};
 use engine::order::{Terms, Tif};
 use std::path::Path;
 
 fn journal(dir: &Path) -> (Journal, Writer) {
-    let sizes = Options { feed_segment_bytes: 1 << 16, segment_bytes: 1 << 20, ..Options::new(1, [0; 32]) };
+    let sizes = Options { feed_segment_bytes: 1 << 16, segment_bytes: 1 << 18, ..Options::new(1, [0; 32]) };
     let mut journal = Journal::create(dir, sizes).unwrap();
     let mut runner = journal.writer(Lane::Runner).unwrap();
     let entry = Entry { kind: RecordKind::Instruments as u16, ..Entry::default() };
@@ -176,6 +177,7 @@ fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused
         state: OrderState::PendingCreate,
     };
     let entry = |kind: RecordKind| Entry { kind: kind as u16, ..Entry::default() };
+    writer.append(entry(RecordKind::Begun), BegunBody::default().as_bytes()).unwrap();
     writer.append(entry(RecordKind::Order), OrderBody::new(&order).as_bytes()).unwrap();
     let told = Execution {
         order_seq: 1,
@@ -186,10 +188,145 @@ fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused
         ..Execution::default()
     };
     writer.append(entry(RecordKind::OrderUpdate), told.as_bytes()).unwrap();
-    writer.append(entry(RecordKind::Begun), &[]).unwrap();
     drop((writer, journal));
     let error = Recovered::read(&dir.path().join("b"), 4, &table()).unwrap_err();
-    assert_eq!(error.to_string(), "gateway record 2: the position after it is not what the fills come to");
+    assert_eq!(error.to_string(), "gateway record 3: the position after it is not what the fills come to");
+}
+
+/// Where the records of the gateway's lane begin in its last segment, and behind the last one.
+fn places(dir: &Path) -> (std::path::PathBuf, Vec<usize>) {
+    let mut cursor = Reader::open(dir).unwrap().cursor(Lane::Gateway);
+    let mut places = vec![];
+    loop {
+        let is_record = cursor.step().unwrap() == engine::journal::Stand::Record;
+        let (path, at) = cursor.place().unwrap();
+        places.push(usize::try_from(at).unwrap());
+        if !is_record {
+            return (path.to_owned(), places);
+        }
+    }
+}
+
+#[test]
+fn a_record_that_was_cut_anywhere_is_as_if_it_had_never_been_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let _ = killed(dir.path());
+    let (path, places) = places(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Recovered::read(dir.path(), 4, &table())
+    };
+    let cut = |at: usize| [&whole[..at], &vec![0; whole.len() - at]].concat();
+    let mut cuts = 0;
+    for record in places.windows(2) {
+        let [from, to] = *record else { unreachable!() };
+        let without = read(&cut(from));
+        for at in from..to {
+            let bytes = cut(at);
+            // Where what is cut away was zero, nothing was cut.
+            let expected = if bytes[from..to] == whole[from..to] { read(&cut(to)) } else { without.clone() };
+            assert_eq!(read(&bytes), expected, "cut at byte {} of the record at {from}", at - from);
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 500, "{cuts}");
+    // What follows makes it damage, which nothing is traded on.
+    let mut bytes = whole.clone();
+    bytes[places[3] + 9] ^= 1;
+    assert!(matches!(read(&bytes), Err(RecoveryError::Journal(_))), "{:?}", read(&bytes));
+}
+
+/// A journal of small segments that keeps as little as it may.
+fn small(dir: &Path, durability: Durability) -> (Journal, Writer) {
+    let options = Options {
+        durability,
+        feed_segment_bytes: 1 << 16,
+        segment_bytes: 1 << 14,
+        retention: Some(engine::journal::Retention { bytes: 1, age: std::time::Duration::ZERO }),
+        ..Options::new(1, [0; 32])
+    };
+    let mut journal = Journal::create(dir, options).unwrap();
+    let mut runner = journal.writer(Lane::Runner).unwrap();
+    let entry = Entry { kind: RecordKind::Instruments as u16, ..Entry::default() };
+    runner.append(entry, instruments_text(&table()).as_bytes()).unwrap();
+    let writer = journal.writer(Lane::Gateway).unwrap();
+    (journal, writer)
+}
+
+#[test]
+fn a_restart_needs_nothing_before_the_last_time_that_all_was_told() {
+    let go = |journal: Journal, writer: Writer| {
+        let room = journal.room();
+        let mut run = Run::new(limits(), true, writer);
+        run.venue().account = Some(Account::default());
+        run.manager.resume(&Recovered::default()).unwrap();
+        run.manager.tell_state_every(50);
+        run.market(0, 1000, 0);
+        run.venue().account = None;
+        for round in 0..600_i64 {
+            room.wait(1 << 13).unwrap();
+            run.pass(100_000_000);
+            // Its bid and its ask move; of every other bid something trades.
+            run.market(0, 1000 + round % 7, 0);
+            run.target(0, 1, &one((990 + round % 5, 5), (1010 + round % 3, 4)));
+            run.answer_all();
+            if round % 2 == 0 {
+                run.venue().fill(0, 1);
+                run.advance();
+            }
+            run.manager.tell_state_when_due(run.now);
+        }
+        assert_eq!(run.control.stopped(), None);
+        drop((run, journal));
+    };
+    let all = tempfile::tempdir().unwrap();
+    let (journal, writer) = journal(all.path());
+    go(journal, writer);
+    let whole = Recovered::read(all.path(), 4, &table()).unwrap();
+    assert!(whole.last_seq > 100 && !whole.orders.is_empty() && !whole.positions.is_empty(), "{whole:?}");
+    for durability in [Durability::Process, Durability::Msync { every_ms: 60_000 }] {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, writer) = small(dir.path(), durability);
+        go(journal, writer);
+        let mut cursor = Reader::open(dir.path()).unwrap().cursor(Lane::Gateway);
+        let first = cursor.next().unwrap().unwrap().seq;
+        assert!(first > 1_000, "{durability:?}: most of it is to be deleted, and record {first} is there");
+        assert_eq!(Recovered::read(dir.path(), 4, &table()).as_ref(), Ok(&whole), "{durability:?}");
+    }
+}
+
+#[test]
+fn a_lane_of_which_the_last_telling_is_not_whole_recovers_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let _ = killed(dir.path());
+    let read = |from: u64, records: &[(RecordKind, Vec<u8>)]| {
+        let slice = tempfile::tempdir().unwrap();
+        let options = Options { is_slice: true, ..Options::new(1, [0; 32]) };
+        let mut journal = Journal::create(slice.path(), options).unwrap();
+        let mut runner = journal.writer(Lane::Runner).unwrap();
+        let append = |writer: &mut Writer, kind: RecordKind, body: &[u8]| {
+            writer.append(Entry { kind: kind as u16, ..Entry::default() }, body).unwrap();
+        };
+        append(&mut runner, RecordKind::Instruments, instruments_text(&table()).as_bytes());
+        let mut writer = journal.writer_from(Lane::Gateway, from).unwrap();
+        records.iter().for_each(|(kind, body)| append(&mut writer, *kind, body));
+        drop((runner, writer, journal));
+        Recovered::read(slice.path(), 4, &table())
+    };
+    let opening = (RecordKind::Opening, vec![0; size_of::<engine::journal::schema::OpeningBody>()]);
+    let begun = |records| {
+        let body = BegunBody { records, last_seq: 70, ..BegunBody::default() };
+        (RecordKind::Begun, body.as_bytes().to_vec())
+    };
+    let halt = (RecordKind::Halt, vec![]);
+    let told = read(9, &[halt.clone(), opening.clone(), begun(1), halt.clone()]).unwrap();
+    assert_eq!((told.last_seq, told.positions.len()), (70, 1));
+    // Its beginning is gone; something stands in its middle; its end is missing.
+    assert_eq!(read(9, &[opening.clone(), begun(2)]), Err(RecoveryError::Incomplete));
+    let split = read(9, &[opening.clone(), halt, begun(1)]);
+    assert!(matches!(split, Err(RecoveryError::Record(11, _))), "{split:?}");
+    assert_eq!(read(9, &[opening]), Err(RecoveryError::NotBegun));
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl JournalSource {
         Self { records, connections, next: Next::Unread, failed }
     }
 
+    /// Sequence of the record that was read last; 0: none.
+    pub(crate) fn seq(&self) -> u64 {
+        self.records.current().map_or(0, |view| view.seq)
+    }
+
     /// Finds the next frame or timer. Err: a record that cannot be read, with its place.
     fn find(&mut self) -> Result<Next, String> {
         loop {

@@ -7,6 +7,7 @@ mod journal_source;
 pub(crate) mod pace;
 mod recorded;
 mod rows;
+pub mod seen;
 mod signals;
 pub(crate) mod summary;
 mod taps;

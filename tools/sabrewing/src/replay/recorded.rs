@@ -75,37 +75,18 @@ impl Recorded {
                 )));
             }
         }
-        let (mut config, mut table, mut wiring, mut end) = (None, None, None, RunEnd::Cut);
-        let mut commands = Vec::new();
+        let (mut beginning, mut end, mut commands) = (BeginningParts::default(), RunEnd::Cut, Vec::new());
         let mut runner = Records::of(&reader, &lanes, Lane::Runner);
         while let Some(view) = runner.next().map_err(input)? {
             let wrong = |what: &dyn fmt::Display| fail(&format_args!("record runner:{}: {what}", view.seq));
             let text = || std::str::from_utf8(view.body).map(str::to_owned).map_err(|error| wrong(&error));
             match RecordKind::from_u16(view.entry.kind) {
-                Some(RecordKind::Config) => {
-                    let name = format!("{} (configuration)", reader.dir().display());
-                    config = Some(Config::parse(name, text()?).map_err(|error| wrong(&error))?);
-                }
-                Some(RecordKind::Instruments) => {
-                    table = Some(parse_recorded(&text()?).map_err(|error| wrong(&error))?);
-                }
-                Some(RecordKind::Wiring) => {
-                    wiring = Some(Wiring::parse(&text()?).map_err(|error| wrong(&error))?);
-                }
                 Some(RecordKind::OperatorCommand) => commands.push((view.seq, text()?)),
                 Some(RecordKind::RunEnd) => end = RunEnd::of(&text()?),
-                _ => {}
+                _ => beginning.take(&reader, &view).map_err(|error| wrong(&error))?,
             }
         }
-        let missing = |what: &str| fail(&format_args!("the journal has no {what}"));
-        let table = table.ok_or_else(|| missing("instruments"))?;
-        let wiring = wiring.ok_or_else(|| missing("wiring"))?;
-        if let Some(unknown) =
-            wiring.of_connection().into_iter().flatten().find(|id| table.get(*id).is_none())
-        {
-            return Err(fail(&format_args!("a connection carries instrument {unknown}, which is not there")));
-        }
-        let config = config.ok_or_else(|| missing("configuration"))?;
+        let Beginning { config, table, wiring } = beginning.whole().map_err(|what| fail(&what))?;
         Ok(Self { config, table, wiring, end, commands, lanes, reader })
     }
 
@@ -186,6 +167,75 @@ impl Began {
     }
 }
 
+/// What the runner wrote before anything was taken in.
+pub(crate) struct Beginning {
+    /// What the run was configured with.
+    pub(crate) config: Config,
+    /// Its instruments.
+    pub(crate) table: InstrumentTable,
+    /// How it was put together.
+    pub(crate) wiring: Wiring,
+}
+
+impl Beginning {
+    /// Of a run that may still be going on. Err: what is missing or wrong.
+    pub(crate) fn read(reader: &Reader) -> Result<Self, String> {
+        let (mut parts, mut cursor) = (BeginningParts::default(), reader.cursor(Lane::Runner));
+        let at = |what: String| format!("{}: {what}", reader.dir().display());
+        while !parts.is_whole() {
+            let Some(view) = cursor.next().map_err(|problem| problem.to_string())? else { break };
+            let wrong = |what| at(format!("record runner:{}: {what}", view.seq));
+            parts.take(reader, &view).map_err(wrong)?;
+        }
+        parts.whole().map_err(at)
+    }
+}
+
+/// As far as it was read.
+#[derive(Default)]
+struct BeginningParts {
+    config: Option<Config>,
+    table: Option<InstrumentTable>,
+    wiring: Option<Wiring>,
+}
+
+impl BeginningParts {
+    /// Takes a record of the runner. Err: it is not what its kind says.
+    fn take(&mut self, reader: &Reader, view: &View<'_>) -> Result<(), String> {
+        let text = || std::str::from_utf8(view.body).map(str::to_owned).map_err(|error| error.to_string());
+        match RecordKind::from_u16(view.entry.kind) {
+            Some(RecordKind::Config) => {
+                let name = format!("{} (configuration)", reader.dir().display());
+                self.config = Some(Config::parse(name, text()?).map_err(|error| error.to_string())?);
+            }
+            Some(RecordKind::Instruments) => {
+                self.table = Some(parse_recorded(&text()?).map_err(|error| error.to_string())?);
+            }
+            Some(RecordKind::Wiring) => self.wiring = Some(Wiring::parse(&text()?)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    const fn is_whole(&self) -> bool {
+        self.config.is_some() && self.table.is_some() && self.wiring.is_some()
+    }
+
+    /// Err: what is missing, or does not go together.
+    fn whole(self) -> Result<Beginning, String> {
+        let missing = |what: &str| format!("the journal has no {what}");
+        let table = self.table.ok_or_else(|| missing("instruments"))?;
+        let wiring = self.wiring.ok_or_else(|| missing("wiring"))?;
+        if let Some(unknown) =
+            wiring.of_connection().into_iter().flatten().find(|id| table.get(*id).is_none())
+        {
+            return Err(format!("a connection carries instrument {unknown}, which is not there"));
+        }
+        let config = self.config.ok_or_else(|| missing("configuration"))?;
+        Ok(Beginning { config, table, wiring })
+    }
+}
+
 impl RunEnd {
     /// From the last record of the runner.
     fn of(text: &str) -> Self {
@@ -203,6 +253,11 @@ impl Records {
     fn of(reader: &Reader, lanes: &[LaneReport], lane: Lane) -> Self {
         let last_seq = lanes.iter().find(|report| report.lane == lane).map_or(0, |report| report.last_seq);
         Self { cursor: reader.cursor(lane), last_seq }
+    }
+
+    /// As far as they can be read, of a lane that nobody has checked.
+    pub(crate) const fn unchecked(cursor: Cursor) -> Self {
+        Self { cursor, last_seq: u64::MAX }
     }
 
     /// The next record. None: that was the last. Err: the journal has changed since it was checked.

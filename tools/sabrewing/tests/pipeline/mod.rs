@@ -13,6 +13,7 @@ use engine::instrument::InstrumentTable;
 use engine::journal::{Journal, Options, Writer};
 use engine::message::{Depth, Head};
 use engine::placement::Placement;
+use engine::ring::BATCH_MAX;
 use engine::runner::{Control, ThreadSpec};
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureReader, Next, split_line};
@@ -126,6 +127,19 @@ pub(crate) fn prepare_with<T: BookTap + 'static>(
     journal: &mut Option<Journal>,
     clock: &StampClock,
 ) -> Prepared {
+    prepare_taking(BATCH_MAX, config, market, placement, tap, journal, clock)
+}
+
+/// The same with chains that take so many inputs a turn.
+pub(crate) fn prepare_taking<T: BookTap + 'static>(
+    batch_max: u32,
+    config: &Config,
+    market: &Arc<Market>,
+    placement: &Placement,
+    tap: T,
+    journal: &mut Option<Journal>,
+    clock: &StampClock,
+) -> Prepared {
     let control = Arc::new(Control::default());
     let mut counters = Counters::create(None, &Run { id: 1, start: Nanos(0) }, 4096).unwrap();
     let subscriptions = signals(&market.table);
@@ -142,7 +156,8 @@ pub(crate) fn prepare_with<T: BookTap + 'static>(
         None => Ok(Writer::off(lane)),
     };
     let source = InMemory::of(market);
-    let (stages, reports) = assemble(&setup, source, tap, &mut counters, writer).unwrap();
+    let (mut stages, reports) = assemble(&setup, source, tap, &mut counters, writer).unwrap();
+    stages.batch_max = batch_max;
     let threads = build(stages, placement, market.table.len(), clock, &mut counters).unwrap();
     Prepared { threads, reports, control, counters }
 }

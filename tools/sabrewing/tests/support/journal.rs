@@ -1,8 +1,9 @@
 //! A run's journal in memory, and walks from a record to what caused it.
 
+use engine::decisions::{self, Decisions};
 use engine::ids::{Cause, InstrumentId, Lane};
 use engine::journal::schema::{FrameHead, RecordKind};
-use engine::journal::{Reader, verify};
+use engine::journal::{Entry, Reader, verify};
 use std::path::Path;
 use zerocopy::FromBytes;
 
@@ -86,4 +87,20 @@ impl Journal {
         assert_eq!(frame.kind, RecordKind::Frame, "{frame:?}");
         frame.body::<FrameHead>().line
     }
+}
+
+/// The decisions in a run's journal, line by line.
+pub(crate) fn listing(run: &str) -> String {
+    let reader = Reader::open(run.as_ref()).unwrap();
+    let (mut decisions, mut text) = (Decisions::default(), String::new());
+    for lane in [Lane::Gateway, Lane::Strategy] {
+        let mut cursor = reader.cursor(lane);
+        while let Some(view) = cursor.next().unwrap() {
+            let Entry { kind, instrument, recv_ns, .. } = view.entry;
+            let record = decisions::Record { lane, kind, instrument, recv_ns, body: view.body };
+            decisions.record(&record, &mut |line| text.push_str(line)).unwrap();
+        }
+    }
+    decisions.finish(&mut |line| text.push_str(line));
+    text
 }

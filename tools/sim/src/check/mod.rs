@@ -10,8 +10,8 @@ use crate::life::Life;
 use crate::link::VenueEvent;
 use engine::ids::{Cause, InstrumentId, Lane};
 use engine::instrument::InstrumentTable;
-use engine::journal::Reader;
 use engine::journal::schema::RecordKind;
+use engine::journal::{Reader, Stand};
 use engine::num::Qty;
 use gateway::counterparty::Account;
 use sabrewing::config::Config;
@@ -73,7 +73,14 @@ impl Journalled {
         let reader = Reader::open(&life.run.path).map_err(|e| e.to_string())?;
         let lane = |lane: Lane| -> Result<Vec<Record>, String> {
             let (mut cursor, mut records) = (reader.cursor(lane), vec![]);
-            while let Some(view) = cursor.next().map_err(|e| e.to_string())? {
+            loop {
+                match cursor.step() {
+                    Ok(Stand::Record) => {}
+                    Ok(Stand::Tail | Stand::Closed) => break,
+                    Err(_) if cursor.is_torn() => break,
+                    Err(problem) => return Err(problem.to_string()),
+                }
+                let Some(view) = cursor.current() else { break };
                 records.push(Record {
                     seq: view.seq,
                     kind: RecordKind::from_u16(view.entry.kind).ok_or("a record of no kind")?,
