@@ -46,17 +46,35 @@ impl<const N: usize> Answer<N> for Option<[f64; N]> {
     }
 }
 
-/// Puts types under the contract by their `push`: `indicators!(f64: Dema => 1, Macd => 3)`.
+/// Puts types under the contract by their `push`: `indicators!(f64: Dema => 1, Trix => 1)`; those behind
+/// `in blocks` also by their `push_block`.
 macro_rules! indicators {
     ($input:ty: $($name:ty => $count:literal),* $(,)?) => {
         $(impl $crate::indicators::contract::Indicator for $name {
-            type Input = $input;
-            type Output = [$crate::indicators::value::Value; $count];
+            $crate::indicators::answer::indicators!(@update $input, $count);
+        })*
+    };
+    ($input:ty, in blocks: $($name:ty => $count:literal),* $(,)?) => {
+        $(impl $crate::indicators::contract::Indicator for $name {
+            $crate::indicators::answer::indicators!(@update $input, $count);
+            const IN_BLOCKS: bool = true;
             #[inline]
-            fn update(&mut self, input: $input) -> Self::Output {
-                $crate::indicators::answer::Answer::<$count>::outputs(self.push(input))
+            fn block(
+                &mut self,
+                values: &$crate::indicators::bar::Block,
+                out: [&mut $crate::indicators::value::ValueBlock; $count],
+            ) {
+                self.push_block(values, out);
             }
         })*
+    };
+    (@update $input:ty, $count:literal) => {
+        type Input = $input;
+        type Output = [$crate::indicators::value::Value; $count];
+        #[inline]
+        fn update(&mut self, input: $input) -> Self::Output {
+            $crate::indicators::answer::Answer::<$count>::outputs(self.push(input))
+        }
     };
 }
 

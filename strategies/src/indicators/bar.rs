@@ -84,6 +84,12 @@ impl Bar {
     }
 }
 
+/// Rows of a block.
+pub const BLOCK_ROWS: usize = 64;
+
+/// A block of one column.
+pub type Block = [f64; BLOCK_ROWS];
+
 /// Candles as columns of equal length: the form batches read.
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<'a> {

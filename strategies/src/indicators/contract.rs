@@ -17,7 +17,7 @@
 //! * `peek` answers what `update` would answer, bit for bit, and changes no state.
 //! * `reset` brings back the state of construction.
 
-use super::bar::{Bar, Columns};
+use super::bar::{BLOCK_ROWS, Bar, Block, Columns};
 use super::value::{Outputs, Value};
 
 /// A state machine from inputs to outputs.
@@ -32,6 +32,17 @@ pub trait Indicator: Clone + Send + 'static {
 
     /// Takes one finite input and answers the outputs after it.
     fn update(&mut self, input: Self::Input) -> Self::Output;
+
+    /// Does [`Self::block`] beat so many updates?
+    const IN_BLOCKS: bool = false;
+
+    /// Takes a block of finite values at once and writes what [`Self::update`] would answer to each, bit for bit: for
+    /// indicators a good part of whose work waits for nothing and can be done for several rows in one instruction.
+    /// Asked only where [`Self::IN_BLOCKS`], and when every output has been defined before.
+    #[inline]
+    fn block(&mut self, values: &Block, out: <Self::Output as Outputs>::Blocks<'_>) {
+        let _ = (values, out);
+    }
 
     /// What `update(input)` would answer. `scratch` is a state of the same construction that may be
     /// overwritten.
@@ -55,6 +66,12 @@ pub trait Input: Copy + Send + 'static {
     fn at(columns: Self::Columns<'_>, row: usize) -> Self;
     /// Are all its numbers finite?
     fn is_finite(&self) -> bool;
+    /// The block of values that begins at row `from`. None: fewer rows are left, one of them is not finite, or the
+    /// inputs are no values.
+    #[inline]
+    fn finite_block<'a>(_columns: Self::Columns<'a>, _from: usize) -> Option<&'a Block> {
+        None
+    }
     /// Row `index` of one of several fixed walks without ties, on which warm-ups are measured.
     fn probe(walk: u64, index: usize) -> Self;
 }
@@ -76,6 +93,10 @@ impl Input for f64 {
     #[inline]
     fn is_finite(&self) -> bool {
         f64::is_finite(*self)
+    }
+    #[inline]
+    fn finite_block<'a>(columns: Self::Columns<'a>, from: usize) -> Option<&'a Block> {
+        columns.get(from..)?.first_chunk().filter(|block| is_finite(block))
     }
     fn probe(walk: u64, index: usize) -> f64 {
         Bar::probe(walk, index).close
@@ -149,6 +170,18 @@ impl Input for Pair {
         let bar = Bar::probe(walk, index);
         [bar.close, bar.volume]
     }
+}
+
+/// Are all numbers of a block finite? 0 times anything finite is a zero, and anything else a NaN, which stays.
+#[inline]
+fn is_finite(block: &Block) -> bool {
+    let mut sums = [0.0_f64; 8];
+    for part in block.as_chunks::<8>().0 {
+        for (sum, x) in sums.iter_mut().zip(part) {
+            *sum = x.mul_add(0.0, *sum);
+        }
+    }
+    sums.iter().sum::<f64>() == 0.0
 }
 
 /// An indicator by name: fed with candles, whatever it reads of them.
@@ -297,6 +330,22 @@ impl<I: Indicator, F: Feed<I::Input>> Study for Running<I, F> {
                 *seen |= defined(values);
                 I::Output::write_rows(out, row..row + 1, |_| *values);
                 row += 1;
+            }
+            while I::IN_BLOCKS && rows - row >= BLOCK_ROWS {
+                let end = row + BLOCK_ROWS;
+                if let Some(block) = I::Input::finite_block(inputs, row) {
+                    live.block(block, I::Output::blocks(out, row));
+                } else {
+                    I::Output::write_rows(out, row..end, |row| {
+                        let input = I::Input::at(inputs, row);
+                        if input.is_finite() { live.update(input) } else { I::Output::UNDEFINED }
+                    });
+                }
+                *values = I::Output::row(out, end - 1);
+                row = end;
+            }
+            if row == rows {
+                return;
             }
             // Moved out, where nothing else can point to it, the state lives in registers through the loop.
             let stand_in = spare.take().unwrap_or_else(|| fresh.clone());

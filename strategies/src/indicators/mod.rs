@@ -32,7 +32,7 @@ pub mod volatility;
 pub mod volume;
 mod wrapped;
 
-pub use bar::{Bar, Candles, Columns, UnequalColumns};
+pub use bar::{BLOCK_ROWS, Bar, Block, Candles, Columns, UnequalColumns};
 pub use catalogue::{catalogue_page, catalogue_schema, catalogue_text};
 pub use contract::{Feed, Indicator, Input, Pair, Running, Study, WholeCandle};
 pub(crate) use name::nearest;

@@ -5,9 +5,8 @@ use super::contract::Study;
 use super::name::{NameError, Request};
 use super::value::Value;
 
-/// Rows that every indicator takes before the next one takes them. Few: an indicator is a chain of numbers each of
-/// which waits for the one before, and a core that still waits for one chain begins with the next.
-const BLOCK_ROWS: usize = 64;
+/// Rows that every indicator takes before the next one takes them: what its answers need of the memory near the core.
+const ROWS: usize = 512;
 
 /// The columns asked for, by name.
 pub struct Panel {
@@ -87,19 +86,20 @@ impl Panel {
     /// [`Panel::column_count`] of them.
     pub fn batch_onto(&mut self, columns: Columns<'_>, answers: &mut [Vec<Value>]) {
         assert_eq!(answers.len(), self.columns.len(), "one answer per column");
-        // A block is computed near the core and then appended: memory is written once, and only for what was asked.
+        // Some rows are computed near the core and then appended: memory is written once, and only for what was asked.
         let outputs_max = self.output_counts.iter().copied().max().unwrap_or(0);
-        let mut rows = vec![[Value::UNDEFINED; BLOCK_ROWS]; outputs_max];
-        let mut outputs: Vec<&mut [Value]> =
-            rows.iter_mut().map(<[Value; BLOCK_ROWS]>::as_mut_slice).collect();
-        for from in (0..columns.len()).step_by(BLOCK_ROWS) {
-            let block = columns.rows(from..columns.len().min(from + BLOCK_ROWS));
+        let mut rows = vec![[Value::UNDEFINED; ROWS]; outputs_max];
+        let mut outputs: Vec<&mut [Value]> = rows.iter_mut().map(<[Value; ROWS]>::as_mut_slice).collect();
+        let mut targets: Vec<(usize, usize, usize)> =
+            (0..).zip(&self.columns).map(|(answer, (study, output))| (*study, *output, answer)).collect();
+        targets.sort_unstable();
+        for from in (0..columns.len()).step_by(ROWS) {
+            let block = columns.rows(from..columns.len().min(from + ROWS));
+            let mut targets = targets.iter().peekable();
             for (index, study) in self.studies.iter_mut().enumerate() {
                 study.batch(block, &mut outputs[..self.output_counts[index]]);
-                for (answer, (of, output)) in answers.iter_mut().zip(&self.columns) {
-                    if *of == index {
-                        answer.extend_from_slice(&outputs[*output][..block.len()]);
-                    }
+                while let Some((_, output, answer)) = targets.next_if(|(of, ..)| *of == index) {
+                    answers[*answer].extend_from_slice(&outputs[*output][..block.len()]);
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! eight bytes (undefined is stored as a NaN that never leaves it): a column of `Option<f64>` would be
 //! twice as wide, and a batch over a year of minutes is bound by memory.
 
+use super::bar::BLOCK_ROWS;
 use std::fmt;
 use std::ops::Range;
 
@@ -92,14 +93,37 @@ pub trait Outputs: Copy + Send + 'static {
     const UNDEFINED: Self;
     /// The outputs in order.
     fn as_slice(&self) -> &[Value];
+    /// A block of every column.
+    type Blocks<'a>;
+    /// The block that begins at row `from`. Panics when there are fewer columns than outputs or a column ends
+    /// inside it.
+    fn blocks<'a>(out: &'a mut [&mut [Value]], from: usize) -> Self::Blocks<'a>;
+    /// The outputs of a row. Panics as `blocks` does.
+    fn row(out: &[&mut [Value]], row: usize) -> Self;
     /// Writes `next(row)` of each row in `rows` to the columns, one column an output. Panics when there are
     /// fewer columns than outputs or a column is shorter.
     fn write_rows(out: &mut [&mut [Value]], rows: Range<usize>, next: impl FnMut(usize) -> Self);
 }
 
+/// A block of one column.
+pub(crate) type ValueBlock = [Value; BLOCK_ROWS];
+
 impl<const N: usize> Outputs for [Value; N] {
     const COUNT: usize = N;
     const UNDEFINED: Self = [Value::UNDEFINED; N];
+    type Blocks<'a> = [&'a mut ValueBlock; N];
+    #[inline]
+    fn blocks<'a>(out: &'a mut [&mut [Value]], from: usize) -> [&'a mut ValueBlock; N] {
+        let mut columns = out.iter_mut();
+        std::array::from_fn(|_| match columns.next().and_then(|column| column[from..].first_chunk_mut()) {
+            Some(block) => block,
+            None => panic!("a block of one column per output"),
+        })
+    }
+    #[inline]
+    fn row(out: &[&mut [Value]], row: usize) -> Self {
+        std::array::from_fn(|k| out[k][row])
+    }
     #[inline]
     fn as_slice(&self) -> &[Value] {
         self

@@ -20,6 +20,7 @@ pub use ring::{Delay, Ring};
 pub(crate) use state::state;
 pub use sum::{Mean, Sum};
 pub use true_range::TrueRange;
+pub(crate) use true_range::larger;
 
 use super::answer::indicators;
 

@@ -1,6 +1,7 @@
 //! Rolling mean and variance.
 
-use super::{Ring, state};
+use super::{Ring, larger, state};
+use crate::indicators::bar::{BLOCK_ROWS, Block};
 
 state! {
     /// Mean and population variance of the last n numbers, O(1).
@@ -13,11 +14,7 @@ state! {
     #[derive(Debug)]
     pub struct Moments {
         ring: Ring,
-        anchor: f64,
-        sum: f64,
-        squares: f64,
-        /// Largest `squares` since the last renewal: the scale of the rounding the sums carry.
-        peak: f64,
+        sums: Sums,
         inverse: f64,
         /// Share of `peak` below which a variance is rounding: 1e-6 of the mean square.
         noise: f64,
@@ -28,15 +25,7 @@ impl Moments {
     /// Over `n` numbers. Panics when `n` is 0.
     #[must_use]
     pub fn new(n: usize) -> Self {
-        Self {
-            ring: Ring::new(n),
-            anchor: 0.0,
-            sum: 0.0,
-            squares: 0.0,
-            peak: 0.0,
-            inverse: 1.0 / n as f64,
-            noise: 1e-6 / n as f64,
-        }
+        Self { ring: Ring::new(n), sums: Sums::default(), inverse: 1.0 / n as f64, noise: 1e-6 / n as f64 }
     }
 
     /// Adds `x`; answers mean and population variance once the window is full.
@@ -46,17 +35,37 @@ impl Moments {
             return self.fill(x);
         }
         let (left, renewal) = self.ring.replace(x);
-        let (distance, gone) = (x - self.anchor, left - self.anchor);
-        let change = distance - gone;
-        self.sum += change;
-        self.squares = change.mul_add(distance + gone, self.squares);
-        self.peak = if self.squares > self.peak { self.squares } else { self.peak };
-        let mean = self.sum * self.inverse;
-        let variance = self.squares.mul_add(self.inverse, -(mean * mean));
-        if (variance < self.peak * self.noise) | renewal {
+        let (mean, variance) = self.sums.push(x, left, self.inverse);
+        if (variance < self.sums.peak * self.noise) | renewal {
             return Some(self.renew());
         }
-        Some((self.anchor + mean, variance))
+        Some((mean, variance))
+    }
+
+    /// Adds a block of numbers to a full window; writes mean and variance after each.
+    #[inline]
+    pub(crate) fn push_block(&mut self, xs: &Block, means: &mut Block, variances: &mut Block) {
+        debug_assert!(self.ring.is_full(), "a number leaves for each");
+        let (inverse, noise) = (self.inverse, self.noise);
+        let mut row = 0;
+        while row < BLOCK_ROWS {
+            let (mut sums, mut count, mut is_noisy) = (self.sums, 0, false);
+            let rows = xs[row..].iter().zip(&mut means[row..]).zip(&mut variances[row..]);
+            for (cell, ((x, mean), variance)) in self.ring.oldest().iter_mut().zip(rows) {
+                let left = std::mem::replace(cell, *x);
+                (*mean, *variance) = sums.push(*x, left, inverse);
+                count += 1;
+                if *variance < sums.peak * noise {
+                    is_noisy = true;
+                    break;
+                }
+            }
+            self.sums = sums;
+            row += count;
+            if self.ring.replaced(count) | is_noisy {
+                (means[row - 1], variances[row - 1]) = self.renew();
+            }
+        }
     }
 
     #[inline]
@@ -75,18 +84,35 @@ impl Moments {
 
     #[inline]
     fn renew(&mut self) -> (f64, f64) {
-        let Renewal { anchor, sum, squares } = renewal(self.ring.held(), self.inverse);
-        (self.anchor, self.sum, self.squares, self.peak) = (anchor, sum, squares, squares);
+        self.sums = renewed(self.ring.held(), self.inverse);
+        let Sums { anchor, sum, squares, .. } = self.sums;
         let mean = sum * self.inverse;
         (anchor + mean, (squares * self.inverse - mean * mean).max(0.0))
     }
 }
 
-/// Sums taken anew.
-struct Renewal {
+/// Sums over a window's distances to an anchor. In a local variable they stay in registers through a block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
     anchor: f64,
     sum: f64,
     squares: f64,
+    /// Largest `squares` since the last renewal: the scale of the rounding the sums carry.
+    peak: f64,
+}
+
+impl Sums {
+    /// Takes `x` for what `left`; answers mean and variance.
+    #[inline(always)]
+    fn push(&mut self, x: f64, left: f64, inverse: f64) -> (f64, f64) {
+        let (distance, gone) = (x - self.anchor, left - self.anchor);
+        let change = distance - gone;
+        self.sum += change;
+        self.squares = change.mul_add(distance + gone, self.squares);
+        self.peak = larger(self.squares, self.peak);
+        let mean = self.sum * inverse;
+        (self.anchor + mean, self.squares.mul_add(inverse, -(mean * mean)))
+    }
 }
 
 /// Two passes: the mean, then the distances to it. Of equal numbers the anchor is that number and every
@@ -94,7 +120,7 @@ struct Renewal {
 /// saw the sums would keep them out of registers through a batch.
 #[cold]
 #[inline(never)]
-fn renewal(held: &[f64], inverse: f64) -> Renewal {
+fn renewed(held: &[f64], inverse: f64) -> Sums {
     let first = held.first().copied().unwrap_or_default();
     let offsets: f64 = held.iter().map(|x| x - first).sum();
     let anchor = first + offsets * inverse;
@@ -104,7 +130,7 @@ fn renewal(held: &[f64], inverse: f64) -> Renewal {
         sum += distance;
         squares += distance * distance;
     }
-    Renewal { anchor, sum, squares }
+    Sums { anchor, sum, squares, peak: squares }
 }
 
 #[cfg(test)]
@@ -138,6 +164,35 @@ mod tests {
                 prop_assert!((mean - expected_mean).abs() < 1e-9);
                 prop_assert!((variance - expected).abs() <= 1e-6 * expected + 1e-18, "{} {}", variance, expected);
                 prop_assert!(variance >= 0.0);
+            }
+        }
+    }
+
+    proptest! {
+        /// Quiet stretches, jumps and enormous numbers: renewals at the end of a round, before it, and both at once.
+        #[test]
+        fn a_block_answers_bit_for_bit_what_so_many_pushes_answer(
+            runs in prop::collection::vec(
+                (prop_oneof![8 => 60_000.0..60_100.0_f64, 1 => Just(0.1), 1 => Just(-1e300), 1 => -1e-3..1e-3_f64], 1..30_usize),
+                1..60,
+            ),
+            n in prop_oneof![1..70_usize, Just(20)],
+        ) {
+            let xs: Vec<f64> = runs.iter().flat_map(|(x, times)| std::iter::repeat_n(*x, *times)).collect();
+            let (filling, rest) = xs.split_at(n.min(xs.len()));
+            let (mut one_by_one, mut in_blocks) = (Moments::new(n), Moments::new(n));
+            for x in filling {
+                prop_assert_eq!(one_by_one.push(*x), in_blocks.push(*x));
+            }
+            let bits = |x: f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
+            let bits = |(mean, variance): (f64, f64)| (bits(mean), bits(variance));
+            for block in rest.as_chunks::<BLOCK_ROWS>().0 {
+                let (mut means, mut variances) = ([0.0; BLOCK_ROWS], [0.0; BLOCK_ROWS]);
+                in_blocks.push_block(block, &mut means, &mut variances);
+                for (row, x) in block.iter().enumerate() {
+                    let expected = one_by_one.push(*x).map(bits);
+                    prop_assert_eq!(Some(bits((means[row], variances[row]))), expected, "row {}", row);
+                }
             }
         }
     }

@@ -58,6 +58,25 @@ impl Ring {
         (left, self.is_renewal_due())
     }
 
+    /// The cells of a full window whose numbers leave next, in this order, as far as they lie in one piece: for
+    /// whoever replaces several, and then says so to [`Ring::replaced`].
+    #[inline]
+    pub(crate) fn oldest(&mut self) -> &mut [f64] {
+        &mut self.cells[self.next..]
+    }
+
+    /// The first `count` cells of [`Ring::oldest`] were replaced; answers whether it is time to take running sums
+    /// anew.
+    #[inline]
+    pub(crate) fn replaced(&mut self, count: usize) -> bool {
+        self.next += count;
+        if self.next < self.cells.len() {
+            return false;
+        }
+        self.next = 0;
+        self.is_renewal_due()
+    }
+
     /// Is the window full?
     #[inline]
     #[must_use]

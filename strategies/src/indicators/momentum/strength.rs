@@ -2,7 +2,7 @@
 
 use crate::indicators::answer::indicators;
 use crate::indicators::bar::Bar;
-use crate::indicators::blocks::{Sum, Wilder, state};
+use crate::indicators::blocks::{Sum, Wilder, larger, state};
 use crate::indicators::registry::{Entry, GOLDEN, length_from_2, on_candle, on_value, out, whole};
 
 state! {
@@ -26,8 +26,8 @@ impl Rsi {
     #[inline]
     fn averages(&mut self, x: f64) -> Option<(f64, f64)> {
         let change = x - self.previous.replace(x)?;
-        let gain = self.gain.push(change.max(0.0));
-        let loss = self.loss.push((-change).max(0.0));
+        let gain = self.gain.push(larger(change, 0.0));
+        let loss = self.loss.push(larger(-change, 0.0));
         Some((gain?, loss?))
     }
 

@@ -1,9 +1,10 @@
 //! Bands around an average, and channels of extremes.
 
 use crate::indicators::answer::indicators;
-use crate::indicators::bar::Bar;
+use crate::indicators::bar::{BLOCK_ROWS, Bar, Block};
 use crate::indicators::blocks::{Ema, Highest, Lowest, Moments, TrueRange, Wilder, state};
 use crate::indicators::registry::{Entry, GOLDEN, Output, length, on_candle, on_value, out, real, whole};
+use crate::indicators::value::{Value, ValueBlock};
 
 state! {
     /// Bollinger's bands: mean ± deviations.
@@ -26,8 +27,22 @@ impl Bollinger {
     #[inline]
     pub fn push(&mut self, x: f64) -> Option<[f64; 3]> {
         let (mean, variance) = self.moments.push(x)?;
+        Some(self.around(mean, variance))
+    }
+
+    #[inline(always)]
+    fn around(&self, mean: f64, variance: f64) -> [f64; 3] {
         let deviation = variance.sqrt();
-        Some([deviation.mul_add(self.up, mean), mean, deviation.mul_add(-self.down, mean)])
+        [deviation.mul_add(self.up, mean), mean, deviation.mul_add(-self.down, mean)]
+    }
+
+    fn push_block(&mut self, xs: &Block, [upper, middle, lower]: [&mut ValueBlock; 3]) {
+        let (mut means, mut variances) = ([0.0; BLOCK_ROWS], [0.0; BLOCK_ROWS]);
+        self.moments.push_block(xs, &mut means, &mut variances);
+        for row in 0..BLOCK_ROWS {
+            let [up, mean, down] = self.around(means[row], variances[row]);
+            (upper[row], middle[row], lower[row]) = (Value::of(up), Value::of(mean), Value::of(down));
+        }
     }
 }
 
@@ -164,7 +179,8 @@ impl Donchian {
     }
 }
 
-indicators!(f64: Bollinger => 3, BollingerWidth => 1, BollingerPercent => 1);
+indicators!(f64, in blocks: Bollinger => 3);
+indicators!(f64: BollingerWidth => 1, BollingerPercent => 1);
 indicators!(Bar: Keltner => 3, KeltnerClose => 3, Donchian => 3);
 
 const BANDS: &[Output] = &[out("u"), out("m"), out("l")];
