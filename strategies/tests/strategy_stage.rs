@@ -257,6 +257,22 @@ fn it_wants_nothing_on_a_book_that_cannot_be_trusted_and_says_why() {
 }
 
 #[test]
+fn a_command_waits_while_time_passes_and_lies_between_two_messages() {
+    let mut rig = rig();
+    rig.sound(600_000).unwrap();
+    // Before the next message time passes, moment by moment, and what the gateway did in each is taken meanwhile.
+    assert_eq!(rig.stage.advance(rig.now, &mut rig.out), 0);
+    let body = CommandBody::new(Action::Pause, StrategyId(1), ALL_INSTRUMENTS);
+    assert!(rig.commands.send(Ticket { lane: 0, id: 1 }, body, &[], Cause::NONE));
+    rig.executed(1, 0);
+    assert_eq!(rig.stage.settle(&mut rig.out), 1, "the execution alone");
+    assert!(rig.commands.answered().is_none());
+    rig.timer();
+    assert_eq!(rig.stage.settle(&mut rig.out), 1);
+    assert!(rig.commands.answered().is_some());
+}
+
+#[test]
 fn an_unsound_book_is_left_before_its_features_come() {
     let mut rig = rig();
     rig.sound(600_000).unwrap();

@@ -63,7 +63,7 @@ impl Rebuilt {
     /// The book as lines: what can be said of it in a row, then its best levels.
     pub(crate) fn book(&self, context: &Context, of: InstrumentId, levels: usize) -> Vec<String> {
         let [bids, asks] = &self.levels;
-        let mut said = format!("{}", book_state::name(self.state));
+        let mut said = book_state::name(self.state).to_owned();
         if let (Some(bid), Some(ask)) = (bids.first(), asks.first()) {
             let spread = context.price(of, Price(ask.price.0 - bid.price.0));
             said += &format!(", spread {spread}, mid {}", mid(context, of, *bid, *ask));
@@ -83,9 +83,11 @@ impl Rebuilt {
         let rows: Vec<_> = (0..levels.min(bids.len().max(asks.len())))
             .map(|index| (cell(bids, index), cell(asks, index)))
             .collect();
-        let width = |pick: &dyn Fn(&([String; 2], [String; 2])) -> usize| rows.iter().map(pick).max();
-        let qty = width(&|(bid, ask)| bid[0].len().max(ask[0].len())).unwrap_or(0);
-        let price = width(&|(bid, ask)| bid[1].len().max(ask[1].len())).unwrap_or(0);
+        let width = |part: usize| {
+            let longest = |(bid, ask): &([String; 2], [String; 2])| bid[part].len().max(ask[part].len());
+            rows.iter().map(longest).max().unwrap_or(0)
+        };
+        let (qty, price) = (width(0), width(1));
         let row = |([bid_qty, bid], [ask_qty, ask]): &([String; 2], [String; 2])| {
             format!("{bid_qty:>qty$} at {bid:>price$} | {ask:>price$} for {ask_qty:>qty$}")
         };

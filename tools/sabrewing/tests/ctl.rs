@@ -206,7 +206,8 @@ fn orders_by_hand_are_told_of_kept_apart_closed_and_repeated_exactly() {
     assert_eq!(verified["verified"]["difference"], Value::Null, "{verified}");
     let journal = Journal::open(&run);
     let orders = journal.of_kind(Lane::Gateway, RecordKind::Order);
-    let by_hand: Vec<_> = orders.map(support::journal::Record::body::<engine::journal::schema::OrderBody>).collect();
+    let by_hand: Vec<_> =
+        orders.map(support::journal::Record::body::<engine::journal::schema::OrderBody>).collect();
     let by_hand = by_hand.iter().filter(|order| order.strategy == engine::ids::StrategyId::MANUAL.0);
     let kinds: Vec<_> = by_hand.map(|order| (order.kind, order.reduce_only)).collect();
     assert_eq!(kinds, [(1, 0), (0, 0), (3, 1), (1, 1)], "market, limit, stop-limit, and what closed it");
