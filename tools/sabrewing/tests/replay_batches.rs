@@ -19,11 +19,14 @@ use support::journal::{Journal, Record, listing};
 /// Lines of the capture: enough for fills.
 const LINES: usize = 20_000;
 
+/// Records by lane.
+type Lanes = Vec<(Lane, Vec<Record>)>;
+
 #[test]
 fn the_decisions_of_a_capture_have_one_hash_whatever_number_of_inputs_a_turn_takes() {
     let (dir, market) = (Dir::new(), Arc::new(Market::usdm(LINES)));
     let config = Config::load(None).unwrap();
-    let mut first: Option<(String, Vec<(Lane, Vec<Record>)>)> = None;
+    let mut first: Option<(String, Lanes)> = None;
     for batch in [1, 2, 7, 64, 100_000] {
         let path = dir.at(&format!("batch{batch}"));
         let mut kept = Some(journal(path.as_ref(), 64 << 20, 32 << 20));
