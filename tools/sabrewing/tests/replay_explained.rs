@@ -1,4 +1,5 @@
 //! Why an order was sent: what strategies saw, rebuilt from a run's frames, is what they saw in the run.
+#![allow(clippy::cast_possible_truncation, reason = "figures of a capture lie far below the limits")]
 
 mod support;
 
