@@ -114,7 +114,7 @@ impl<X: Counterparty> OrderManager<X> {
         self.reconciling.is_some()
     }
 
-    /// The state is told again after so many records of the lane instead of [`STATE_EVERY`].
+    /// The state is told again after so many records of the lane instead of `STATE_EVERY`.
     pub const fn tell_state_every(&mut self, records: u64) {
         self.state_every = records;
         if self.state_due < u64::MAX {
@@ -122,7 +122,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 
-    /// Says again all that a restart would have to know, once the lane has grown by [`STATE_EVERY`] records since it was
+    /// Says again all that a restart would have to know, once the lane has grown by `STATE_EVERY` records since it was
     /// said: a restart begins with the last time, and what lies before it may be deleted. Only where the run began with
     /// [`Self::resume`]. Between two inputs: what is said is then what the records before have led to.
     #[inline]
