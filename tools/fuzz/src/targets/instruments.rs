@@ -9,7 +9,7 @@ use crate::truth::outcome;
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::{ContractKind, Instrument, InstrumentTable, Status};
 use engine::journal::instruments_text;
-use engine::num::{NumError, Price, Qty};
+use engine::num::{NumError, Price, Qty, Step};
 use feeds::instruments::{Description, parse};
 use feeds::instruments_recorded::parse_recorded;
 use feeds::venues::VENUES;
@@ -119,11 +119,15 @@ fn check(one: &Instrument) {
         match (one.notional(price, qty), one.kind) {
             (Ok(amount), ContractKind::Inverse) => assert!(amount >= 0),
             (Ok(amount), _) => {
+                // Amounts have the digits of wallets at least.
+                let steps = [one.price_rule.tick, one.qty_unit, one.contract_size].map(Step::exponent);
+                let more = one.amount_exponent() - steps.iter().sum::<u8>();
                 let exact = i128::from(price.0)
                     .checked_mul(i128::from(one.price_rule.tick.mantissa()))
                     .and_then(|value| value.checked_mul(i128::from(qty.0)))
                     .and_then(|value| value.checked_mul(i128::from(one.qty_unit.mantissa())))
-                    .and_then(|value| value.checked_mul(i128::from(one.contract_size.mantissa())));
+                    .and_then(|value| value.checked_mul(i128::from(one.contract_size.mantissa())))
+                    .and_then(|value| value.checked_mul(10_i128.pow(more.into())));
                 assert_eq!(Some(amount), exact);
             }
             (Err(error), _) => assert_eq!(error, NumError::Overflow),
