@@ -79,8 +79,6 @@ impl<'p> Engine<'p> {
         config.strategies = vec![requoter()];
         // A stall of the machine is no lost order.
         config.answer_timeout = Nanos::from_ms(60_000);
-        // Time passes to the session with messages and timers alone: an order's answer is taken before the next tick.
-        config.feed.timer_ns = Nanos::from_us(50);
         Self::new(peer, tls, config, &["BTCUSDT".to_owned()], &[Event::Delta, Event::Ticker])
     }
 
