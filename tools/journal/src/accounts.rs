@@ -593,7 +593,7 @@ amount_digits = 18
         assert_eq!((fills, bought, sold_qty), (1, 0, 400), "the fills of the run before are not counted");
         assert_eq!(account.fees(), gateway.fees - fees);
         // One coin from 60,000 to 60,010, where the fill was at the mid: ten dollars, whatever was paid for it before.
-        assert_eq!(account.pnl_x2(booked.touch(InstrumentId(0))), Some(2 * 100_000));
+        assert_eq!(account.pnl_x2(booked.touch(InstrumentId(0))), Some(2 * 1_000_000_000));
         let wrong = OpeningBody { qty: Qty(999), ..opening };
         let error = accounts(1, &[opened(&wrong), market[0].clone(), sold]).err().unwrap();
         assert!(error.contains("record gateway:3") && error.contains("position 0.599"), "{error}");
