@@ -16,6 +16,7 @@
 //! Kill does not depend on any of this: see [`KillLatch`].
 
 mod by_hand;
+mod closer;
 mod command;
 mod hot;
 mod latch;

@@ -1,5 +1,6 @@
 //! The engine's end of the lanes: cold, on the supervisor's thread.
 
+use super::closer::Closer;
 use super::layout::{EXTENSION, FILE_WORDS, HEADER_WORDS, Half, Header, SLOTS, decode, encode};
 use super::{Answer, Command, Malformed};
 use crate::time::Nanos;
@@ -31,6 +32,8 @@ pub struct CommandReader {
     skipped: BTreeSet<OsString>,
     /// The last thing that was wrong with the directory, so that it is said once.
     said: Option<String>,
+    /// For the files of lanes that are given up.
+    closer: Closer,
 }
 
 impl CommandReader {
@@ -46,8 +49,8 @@ impl CommandReader {
     pub fn open(dir: &Path, run_id: u64) -> Self {
         // SAFETY: asks the system for a number.
         let uid = unsafe { libc::geteuid() };
-        let (lanes, skipped) = (Vec::new(), BTreeSet::new());
-        Self { dir: dir.to_owned(), run_id, uid, lanes, lane_count: 0, skipped, said: None }
+        let (dir, lanes, skipped) = (dir.to_owned(), Vec::new(), BTreeSet::new());
+        Self { dir, run_id, uid, lanes, lane_count: 0, skipped, said: None, closer: Closer::start() }
     }
 
     /// Looks for new lanes and takes what they hold, `now` by the wall clock. At most [`SLOTS`] commands a lane.
@@ -55,8 +58,8 @@ impl CommandReader {
     pub fn poll(&mut self, now: Nanos) -> Vec<Found> {
         let mut found = Vec::new();
         self.rescan(&mut found);
-        let Self { lanes, dir, skipped, run_id, .. } = self;
-        lanes.retain_mut(|lane| {
+        let Self { lanes, dir, skipped, run_id, closer, .. } = self;
+        let given_up = lanes.extract_if(.., |lane| {
             // Asked first: what a writer stored before it died is read below.
             let is_dead = lane.is_writer_dead();
             for _ in 0..SLOTS {
@@ -73,7 +76,7 @@ impl CommandReader {
                     Err(what) => {
                         skipped.insert(lane.name.clone());
                         found.push(Found::Problem(Problem { path: dir.join(&lane.name), what }));
-                        return false;
+                        return true;
                     }
                 }
             }
@@ -82,8 +85,9 @@ impl CommandReader {
                 let _ = std::fs::remove_file(dir.join(&lane.name));
                 skipped.insert(lane.name.clone());
             }
-            !is_dead || lane.awaited > 0
+            is_dead && lane.awaited == 0
         });
+        given_up.for_each(|lane| closer.close(lane.file));
         found
     }
 
