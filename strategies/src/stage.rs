@@ -16,6 +16,7 @@ use engine::journal::schema::{ParamChange, RecordKind};
 use engine::message::{
     BookChanged, ClosedCandle, Execution, Head, Kind, Message, QuoteReason, Quotes, Trade, i128_of,
 };
+use engine::order::OrderState;
 use engine::ring::{BATCH_MAX, RingReceiver, is_end};
 use engine::stage::{Nowhere, Sink, Stage};
 use engine::stage_log::StageLog;
@@ -244,6 +245,9 @@ impl StrategyStage {
                 };
                 // One event at a time, so that nothing depends on how many came together.
                 host.tell(index, What::Execution(execution), head.recv_ns, market);
+                if execution.state == OrderState::Filled as u8 {
+                    host.own.state_again(index);
+                }
                 *unanswered |= host.own.answer_to(head);
             }
             ControlFlow::Continue(())
@@ -532,6 +536,7 @@ impl Host {
                 holding: Holding::default(),
                 wanted: Quotes::none(QuoteReason::NoData),
                 stated,
+                is_filled: false,
                 is_dirty: false,
                 wake_at: NEVER,
                 features,
@@ -631,11 +636,26 @@ impl Host {
 impl Own {
     /// Everything may have to be stated anew.
     fn state_anew(&mut self) {
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            if !slot.is_dirty {
-                slot.is_dirty = true;
-                self.dirty.push(index); // as much room as there are slots
-            }
+        for index in 0..self.slots.len() {
+            self.mark(index);
+        }
+    }
+
+    /// A quote was filled whole: what is wanted is stated again, the same too, because only then does the gateway
+    /// place it anew.
+    #[inline]
+    fn state_again(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.is_filled = true;
+            self.mark(index);
+        }
+    }
+
+    #[inline]
+    fn mark(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index).filter(|slot| !slot.is_dirty) {
+            slot.is_dirty = true;
+            self.dirty.push(index); // as much room as there are slots
         }
     }
 
@@ -673,7 +693,8 @@ impl Slot {
         let because = self.because.take();
         let mut target = if is_paused { Quotes::none(QuoteReason::Stopped) } else { self.wanted };
         target.first.strategy = strategy;
-        if target == self.stated {
+        let is_again = std::mem::take(&mut self.is_filled) && !target.is_empty();
+        if target == self.stated && !is_again {
             return;
         }
         if let Some(counter) = &mut self.reason {

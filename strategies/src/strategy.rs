@@ -150,6 +150,8 @@ pub(crate) struct Slot {
     pub(crate) reason: Option<Counter>,
     /// What was journalled and passed on last.
     pub(crate) stated: Quotes,
+    /// One of them was filled whole since.
+    pub(crate) is_filled: bool,
     /// The execution that the wanted quotes are an answer to, while they wait for room.
     pub(crate) because: Option<Head>,
 }

@@ -11,6 +11,7 @@ use engine::message::{
     Body, BookChanged, Cell, Execution, Features, Head, Kind, Message, QuoteReason, Quotes, book_state,
 };
 use engine::num::{Decimal, Level, Price, Qty, Step};
+use engine::order::OrderState;
 use engine::ring::{RingSender, ring};
 use engine::stage::{Sink, Stage};
 use engine::stage_log::StageLog;
@@ -270,6 +271,25 @@ fn a_command_waits_while_time_passes_and_lies_between_two_messages() {
     rig.timer();
     assert_eq!(rig.stage.settle(&mut rig.out), 1);
     assert!(rig.commands.answered().is_some());
+}
+
+#[test]
+fn what_is_wanted_after_a_whole_fill_is_stated_again_and_after_a_part_it_is_not() {
+    // No skew: what a fill changes of the position changes no quote.
+    let mut rig = rig_of(&[config(|mm| mm["skew_ticks"] = "0".into())], &["BTCUSDT"]);
+    let quotes = rig.sound(600_000).unwrap();
+    let mut fill = |rig: &mut Rig, state: OrderState, position| {
+        let execution = Execution { state: state as u8, position: Qty(position), ..Execution::default() };
+        let head = Head { strategy: StrategyId(1), ..rig.head(Kind::Execution, 0) };
+        assert!(rig.executions.send(Message { head: &head, body: execution.cells() }));
+        rig.settle()
+    };
+    assert_eq!(fill(&mut rig, OrderState::PartiallyFilled, 4), None);
+    assert_eq!(fill(&mut rig, OrderState::Filled, 10), Some(quotes));
+    assert_eq!(rig.pass(200).sound(600_000), None, "once");
+    rig.command(Action::Pause, 1, &[]);
+    assert!(rig.target().unwrap().is_empty());
+    assert_eq!(fill(&mut rig, OrderState::Filled, 20), None, "nothing is wanted while it is paused");
 }
 
 #[test]

@@ -57,6 +57,12 @@ impl Quotes {
         Self::new(Level::default(), Level::default(), reason)
     }
 
+    /// Whether nothing is wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs().all(|(bid, ask)| bid.qty.0 == 0 && ask.qty.0 == 0)
+    }
+
     /// Adds a pair outside those before. False: [`QUOTES_MAX`] are there, it was not added.
     pub fn push(&mut self, bid: Level, ask: Level) -> bool {
         let pairs = usize::from(self.first.pairs);
