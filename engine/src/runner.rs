@@ -205,20 +205,21 @@ pub struct Control {
     interrupted: AtomicBool,
     cancels_at_end: AtomicBool,
     orders_canceled: AtomicBool,
-    detail: OnceLock<String>,
+    /// The first stop, and what is known about it.
+    why: OnceLock<(StopReason, String)>,
 }
 
 impl Control {
     /// Stops trading on every thread. The first reason stays.
     pub fn stop(&self, reason: StopReason) {
-        // Release pairs with the Acquire in `stopped`: whoever sees the stop sees what was written before it.
-        let _ = self.stop.compare_exchange(0, reason as u8, Ordering::Release, Ordering::Relaxed);
+        self.stop_with(reason, String::new());
     }
 
     /// Stops trading and says more about why (cold: formats on the failing thread only).
     pub fn stop_with(&self, reason: StopReason, detail: String) {
-        let _ = self.detail.set(detail);
-        self.stop(reason);
+        let (first, _) = self.why.get_or_init(|| (reason, detail));
+        // Release pairs with the Acquire in `stopped`: whoever sees the stop sees what was written before it.
+        self.stop.store(*first as u8, Ordering::Release);
     }
 
     /// Why trading was stopped, if it was.
@@ -243,7 +244,7 @@ impl Control {
     /// What is known about the stop beyond its reason.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
-        self.detail.get().map(String::as_str)
+        self.why.get().map(|(_, detail)| detail.as_str()).filter(|detail| !detail.is_empty())
     }
 
     /// The operator wants an orderly end.
@@ -632,7 +633,7 @@ mod tests {
     fn the_first_stop_reason_stays() {
         let control = Control::default();
         control.stop(StopReason::JournalFailed);
-        control.stop(StopReason::RingFull);
-        assert_eq!(control.stopped(), Some(StopReason::JournalFailed));
+        control.stop_with(StopReason::RingFull, "its detail".into());
+        assert_eq!((control.stopped(), control.detail()), (Some(StopReason::JournalFailed), None));
     }
 }

@@ -155,12 +155,6 @@ impl<T: Stage, S: Sink> Node<T, S> {
     pub fn new(stage: T, out: S, clock: StampClock, lap: Option<usize>) -> Self {
         Self { stage, out, clock, lap, busy: false }
     }
-
-    /// Whether the stage was left in the middle of its work by a panic.
-    #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.busy
-    }
 }
 
 impl<T: Stage, S: Sink> Sink for Node<T, S> {
