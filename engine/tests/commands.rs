@@ -88,6 +88,20 @@ fn a_command_is_taken_once_and_its_answer_reaches_its_writer() {
 }
 
 #[test]
+fn a_command_whose_writer_took_its_lane_away_is_withdrawn() {
+    let mut run = Run::new();
+    let mut writer = run.writer();
+    // The lane is known, and its handle would still give what comes.
+    assert_eq!(run.reader.poll(NOW), []);
+    writer.send(&pause("s")).unwrap();
+    drop(writer);
+    assert_eq!(run.reader.poll(NOW), []);
+    let mut next = run.writer();
+    next.send(&pause("t")).unwrap();
+    assert_eq!(commands(&run.reader.poll(NOW)), [(Ticket { lane: 1, id: 1 }, &pause("t"))]);
+}
+
+#[test]
 fn commands_too_late_too_early_for_another_run_or_malformed_are_refused() {
     let mut run = Run::new();
     let mut writer = run.writer();

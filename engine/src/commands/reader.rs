@@ -62,7 +62,9 @@ impl CommandReader {
         let given_up = lanes.extract_if(.., |lane| {
             // Asked first: what a writer stored before it died is read below.
             let is_dead = lane.is_writer_dead();
-            for _ in 0..SLOTS {
+            // What its writer took away is withdrawn.
+            let commands = if lane.is_removed() { 0 } else { SLOTS };
+            for _ in 0..commands {
                 match lane.next() {
                     Ok(None) => break,
                     Ok(Some((ticket, bytes))) => {
@@ -317,6 +319,11 @@ impl Lane {
         self.next += 1;
         self.awaited += 1;
         Ok(Some((Ticket { lane: self.number, id }, bytes.to_vec())))
+    }
+
+    /// Whether the file has lost its name.
+    fn is_removed(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
     /// Whether nobody holds the lock that a writer holds for as long as it lives.
