@@ -84,6 +84,17 @@ impl StageLog {
         }
     }
 
+    /// Whether what was recorded may leave: it is on the disk, where the journal's durability asks for that. False:
+    /// it is not, and trading was stopped.
+    #[inline]
+    pub fn before_send(&mut self) -> bool {
+        let is_safe = self.writer.before_send().is_ok();
+        if !is_safe {
+            self.control.stop(StopReason::JournalFailed);
+        }
+        is_safe
+    }
+
     /// The sequence of the next record; it counts without a journal too.
     #[inline]
     #[must_use]

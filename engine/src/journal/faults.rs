@@ -167,7 +167,8 @@ fn synced_records_are_on_the_disk_in_either_durable_mode_and_come_back() {
         let room = journal.room();
         for seq in 1..=150 {
             tests::append(&mut writer, &room, entry(1, Cause::NONE, seq), &body_of(seq));
-            writer.sync().unwrap();
+            if durability == Durability::SyncBeforeSend { writer.before_send() } else { writer.sync() }
+                .unwrap();
         }
         drop(writer);
         journal.close().unwrap();

@@ -27,7 +27,8 @@ pub enum Durability {
         /// Between two writes to the disk.
         every_ms: u32,
     },
-    /// Nothing is sent before its records are on the disk: `Writer::sync` is called before each send.
+    /// No order and no amendment leaves before its lane's records are on the disk: `Writer::before_send` waits for
+    /// it. What only takes risk away does not wait.
     SyncBeforeSend,
 }
 
@@ -164,7 +165,7 @@ impl Journal {
         if !matches!(sent, Some(Ok(()))) {
             return Err(JournalError::HelperFailed);
         }
-        Ok(Writer::new(segment, shared, first_seq))
+        Ok(Writer::new(segment, shared, first_seq, self.options.durability))
     }
 
     /// Whether the lanes whose writers have been taken so far have room; for sources that can wait.

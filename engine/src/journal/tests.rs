@@ -163,7 +163,7 @@ fn without_a_next_segment_the_append_fails_and_uses_no_sequence() {
         created_ns: Nanos(0),
     };
     let segment = segment::Segment::create(run.path(), &info).unwrap();
-    let mut writer = Writer::new(segment.into(), shared, 1);
+    let mut writer = Writer::new(segment.into(), shared, 1, Durability::Process);
     while writer.has_room(64) {
         writer.append(Entry::default(), b"x").unwrap();
     }

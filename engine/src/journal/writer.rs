@@ -12,6 +12,7 @@ use super::JournalError;
 use super::commit::{Place, write_record};
 use super::handoff::Slot;
 use super::header::{End, Left, SEGMENT_HEADER_BYTES};
+use super::live::Durability;
 use super::record::{CELL_BYTES, Entry, INLINE_BYTES, record_bytes};
 use super::segment::{Segment, capacity_bytes};
 
@@ -25,6 +26,7 @@ pub struct Writer {
     next_seq: u64,
     last_crc32c: u32,
     lane: Lane,
+    syncs_before_send: bool,
     shared: Arc<LaneShared>,
 }
 
@@ -33,14 +35,29 @@ impl Writer {
     #[must_use]
     pub fn off(lane: Lane) -> Self {
         let shared = Arc::new(LaneShared::new(u64::MAX, Arc::default()));
-        Self { segment: None, at_words: 0, next_seq: 1, last_crc32c: 0, lane, shared }
+        Self {
+            segment: None,
+            at_words: 0,
+            next_seq: 1,
+            last_crc32c: 0,
+            lane,
+            syncs_before_send: false,
+            shared,
+        }
     }
 
-    pub(super) fn new(segment: Arc<Segment>, shared: Arc<LaneShared>, next_seq: u64) -> Self {
+    pub(super) fn new(
+        segment: Arc<Segment>,
+        shared: Arc<LaneShared>,
+        next_seq: u64,
+        durability: Durability,
+    ) -> Self {
         let lane = segment.info().lane;
+        let syncs_before_send = durability == Durability::SyncBeforeSend;
         segment.begin(next_seq, || ());
         let at_words = SEGMENT_HEADER_BYTES / 8;
-        let writer = Self { segment: Some(segment), at_words, next_seq, last_crc32c: 0, lane, shared };
+        let segment = Some(segment);
+        let writer = Self { segment, at_words, next_seq, last_crc32c: 0, lane, syncs_before_send, shared };
         writer.show_used();
         writer
     }
@@ -143,8 +160,15 @@ impl Writer {
         self.segment.is_none() || self.room_words() >= bytes / 8 || self.shared.spare_bytes() >= bytes as u64
     }
 
-    /// Waits until every record appended so far is on the disk (`Durability::SyncBeforeSend`). Blocks for
-    /// tens of microseconds to tens of milliseconds, and the pages written are write-protected afterwards.
+    /// What is about to leave may: its records are on the disk where the durability asks for that
+    /// ([`Durability::SyncBeforeSend`]), which blocks as [`Self::sync`] does. Err: they are not.
+    #[inline]
+    pub fn before_send(&mut self) -> Result<(), JournalError> {
+        if self.syncs_before_send { self.sync() } else { Ok(()) }
+    }
+
+    /// Waits until every record appended so far is on the disk. Blocks for tens of microseconds to tens of
+    /// milliseconds, and the pages written are write-protected afterwards.
     /// Err: the disk's; or the helper thread has failed.
     pub fn sync(&mut self) -> Result<(), JournalError> {
         let Some(segment) = &self.segment else { return Ok(()) };
