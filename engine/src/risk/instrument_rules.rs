@@ -1,11 +1,13 @@
-//! The limits as they come to for one instrument, in its own units, and the rules that need nothing but the order,
-//! its instrument and what is held of it.
+//! The limits as they come to for a strategy's orders on one instrument, in its own units, and the rules that need
+//! nothing but the order, its instrument and what is held of it.
 
 use super::{Exposure, Refusal, RiskLimits, RiskRule};
+use crate::ids::StrategyId;
 use crate::instrument::{ContractKind, Instrument};
 use crate::num::{Decimal, Level, NumError, Price, Qty, Side};
 
-/// What the rules come to for one instrument, in its own units. Limits are rounded down to them, minimums up.
+/// What the rules come to for a strategy's orders on one instrument, in its own units. Limits are rounded down to
+/// them, minimums up.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) is_listed: bool,
@@ -20,6 +22,12 @@ pub(super) struct Rules {
     position_value_max: i128,
     order_qty_max: i64,
     position_qty_max: i64,
+    pub(super) collar_bps: u32,
+    pub(super) open_orders_max: u32,
+    pub(super) book_age_ms_max: u64,
+    pub(super) duplicate_ns: u64,
+    /// The parts of the limits with an order rate of their own that the orders count in, a bit each.
+    pub(super) rates: u64,
 }
 /// Products of price and quantity below this, and units below `UNIT_MAX`, multiply without overflow.
 const PRODUCT_BITS: u32 = 96;
@@ -42,10 +50,12 @@ impl Rules {
 
     pub(super) fn new(
         limits: &RiskLimits,
+        strategy: StrategyId,
         instrument: &Instrument,
         common_exponent: u8,
     ) -> Result<Self, NumError> {
-        let config = limits.config();
+        let config = limits.of(strategy, instrument);
+        let rates = limits.fitting(strategy, instrument).filter(|(_, part)| part.orders_per_s_max.is_some());
         let (unit_value, value_exponent) = Self::value_unit(instrument);
         if unit_value >= UNIT_MAX {
             return Err(NumError::Overflow);
@@ -70,6 +80,11 @@ impl Rules {
             position_value_max: scaled_floor(config.position_notional_max, value_exponent)?,
             order_qty_max: lots(config.order_lots_max),
             position_qty_max: lots(config.position_lots_max),
+            collar_bps: config.collar_bps,
+            open_orders_max: config.open_orders_max,
+            book_age_ms_max: config.book_age_ms_max,
+            duplicate_ns: config.duplicate_ns,
+            rates: rates.fold(0, |bits, (place, _)| bits | 1 << place),
         })
     }
 

@@ -48,11 +48,11 @@ mod tests;
 mod window;
 mod words;
 
-pub use limits::{RiskConfig, RiskLimits};
+pub use limits::{PARTS_MAX, PartLimits, RiskConfig, RiskLimits};
 pub use rule::{Refusal, RiskRule};
 pub use words::{InWords, MarketUnits};
 
-use crate::ids::InstrumentId;
+use crate::ids::{InstrumentId, StrategyId};
 use crate::instrument::{ContractKind, Instrument, InstrumentTable, Status};
 use crate::message::book_state;
 use crate::num::{Decimal, Level, NumError, Price, Qty, Side};
@@ -144,14 +144,17 @@ impl Approved {
 #[derive(Clone, Debug)]
 pub struct Gate {
     limits: RiskLimits,
-    /// By instrument.
+    /// By strategy and then by instrument. The first strategy stands for orders by hand, the others follow by number.
     rules: Vec<Rules>,
+    instrument_count: usize,
     exposures: Exposures,
-    /// Gross and net limit of each scope, in the common unit.
-    exposure_max: [(i128, i128); SCOPES],
+    /// Gross and net limit of each instrument's sums, in the common unit.
+    exposure_max: Vec<[(i128, i128); SCOPES]>,
     /// The power of ten that the common unit is scaled by.
     common_exponent: u8,
     orders: Window,
+    /// By part of the limits; empty where it has no rate of its own.
+    part_orders: Vec<Window>,
     cancels: Window,
     /// By rule, the last refusal.
     last: [Option<(InstrumentId, Refusal)>; RiskRule::ALL.len() + 1],
@@ -162,9 +165,10 @@ impl Gate {
     pub fn new(limits: RiskLimits, instruments: &InstrumentTable) -> Result<Self, NumError> {
         let config = limits.config();
         let common_exponent = instruments.iter().map(|i| Rules::value_unit(i).1).max().unwrap_or_default();
-        let rules = instruments
-            .iter()
-            .map(|instrument| Rules::new(&limits, instrument, common_exponent))
+        let strategies = std::iter::once(StrategyId::MANUAL).chain((1..=limits.strategies()).map(StrategyId));
+        let rules = strategies
+            .flat_map(|strategy| instruments.iter().map(move |instrument| (strategy, instrument)))
+            .map(|(strategy, instrument)| Rules::new(&limits, strategy, instrument, common_exponent))
             .collect::<Result<_, _>>()?;
         let mut names: Vec<String> = vec!["portfolio".into()];
         let mut group = |name: String| {
@@ -178,14 +182,27 @@ impl Gate {
             .map(|i| [0, group(format!("venue {}", i.venue)), group(format!("asset {}", i.base))]);
         let exposures = Exposures::new(groups.collect());
         let common = |limit: Decimal| scaled_floor(limit, common_exponent);
-        let exposure_max = [
-            (common(config.portfolio_gross_max)?, common(config.portfolio_net_max)?),
-            (common(config.venue_gross_max)?, common(config.venue_net_max)?),
-            (common(config.asset_gross_max)?, common(config.asset_net_max)?),
-        ];
+        let both = |(gross, net): (Decimal, Decimal)| Ok((common(gross)?, common(net)?));
+        let sums_of = |i: &Instrument| {
+            let portfolio = both((config.portfolio_gross_max, config.portfolio_net_max))?;
+            Ok([portfolio, both(limits.of_venue(&i.venue))?, both(limits.of_asset(&i.base))?])
+        };
+        let exposure_max = instruments.iter().map(sums_of).collect::<Result<_, NumError>>()?;
         let (orders, cancels) = (Window::new(config.orders_per_s_max), Window::new(config.cancels_per_s_max));
-        let last = [None; RiskRule::ALL.len() + 1];
-        Ok(Self { limits, rules, exposures, exposure_max, common_exponent, orders, cancels, last })
+        let part_orders = limits.part_rates().map(|rate| Window::new(rate.unwrap_or(0))).collect();
+        let (instrument_count, last) = (instruments.iter().count(), [None; RiskRule::ALL.len() + 1]);
+        Ok(Self {
+            limits,
+            rules,
+            instrument_count,
+            exposures,
+            exposure_max,
+            common_exponent,
+            orders,
+            part_orders,
+            cancels,
+            last,
+        })
     }
 
     /// All strategies' position in an instrument with everything open to buy bought (`long`), and with everything
@@ -251,12 +268,11 @@ impl Gate {
         exposure: &Exposure,
         now: Nanos,
     ) -> Result<Approved, Refusal> {
-        let config = self.limits.config();
         let (order, level, replaced) = match proposal {
             Proposal::New(order) => (order, order.level, None),
             Proposal::Amend(order, level) => (order, level, Some(order.remaining())),
         };
-        let rules = self.rules.get(order.instrument.index()).ok_or(NumError::OutOfRange)?;
+        let rules = self.rules_of(&order)?;
         let (terms, qty, side) = (order.terms, level.qty, order.side);
         if !rules.is_listed {
             return Err(Refusal::of(RiskRule::Lists, 0, 1));
@@ -269,18 +285,18 @@ impl Gate {
             return Err(Refusal::of(RiskRule::StaleBook, 0, i64::from(state)));
         }
         let age = now.since(market.confirmed);
-        if age > Nanos::from_ms(config.book_age_ms_max) {
+        if age > Nanos::from_ms(rules.book_age_ms_max) {
             let age_ms = age.0.div_ceil(1_000_000).cast_signed();
-            return Err(Refusal::of(RiskRule::StaleBook, config.book_age_ms_max.cast_signed(), age_ms));
+            return Err(Refusal::of(RiskRule::StaleBook, rules.book_age_ms_max.cast_signed(), age_ms));
         }
         let price = judged_price(&order, level.price, market);
         rules.check_size(instrument, Level { price, ..level }, terms.reduce_only)?;
         if terms.kind.is_stop() {
             rules.check_price(instrument, terms.trigger)?;
             check_trigger(instrument, market, side, terms.trigger)?;
-            check_collar(config.collar_bps, market, terms.trigger)?;
+            check_collar(rules.collar_bps, market, terms.trigger)?;
         }
-        check_collar(config.collar_bps, market, price)?;
+        check_collar(rules.collar_bps, market, price)?;
         // A stop stands in nobody's way before it is triggered.
         if let Some(opposite) = exposure.opposite.filter(|_| !terms.kind.is_stop())
             && match side {
@@ -291,9 +307,9 @@ impl Gate {
             let tick = instrument.price_rule.tick;
             return Err(Refusal::of(RiskRule::SelfTrade, opposite.display(tick), price.display(tick)));
         }
-        if replaced.is_none() && exposure.open_orders >= config.open_orders_max {
+        if replaced.is_none() && exposure.open_orders >= rules.open_orders_max {
             let open = i64::from(exposure.open_orders) + 1;
-            return Err(Refusal::of(RiskRule::OpenOrders, i64::from(config.open_orders_max), open));
+            return Err(Refusal::of(RiskRule::OpenOrders, i64::from(rules.open_orders_max), open));
         }
         // What the order can still trade beyond what the replaced one could: what it adds to the worst case.
         let more = qty.0 - order.filled.0 - replaced.map_or(0, |qty| qty.0);
@@ -313,20 +329,35 @@ impl Gate {
             self.check_exposure(order.instrument, side, rules.common_value(price, adds)?)?;
         }
         let sent = Sent::new(now, order.instrument, side, Level { price, ..level });
-        let duplicate_ns = Nanos(config.duplicate_ns);
+        let duplicate_ns = Nanos(rules.duplicate_ns);
         if let Some(at) = self.orders.latest_like(&sent, duplicate_ns) {
-            let (limit, value) = (config.duplicate_ns.cast_signed(), now.since(at).0.cast_signed());
+            let (limit, value) = (duplicate_ns.0.cast_signed(), now.since(at).0.cast_signed());
             return Err(Refusal {
                 until: at.plus(duplicate_ns),
                 ..Refusal::of(RiskRule::Duplicate, limit, value)
             });
         }
-        if let Some(until) = self.orders.full_until(now) {
-            let limit = i64::from(config.orders_per_s_max);
+        let rates = rules.rates;
+        let parts = places_of(rates).filter_map(|place| self.part_orders.get(place));
+        if let Some((until, limit)) = std::iter::once(&self.orders).chain(parts).find_map(|w| w.full(now)) {
             return Err(Refusal { until, ..Refusal::of(RiskRule::OrderRate, limit, limit + 1) });
         }
         self.orders.add(sent);
+        for place in places_of(rates) {
+            if let Some(window) = self.part_orders.get_mut(place) {
+                window.add(sent);
+            }
+        }
         Ok(Approved { order: Order { level, ..order }, is_amendment: replaced.is_some() })
+    }
+
+    /// What the limits come to for an order. Err: its instrument is none of the gate's.
+    #[inline]
+    fn rules_of(&self, order: &Order) -> Result<&Rules, NumError> {
+        let (strategy, instrument) = (order.strategy.0, order.instrument.index());
+        let row = if strategy <= self.limits.strategies() { usize::from(strategy) } else { 0 };
+        let place = row * self.instrument_count + instrument;
+        self.rules.get(place).filter(|_| instrument < self.instrument_count).ok_or(NumError::OutOfRange)
     }
 
     /// The sums that an order of this value would move, where it moves them outwards.
@@ -338,8 +369,9 @@ impl Gate {
             Side::Sell => Held::of(now.long, now.short.checked_sub(value).ok_or(NumError::Overflow)?),
         };
         let decimal = |mantissa| Decimal { mantissa, exponent: self.common_exponent, digits: 0 };
+        let limits = self.exposure_max.get(id.index()).ok_or(NumError::OutOfRange)?;
         for (scope, (before, after)) in self.exposures.with(id, &held)?.into_iter().enumerate() {
-            let (gross_max, net_max) = self.exposure_max[scope];
+            let (gross_max, net_max) = limits[scope];
             if after.gross > before.gross && after.gross > gross_max {
                 return Err(Refusal::of(GROSS[scope], decimal(gross_max), decimal(after.gross)));
             }
@@ -357,6 +389,16 @@ impl Gate {
 
 const GROSS: [RiskRule; SCOPES] = [RiskRule::PortfolioGross, RiskRule::VenueGross, RiskRule::AssetGross];
 const NET: [RiskRule; SCOPES] = [RiskRule::PortfolioNet, RiskRule::VenueNet, RiskRule::AssetNet];
+
+/// The places of the bits that are set, from the lowest.
+#[inline]
+fn places_of(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (place < u64::BITS).then_some(place as usize)
+    })
+}
 
 /// The price that an order is judged by: its limit; of a market order the touch that it takes from; of a stop that
 /// will be one, its trigger.

@@ -89,6 +89,41 @@ fn with(change: impl Fn(&mut Asked), order: Order) -> String {
 }
 
 #[test]
+fn a_strategy_a_venue_and_an_asset_are_held_to_limits_of_their_own() {
+    let parts = vec![
+        PartLimits {
+            strategy: Some("mm".into()),
+            order_notional_max: Some(decimal("500")),
+            open_orders_max: Some(2),
+            orders_per_s_max: Some(1),
+            ..PartLimits::default()
+        },
+        PartLimits { asset: Some("BTC".into()), gross_max: Some(decimal("1500")), ..PartLimits::default() },
+    ];
+    let mut table = InstrumentTable::default();
+    table.add(btc());
+    let limits = config().check().unwrap().with_parts(parts, &["other", "mm"]).unwrap();
+    let mut asked = Asked { gate: Gate::new(limits, &table).unwrap(), ..Asked::new() };
+    let of = |strategy, below: i64, qty| Order {
+        strategy: StrategyId(strategy),
+        ..order(Side::Buy, 600_000 - below, qty)
+    };
+    assert_eq!(asked.say(of(2, 0, 10)), "order_size: limit 500, value 600");
+    assert_eq!(asked.say(of(1, 0, 10)), "approved");
+    assert_eq!(asked.say(of(2, 1, 8)), "approved");
+    assert_eq!(asked.say(of(2, 2, 8)), "order_rate: limit 1, value 2");
+    assert_eq!(asked.say(of(1, 3, 10)), "approved", "the others' rate is another");
+    asked.exposure.open_orders = 2;
+    assert_eq!(asked.say(of(2, 4, 8)), "open_orders: limit 2, value 3");
+    assert_eq!(asked.say(of(1, 4, 10)), "approved");
+    asked.exposure.open_orders = 0;
+    asked.gate.hold(InstrumentId(0), Qty(20), Qty(0), Price(600_000)).unwrap();
+    assert_eq!(asked.say(of(1, 5, 10)), "asset_gross: limit 1500, value 1799.995");
+    // Whoever is not known is held to what holds for everybody.
+    assert_eq!(asked.say(of(7, 5, 4)), "approved");
+}
+
+#[test]
 fn every_rule_refuses_with_its_limit_and_the_value() {
     assert_eq!(plain(order(Side::Buy, 600_000, 10)), "approved");
     assert_eq!(plain(order(Side::Buy, 600_000, 3)), "quantity_step: limit 0.002, value 0.003");

@@ -45,6 +45,12 @@ impl Window {
         (now.since(oldest.at) < Nanos::SECOND).then(|| oldest.at.plus(Nanos::SECOND))
     }
 
+    /// Where no other may leave now: from when on one may, and how many may in a second.
+    #[inline]
+    pub(super) fn full(&self, now: Nanos) -> Option<(Nanos, i64)> {
+        self.full_until(now).map(|until| (until, i64::try_from(self.ring.len()).unwrap_or(i64::MAX)))
+    }
+
     /// When the newest like `wanted` left, if less than `length` before it. Steps through those of that length only.
     #[inline]
     pub(super) fn latest_like(&self, wanted: &Sent, length: Nanos) -> Option<Nanos> {

@@ -7,7 +7,7 @@ use engine::book::BookConfig;
 use engine::fees::{FeeRates, FeesConfig};
 use engine::journal::Durability;
 use engine::placement::{Placement, PlacementError};
-use engine::risk::{RiskConfig, RiskLimits};
+use engine::risk::{PartLimits, RiskConfig, RiskLimits};
 use engine::time::Nanos;
 use feeds::stage::FeedConfig;
 use gateway::paper::PaperConfig;
@@ -28,6 +28,8 @@ const REPLAY_NAME: &str = "replay.toml (shipped)";
 #[serde(deny_unknown_fields)]
 struct File {
     risk: RiskConfig,
+    #[serde(default)]
+    limit: Vec<PartLimits>,
     fees: FeesConfig,
     gateway: GatewayTable,
     paper: PaperConfig,
@@ -100,6 +102,7 @@ struct JournalTable {
 enum DurabilityKey {
     Process,
     MsyncMs(u32),
+    SyncBeforeSend,
 }
 
 /// A configuration that was checked.
@@ -186,6 +189,9 @@ impl Config {
         }
         file.paper.check().map_err(|what| at("paper", what))?;
         let strategies = StrategyConfig::all(KINDS, &file.strategy).map_err(&fail)?;
+        let names: Vec<&str> = strategies.iter().map(|strategy| strategy.name.as_str()).collect();
+        let limits =
+            limits.with_parts(file.limit, &names).map_err(|what| fail(format!("[[limit]] {what}")))?;
         if !(1..=1000).contains(&file.feed.timer_ms) {
             return Err(at("feed", "timer_ms must be in 1..=1000"));
         }
@@ -203,6 +209,7 @@ impl Config {
         };
         let durability = match file.journal.durability {
             DurabilityKey::Process => Durability::Process,
+            DurabilityKey::SyncBeforeSend => Durability::SyncBeforeSend,
             DurabilityKey::MsyncMs(every_ms @ 1..=60_000) => Durability::Msync { every_ms },
             DurabilityKey::MsyncMs(_) => {
                 return Err(at("journal", "durability.msync_ms must be in 1..=60000"));
@@ -322,6 +329,15 @@ mod tests {
         assert_eq!(range, "x.toml: [feed] timer_ms must be in 1..=1000");
         let limit = error(|text| text.replace("order_notional_max = \"1000\"", "order_notional_max = \"0\""));
         assert_eq!(limit, "x.toml: [risk] order_notional_max must be above 0");
+        let part = |part: &str| error(|text| format!("{text}\n[[limit]]\n{part}\n"));
+        assert_eq!(
+            part("strategy = \"maker\"\ncollar_bps = 100"),
+            "x.toml: [[limit]] no. 1: no strategy maker; there is mm, and manual"
+        );
+        assert_eq!(
+            part("asset = \"BTC\"\ncollar_bps = 201"),
+            "x.toml: [[limit]] no. 1: collar_bps must be above 0 and at most 200, the limit for everything"
+        );
         let fees = error(|text| text.replace("maker_bps = \"2.0\"", "maker_bps = \"200\""));
         assert!(fees.starts_with("x.toml: [fees] maker_bps must be in -100..=100"), "{fees}");
         let timeout = error(|text| text.replace("answer_timeout_ms = 1000", "answer_timeout_ms = 0"));
