@@ -102,6 +102,10 @@ impl<X: Counterparty> OrderManager<X> {
                 self.counts.cancels_refused += 1;
                 self.doubt(seq, out);
             }
+            // A venue tells an amendment twice: it answers the request, and its stream reports it.
+            (AnswerEvent::Amended(level), _) if level != order.amend && level == order.level => {
+                self.counts.late_answers += 1;
+            }
             // To an amendment that was given up.
             (AnswerEvent::Amended(level), _) if level != order.amend => self.doubt(seq, out),
             (event, _) => self.on_event(seq, event, at, out),

@@ -30,7 +30,7 @@ pub struct OrderCounts {
     pub timed_out: u64,
     /// Queries about orders that were unknown.
     pub queries: u64,
-    /// Answers to orders that had ended: a fill or a cancel was faster.
+    /// Answers that said nothing new: to orders that had ended, because a fill or a cancel was faster, or told twice.
     pub late_answers: u64,
     /// Answers that no order could have.
     pub bad_answers: u64,

@@ -137,3 +137,32 @@ fn an_order_of_another_size_than_was_sent_stops_trading() {
     run.advance();
     assert_eq!(run.control.stopped(), Some(StopReason::PositionUnknown));
 }
+
+#[test]
+fn an_amendment_that_is_told_twice_is_taken_once_and_leaves_no_doubt() {
+    // The answer to the request says how much has traded, and so does the stream; either may be the first, and the
+    // second may come when the next amendment is under way.
+    for (first, second) in [(None, Some(Qty(0))), (Some(Qty(0)), None)] {
+        for goes_on in [false, true] {
+            let mut run = Run::plain();
+            run.target(0, 1, &one((999, 5), (0, 0)));
+            run.answer_all();
+            run.target(0, 1, &one((998, 5), (0, 0)));
+            assert!(matches!(run.venue().asked[..], [Asked::Amend(_)]));
+            run.venue().answer(0, false);
+            run.venue().answers.clear();
+            run.venue().say_filled(1, AnswerEvent::Amended(level(998, 5)), first);
+            run.advance();
+            if goes_on {
+                run.target(0, 1, &one((997, 5), (0, 0)));
+            }
+            run.venue().say_filled(1, AnswerEvent::Amended(level(998, 5)), second);
+            run.answer_all();
+            assert_eq!(run.venue().queried, [], "{first:?} {second:?} {goes_on}");
+            assert_eq!((run.manager.counts.amended, run.manager.counts.late_answers), (1 + u64::from(goes_on), 1));
+            assert!(!run.manager.orders.get(1).unwrap().was_unknown);
+            run.target(0, 1, &one((996, 5), (0, 0)));
+            assert!(matches!(run.venue().asked[..], [Asked::Amend(_)]), "it is still amended and not replaced");
+        }
+    }
+}
