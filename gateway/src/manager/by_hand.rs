@@ -9,7 +9,7 @@
 
 use super::OrderManager;
 use super::answers::Told;
-use super::book::Closing;
+use super::book::{BESIDE_MAX, Closing};
 use crate::counterparty::Counterparty;
 use engine::commands::{Action, OrderWish, Taken};
 use engine::ids::{AccountId, StrategyId};
@@ -173,7 +173,7 @@ impl<X: Counterparty> OrderManager<X> {
         let instrument = &traded.instrument;
         let is_open = |book| Side::BOTH.into_iter().any(|side| self.live(book, side).next().is_some());
         if is_open(index) {
-            return false;
+            return self.take_back_beside(index, &closing);
         }
         let most = held.0.saturating_abs().min(instrument.qty_max.0);
         let qty = Qty(most - most % instrument.lot.0.max(1));
@@ -210,6 +210,21 @@ impl<X: Counterparty> OrderManager<X> {
             }
             Err(_) => self.end_closing(index, &head, HandResult::GaveUp),
         }
+    }
+
+    /// Takes back what rests beside the quotes of a position that is being closed: its cancel was refused or lost, or it
+    /// came later. No plan does it. True: a cancel left.
+    fn take_back_beside(&mut self, index: usize, closing: &Closing) -> bool {
+        let mut moved = false;
+        for place in 0..BESIDE_MAX {
+            let seq = self.books.get(index).and_then(|book| book.beside.get(place)).copied().unwrap_or(0);
+            let Some(order) = self.orders.get(seq).map(|live| live.order) else { continue };
+            let rests = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
+            if rests && seq != closing.order_seq {
+                moved |= self.take_back(&closing.head, index, &order);
+            }
+        }
+        moved
     }
 
     fn end_closing(&mut self, index: usize, head: &Head, result: HandResult) -> bool {

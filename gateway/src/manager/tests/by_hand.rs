@@ -287,3 +287,33 @@ fn what_cannot_be_closed_is_given_up_and_everything_is_said() {
     sorted[6..8].sort_unstable_by_key(|(.., strategy)| *strategy);
     assert_eq!(sorted, expected);
 }
+
+#[test]
+fn what_is_open_beside_the_quotes_of_a_closing_position_is_canceled_until_it_is_gone() {
+    let mut run = Run::plain();
+    run.by_hand(MM, wish(Side::Buy, OrderKind::Market, 0, 0, 4));
+    run.answer_all();
+    run.venue().fill(0, 4);
+    run.by_hand(MM, wish(Side::Buy, OrderKind::Limit, 950, 0, 2));
+    run.answer_all();
+    run.flatten(MM, InstrumentId(0));
+    assert_eq!(run.venue().asked, [Asked::Cancel(2)]);
+    run.venue().answer(0, true);
+    run.advance();
+    assert_eq!(run.venue().asked, [Asked::Cancel(2)], "refused, found open, and asked for again");
+    // This one never arrives.
+    run.venue().asked.clear();
+    run.pass(1_000_000_000);
+    assert_eq!(run.venue().asked, [Asked::Cancel(2)]);
+    run.venue().answer(0, false);
+    run.advance();
+    let Some(Asked::Place(order)) = run.venue().asked.first().copied() else {
+        panic!("no order to close it")
+    };
+    run.venue().answer(0, false);
+    run.advance();
+    assert_eq!(run.venue().asked, [], "the order that closes is not taken back");
+    run.venue().fill(0, 4);
+    run.advance();
+    assert_eq!((order.level, run.manager.orders.count()), (level(0, 4), 0));
+}
