@@ -129,7 +129,7 @@ impl<X: Counterparty> OrderManager<X> {
     }
 
     /// Funding that a venue says was paid on an instrument: each strategy's share is that of its position, and the last
-    /// one's what is left over.
+    /// one's what is left over. It is told after it was due, so that positions may be others by then.
     #[cold]
     fn share_out(&mut self, head: &Head, paid: &Paid) {
         let Some(traded) = self.instruments.get(paid.instrument.index()) else { return };
@@ -151,8 +151,11 @@ impl<X: Counterparty> OrderManager<X> {
             let Some(book) = self.books.get_mut(index).filter(|book| book.position.qty.0 != 0) else {
                 continue;
             };
-            let share =
-                amount.checked_mul(i128::from(book.position.qty.0)).and_then(|of| of.checked_div(whole));
+            // Where positions cancel out now there are no shares of it: the last holder has all.
+            let share = match whole {
+                0 => Some(0),
+                _ => amount.checked_mul(i128::from(book.position.qty.0)).and_then(|of| of.checked_div(whole)),
+            };
             let received = if index == last { Some(left) } else { share };
             let Some(received) = received.filter(|received| book.position.receive(*received).is_ok()) else {
                 return self.position_is_unknown(format_args!("funding of {paid:?} cannot be booked"));

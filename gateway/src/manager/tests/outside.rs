@@ -18,6 +18,13 @@ struct Outside {
     requests: u64,
 }
 
+impl Outside {
+    fn new(loses_every: u64) -> Self {
+        let venue = Venue::new(false);
+        Self { venue, paid: VecDeque::new(), has_reconnected: false, loses_every, requests: 0 }
+    }
+}
+
 impl Counterparty for Outside {
     fn can_amend(&self, open: &Order, to: Level) -> bool {
         self.venue.can_amend(open, to)
@@ -191,9 +198,7 @@ impl Kept<Outside> {
 
 fn repeats(ops: &[Op], loses_every: u64) -> Result<usize, TestCaseError> {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let venue = Venue::new(false);
-    let outside = Outside { venue, paid: VecDeque::new(), has_reconnected: false, loses_every, requests: 0 };
-    let mut run = Kept::new(dirs[0].path(), outside);
+    let mut run = Kept::new(dirs[0].path(), Outside::new(loses_every));
     for op in ops {
         if !run.take(*op) {
             run.venue(*op);
@@ -251,14 +256,7 @@ proptest! {
 #[test]
 fn funding_is_shared_out_by_what_strategies_hold_and_nothing_of_it_is_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let outside = Outside {
-        venue: Venue::new(false),
-        paid: VecDeque::new(),
-        has_reconnected: false,
-        loses_every: u64::MAX,
-        requests: 0,
-    };
-    let mut run = Kept::new(dir.path(), outside);
+    let mut run = Kept::new(dir.path(), Outside::new(u64::MAX));
     for op in [
         Op::Market(0, 1000),
         Op::Target(0, 1, 990, 1010),
@@ -297,4 +295,37 @@ fn funding_is_shared_out_by_what_strategies_hold_and_nothing_of_it_is_lost() {
     run.venue(Op::Hear);
     let after: i128 = run.manager.report().positions.iter().map(|one| one.position.fees).sum();
     assert_eq!(after - before, 100_000);
+}
+
+#[test]
+fn funding_of_positions_that_cancel_out_is_the_last_holders() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = Kept::new(dir.path(), Outside::new(u64::MAX));
+    for op in [
+        Op::Market(0, 1000),
+        Op::Target(0, 1, 990, 1010),
+        Op::Target(0, 2, 989, 1011),
+        Op::Answer(0, false),
+        Op::Answer(0, false),
+        Op::Answer(0, false),
+        Op::Answer(0, false),
+        Op::Hear,
+    ] {
+        if !run.take(op) {
+            run.venue(op);
+        }
+    }
+    for (strategy, side) in [(1, Side::Buy), (2, Side::Sell)] {
+        let open = &run.manager.exchange.venue.open;
+        let is_its = |order: &Order| (order.strategy.0, order.side) == (strategy, side);
+        let at = open.iter().position(is_its).unwrap();
+        run.venue(Op::Fill(at, 2));
+    }
+    run.venue(Op::Hear);
+    run.venue(Op::Paid(-100));
+    run.venue(Op::Hear);
+    assert_eq!(run.control.stopped(), None, "{:?}", run.control.detail());
+    let positions = run.manager.report().positions;
+    let paid: Vec<_> = positions.iter().map(|one| (one.position.qty.0, one.position.funding)).collect();
+    assert_eq!(paid[..2], [(2, 0), (-2, -10_000)]);
 }
