@@ -194,9 +194,10 @@ impl<X: Counterparty> OrderManager<X> {
             return;
         }
         (live.was_unknown, live.queries) = (true, 0);
+        let is_counted = std::mem::replace(&mut live.is_in_doubt, true);
         let Live { order, record, book: index, .. } = *live;
         self.orders.owe(seq, self.now);
-        if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
+        if !is_counted && let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
             traded.unknown += 1;
         }
         let head = Head { cause: record, ..self.told_head(&order, self.now) };
@@ -249,6 +250,9 @@ impl<X: Counterparty> OrderManager<X> {
                 live.deadline = Nanos::MAX;
             }
         }
+        let is_resolved = live.is_in_doubt
+            && !matches!(live.order.state, OrderState::Unknown | OrderState::PendingCancel);
+        live.is_in_doubt &= !is_resolved;
         let Live { order, record, book: index, slot, .. } = *live;
         let is_quote = slot < QUOTES_MAX;
         let mut cost = Cost::default();
@@ -292,7 +296,7 @@ impl<X: Counterparty> OrderManager<X> {
             self.set_slot(index, order.side, slot, 0);
         }
         self.mark(index);
-        if before.state == OrderState::Unknown && order.state != OrderState::Unknown {
+        if is_resolved {
             self.resolved(&order);
         }
         self.hold(order.instrument.index());

@@ -119,7 +119,7 @@ struct Traded {
     worst: [Qty; 2],
     /// All strategies' position.
     net: Qty,
-    /// Orders of it that are unknown.
+    /// Orders of it of which nobody knows where they stand.
     unknown: u32,
 }
 

@@ -24,6 +24,9 @@ pub(super) struct Live {
     pub(super) queries: u32,
     /// It was unknown once: an answer to a request of before may still come, and must not be taken for another's.
     pub(super) was_unknown: bool,
+    /// It counts among its instrument's unknown orders: it was unknown, and the venue has not said since where it
+    /// stands. A cancel that left says nothing of that.
+    pub(super) is_in_doubt: bool,
 }
 
 /// The arena.
@@ -204,6 +207,7 @@ mod tests {
             run: 0,
             queries: 0,
             was_unknown: false,
+            is_in_doubt: false,
         }
     }
 

@@ -212,6 +212,7 @@ impl<X: Counterparty> OrderManager<X> {
                     run: self.ids.run(),
                     queries: 0,
                     was_unknown: false,
+                    is_in_doubt: false,
                 });
                 self.set_slot(index, order.side, slot, order.seq);
                 self.counts.placed += 1;
@@ -265,11 +266,6 @@ impl<X: Counterparty> OrderManager<X> {
             return false;
         }
         let run = live.run;
-        if order.state == OrderState::Unknown
-            && let Some(traded) = self.instruments.get_mut(order.instrument.index())
-        {
-            traded.unknown = traded.unknown.saturating_sub(1);
-        }
         // A cancel goes out even when it cannot be journalled: it only ever takes risk away.
         self.log.record(RecordKind::Cancel, head, &OrderBody::new(order));
         let id = self.id_of(run, order.seq);

@@ -94,6 +94,7 @@ impl<X: Counterparty> OrderManager<X> {
                 run: carried.run,
                 queries: 0,
                 was_unknown: true,
+                is_in_doubt: true,
             });
             if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
                 traded.unknown += 1;

@@ -317,3 +317,25 @@ fn what_is_open_beside_the_quotes_of_a_closing_position_is_canceled_until_it_is_
     run.advance();
     assert_eq!((order.level, run.manager.orders.count()), (level(0, 4), 0));
 }
+
+#[test]
+fn an_unknown_order_stays_unknown_while_its_cancel_by_hand_is_under_way() {
+    let mut run = Run::plain();
+    run.target(0, 1, &one((999, 5), (0, 0)));
+    run.venue().answer(0, false);
+    run.venue().answers.clear();
+    run.venue().is_secretive = true;
+    run.pass(1_000_000_000);
+    run.cancel(1, (0, 0));
+    assert_eq!(run.venue().asked, [Asked::Cancel(1)]);
+    run.target(0, 2, &one((998, 5), (0, 0)));
+    assert_eq!(run.told.0.last().unwrap().rule, RiskRule::UnknownOrder as u8, "nobody has said where it stands");
+    // Nobody answers the cancel either, and it is no second unknown order.
+    run.venue().asked.clear();
+    run.pass(1_000_000_000);
+    assert_eq!(run.manager.exposure(0, Side::Buy).unknown_orders, 1);
+    run.cancel(1, (0, 0));
+    run.answer_all();
+    assert_eq!(run.manager.exposure(0, Side::Buy).unknown_orders, 0);
+    assert_eq!(run.resting(0, 2, Side::Buy), [(998, 5)], "what it kept waiting is tried again");
+}
