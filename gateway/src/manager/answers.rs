@@ -247,7 +247,7 @@ impl<X: Counterparty> OrderManager<X> {
         if live.order.state != OrderState::Unknown {
             live.queries = 0;
             if !live.order.state.is_pending() {
-                live.deadline = Nanos::MAX;
+                (live.deadline, live.is_ending) = (Nanos::MAX, false);
             }
         }
         let is_resolved = live.is_in_doubt
@@ -375,15 +375,28 @@ impl<X: Counterparty> OrderManager<X> {
         while self.orders.next_deadline() <= self.now
             && let Some(seq) = self.orders.overdue(self.now)
         {
-            let is_known = self.orders.get(seq).is_some_and(|live| live.order.state != OrderState::Unknown);
-            if is_known {
+            let Some(Live { order, queries, .. }) = self.orders.get(seq).copied() else { break };
+            if order.state != OrderState::Unknown {
                 self.counts.timed_out += 1;
                 self.doubt(seq, out);
             }
-            self.ask(seq);
+            // A refused cancel is not repeated before the question that follows it has had its time.
+            let has_waited = order.state == OrderState::PendingCancel || queries > 0;
+            if !(has_waited && self.cancel_stop_again(seq)) {
+                self.ask(seq);
+            }
             taken += 1;
         }
         taken
+    }
+
+    /// A stop whose end was asked for, and of which nobody knows where it stands: there are venues that answer no
+    /// question about one that waits, and a cancel that was lost would be the last. False: it is not such a one.
+    fn cancel_stop_again(&mut self, seq: u64) -> bool {
+        let Some(live) = self.orders.get(seq).filter(|live| live.is_ending).copied() else { return false };
+        let Live { order, book, record, .. } = live;
+        let head = Head { cause: record, ..self.told_head(&order, self.now) };
+        order.terms.kind.is_stop() && self.cancel(&head, book, &order, true)
     }
 
     /// The head of what is told about an order that an answer came for.

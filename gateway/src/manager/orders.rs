@@ -27,6 +27,8 @@ pub(super) struct Live {
     /// It counts among its instrument's unknown orders: it was unknown, and the venue has not said since where it
     /// stands. A cancel that left says nothing of that.
     pub(super) is_in_doubt: bool,
+    /// Its end was asked for since it was last known to rest.
+    pub(super) is_ending: bool,
 }
 
 /// The arena.
@@ -208,6 +210,7 @@ mod tests {
             queries: 0,
             was_unknown: false,
             is_in_doubt: false,
+            is_ending: false,
         }
     }
 

@@ -213,6 +213,7 @@ impl<X: Counterparty> OrderManager<X> {
                     queries: 0,
                     was_unknown: false,
                     is_in_doubt: false,
+                    is_ending: false,
                 });
                 self.set_slot(index, order.side, slot, order.seq);
                 self.counts.placed += 1;
@@ -265,6 +266,7 @@ impl<X: Counterparty> OrderManager<X> {
         if live.order.apply(OrderEvent::CancelSent).is_err() {
             return false;
         }
+        live.is_ending = true;
         let run = live.run;
         // A cancel goes out even when it cannot be journalled: it only ever takes risk away.
         self.log.record(RecordKind::Cancel, head, &OrderBody::new(order));

@@ -95,6 +95,8 @@ impl<X: Counterparty> OrderManager<X> {
                 queries: 0,
                 was_unknown: true,
                 is_in_doubt: true,
+                // Nothing of the run before goes on.
+                is_ending: true,
             });
             if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
                 traded.unknown += 1;

@@ -339,3 +339,30 @@ fn an_unknown_order_stays_unknown_while_its_cancel_by_hand_is_under_way() {
     assert_eq!(run.manager.exposure(0, Side::Buy).unknown_orders, 0);
     assert_eq!(run.resting(0, 2, Side::Buy), [(998, 5)], "what it kept waiting is tried again");
 }
+
+#[test]
+fn a_lost_cancel_of_a_stop_is_repeated_where_nobody_says_what_became_of_it() {
+    let mut run = Run::plain();
+    run.venue().is_secretive = true;
+    run.by_hand(MANUAL, wish(Side::Sell, OrderKind::Stop, 0, 995, 4));
+    run.answer_all();
+    run.cancel(1, (0, 0));
+    run.venue().asked.clear();
+    run.pass(1_000_000_000);
+    assert_eq!(run.venue().asked, [Asked::Cancel(1)], "lost, and asked for again");
+    run.venue().answer(0, true);
+    run.advance();
+    assert_eq!((run.venue().asked.clone(), run.venue().queried.len()), (vec![], 1), "refused: first a question");
+    run.pass(1_000_000_000);
+    assert_eq!(run.venue().asked, [Asked::Cancel(1)]);
+    run.answer_all();
+    assert_eq!(run.manager.orders.count(), 0);
+    // One that nobody wants to end is only asked about.
+    run.venue().is_deaf = true;
+    run.by_hand(MANUAL, wish(Side::Sell, OrderKind::Stop, 0, 995, 4));
+    for _ in 0..5 {
+        run.pass(1_000_000_000);
+    }
+    let cancels = run.venue().sent.iter().filter(|asked| matches!(asked, Asked::Cancel(_))).count();
+    assert_eq!((cancels, run.manager.orders.count()), (3, 1));
+}

@@ -5,6 +5,8 @@ use super::*;
 use crate::counterparty::{Charge, ChargeAsset, Paid};
 use crate::heard::{Heard, RecordedVenue};
 use crate::venues::binance::{Authentication, BinanceCodec, RecvWindow};
+use engine::commands::{Action, CommandBody, OrderWish};
+use engine::order::{OrderKind, Tif};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -15,13 +17,16 @@ struct Outside {
     has_reconnected: bool,
     /// Every so many requests one does not leave.
     loses_every: u64,
+    /// The next requests that leave and do not arrive.
+    lost_on_the_way: u64,
     requests: u64,
 }
 
 impl Outside {
     fn new(loses_every: u64) -> Self {
         let venue = Venue::new(false);
-        Self { venue, paid: VecDeque::new(), has_reconnected: false, loses_every, requests: 0 }
+        let paid = VecDeque::new();
+        Self { venue, paid, has_reconnected: false, loses_every, lost_on_the_way: 0, requests: 0 }
     }
 }
 
@@ -34,7 +39,14 @@ impl Counterparty for Outside {
     }
     fn send(&mut self, now: Nanos) -> bool {
         self.requests += 1;
-        !self.requests.is_multiple_of(self.loses_every) && self.venue.send(now)
+        if self.requests.is_multiple_of(self.loses_every) {
+            return false;
+        }
+        match self.lost_on_the_way.checked_sub(1) {
+            Some(left) => self.lost_on_the_way = left,
+            None => return self.venue.send(now),
+        }
+        true
     }
     fn on_market(&mut self, _message: Message<'_>) {}
     fn next_due(&self) -> Option<Nanos> {
@@ -45,7 +57,12 @@ impl Counterparty for Outside {
     fn is_outside(&self) -> bool {
         true
     }
-    fn poll(&mut self, _inputs: u64) -> Nanos {
+    fn poll(&mut self, inputs: u64) -> Nanos {
+        // At a halt time passes here alone, and everything is answered.
+        if inputs == u64::MAX {
+            self.venue.now = self.venue.now.plus(Nanos::from_ms(10));
+            self.venue.answer(0, false);
+        }
         self.venue.now
     }
     fn next_answer(&mut self, now: Nanos) -> Option<(Nanos, Answer)> {
@@ -328,4 +345,30 @@ fn funding_of_positions_that_cancel_out_is_the_last_holders() {
     let positions = run.manager.report().positions;
     let paid: Vec<_> = positions.iter().map(|one| (one.position.qty.0, one.position.funding)).collect();
     assert_eq!(paid[..2], [(2, 0), (-2, -10_000)]);
+}
+
+#[test]
+fn a_halt_ends_a_stop_whose_first_cancel_was_lost_and_of_which_nobody_can_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = Kept::new(dir.path(), Outside::new(u64::MAX));
+    run.take(Op::Market(0, 1000));
+    run.manager.exchange.venue.is_secretive = true;
+    let order = OrderWish {
+        trigger: Price(995),
+        qty: Qty(4),
+        side: Side::Sell as u8,
+        kind: OrderKind::Stop as u8,
+        tif: Tif::Ioc as u8,
+        ..OrderWish::default()
+    };
+    let command = CommandBody::new(Action::Order, StrategyId::MANUAL, InstrumentId(0));
+    let command = CommandBody { order, ..command };
+    let head = Head { strategy: StrategyId::MANUAL, ..run.input(Kind::Command, 0) };
+    run.manager.on_command(Message { head: &head, body: command.cells() }, &mut Nowhere);
+    run.venue(Op::Answer(0, false));
+    run.venue(Op::Hear);
+    assert_eq!(run.manager.exchange.venue.open.len(), 1);
+    run.manager.exchange.lost_on_the_way = 1;
+    assert!(run.manager.cancel_all(&head));
+    assert_eq!(run.manager.exchange.venue.open, []);
 }

@@ -1,7 +1,7 @@
 //! A run goes on from the journal of the one before.
 
 use super::*;
-use crate::recovery::{Recovered, RecoveryError};
+use crate::recovery::{CarriedOrder, Recovered, RecoveryError};
 use engine::data_dir::DataDir;
 use engine::ids::AccountId;
 use engine::journal::schema::BegunBody;
@@ -17,6 +17,22 @@ fn journal(dir: &Path) -> (Journal, Writer) {
     runner.append(entry, instruments_text(&table()).as_bytes()).unwrap();
     let writer = journal.writer(Lane::Gateway).unwrap();
     (journal, writer)
+}
+
+fn bid_of_five() -> Order {
+    Order {
+        seq: 1,
+        instrument: InstrumentId(0),
+        strategy: StrategyId(1),
+        account: AccountId(0),
+        side: Side::Buy,
+        level: level(999, 5),
+        amend: Level::default(),
+        tif: Tif::PostOnly,
+        terms: Terms::LIMIT,
+        filled: Qty(0),
+        state: OrderState::PendingCreate,
+    }
 }
 
 /// A run that bought 2 of 5 and is killed while its ask is on its way; and what the venue is then like.
@@ -163,19 +179,7 @@ fn a_journal_of_other_instruments_or_with_a_fill_that_does_not_add_up_is_refused
     assert!(read(&same).is_ok());
 
     let (journal, mut writer) = journal(&dir.path().join("b"));
-    let order = Order {
-        seq: 1,
-        instrument: InstrumentId(0),
-        strategy: StrategyId(1),
-        account: AccountId(0),
-        side: Side::Buy,
-        level: level(999, 5),
-        amend: Level::default(),
-        tif: Tif::PostOnly,
-        terms: Terms::LIMIT,
-        filled: Qty(0),
-        state: OrderState::PendingCreate,
-    };
+    let order = bid_of_five();
     let entry = |kind: RecordKind| Entry { kind: kind as u16, ..Entry::default() };
     writer.append(entry(RecordKind::Begun), BegunBody::default().as_bytes()).unwrap();
     writer.append(entry(RecordKind::Order), OrderBody::new(&order).as_bytes()).unwrap();
@@ -342,4 +346,26 @@ fn a_run_that_never_began_is_passed_over_for_the_one_before() {
     std::fs::remove_dir(data.begin_run().unwrap().path).unwrap();
     let left = Recovered::latest(&data, &table()).unwrap();
     assert_eq!((left.last_seq, left.orders.len(), left.orders[0].run), (2, 2, 1));
+}
+
+#[test]
+fn a_stop_of_the_run_before_that_nobody_can_be_asked_about_is_canceled() {
+    let order = Order {
+        terms: Terms::stop(Price(995)),
+        tif: Tif::Ioc,
+        state: OrderState::Unknown,
+        ..bid_of_five()
+    };
+    let left = Recovered { last_seq: 1, orders: vec![CarriedOrder { run: 4, order }], ..Recovered::default() };
+    let mut venue = Venue::new(true);
+    (venue.is_secretive, venue.open) = (true, vec![order]);
+    let mut run = restarted(&left, venue, Writer::off(Lane::Gateway));
+    run.venue().account = Some(Account { open: vec![], positions: vec![Qty(0); 2] });
+    run.market(0, 1000, 0);
+    assert_eq!((run.venue().queried.clone(), run.venue().asked.clone()), (vec![1], vec![]));
+    run.pass(1_000_000_000);
+    assert_eq!(run.venue().asked, [Asked::Cancel(1)]);
+    run.venue().answer(0, false);
+    run.advance();
+    assert!(!run.manager.is_reconciling());
 }
