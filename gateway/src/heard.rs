@@ -66,7 +66,7 @@ pub(crate) fn answered_body(after: u64, answer: &Answer, ids: &ClientOrderIds) -
             };
             8
         }
-        AnswerEvent::Triggered => 9,
+        AnswerEvent::Triggered => AnsweredBody::TRIGGERED,
     };
     body
 }
@@ -90,7 +90,7 @@ fn answer_of(body: &AnsweredBody, ids: &ClientOrderIds) -> Option<Answer> {
         5 => AnswerEvent::AmendRefused,
         6 => AnswerEvent::Expired,
         7 => AnswerEvent::Filled { fill: body.level, maker: body.maker == 1, fee },
-        9 => AnswerEvent::Triggered,
+        AnsweredBody::TRIGGERED => AnswerEvent::Triggered,
         8 => AnswerEvent::Standing(match body.standing {
             0 => Standing::Unknown,
             1 => Standing::Absent,

@@ -10,11 +10,13 @@ use crate::heard::baselines_of;
 use engine::data_dir::DataDir;
 use engine::ids::{AccountId, InstrumentId, Lane, StrategyId};
 use engine::instrument::InstrumentTable;
-use engine::journal::schema::{BegunBody, CarriedBody, FundingBody, OpeningBody, OrderBody, RecordKind};
+use engine::journal::schema::{
+    AnsweredBody, BegunBody, CarriedBody, FundingBody, OpeningBody, OrderBody, RecordKind,
+};
 use engine::journal::{Cursor, Problem, Reader, Stand, Trouble, View, instruments_text};
 use engine::message::{Execution, i128_of};
 use engine::num::{Level, Qty, Side};
-use engine::order::{Order, OrderState, Tif};
+use engine::order::{Order, OrderEvent, OrderState, Tif};
 use engine::position::Position;
 use engine::time::Nanos;
 use std::collections::BTreeMap;
@@ -297,6 +299,15 @@ impl<'a> Reading<'a> {
                     self.told(instrument, &told)?;
                 }
             }
+            RecordKind::Answered => {
+                let body = AnsweredBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
+                let carried = self.orders.get_mut(&body.order_seq).filter(|carried| carried.run == body.run);
+                if let Some(carried) = carried
+                    && body.event == AnsweredBody::TRIGGERED
+                {
+                    triggered(&mut carried.order);
+                }
+            }
             RecordKind::Funding => {
                 let body = FundingBody::read_from_bytes(view.body).map_err(|_| MALFORMED)?;
                 let of = self.table.get(instrument).ok_or("an instrument that the run does not have")?;
@@ -330,7 +341,8 @@ impl<'a> Reading<'a> {
             return self.insert(carried);
         }
         let known = self.orders.get_mut(&carried.order.seq).ok_or(RETOLD)?;
-        // A fill that overtook an amendment's answer looks like that answer until now, and a stop as if it waited.
+        // A fill that overtook an amendment's answer looks like that answer until now; and of a stop at a paper exchange,
+        // whose answers are not journalled, nothing said that it was triggered.
         (known.order.amend, known.order.terms) = (carried.order.amend, carried.order.terms);
         if *known == carried { Ok(()) } else { Err(RETOLD) }
     }
@@ -382,6 +394,10 @@ impl<'a> Reading<'a> {
         if matches!(state, OrderState::Open | OrderState::PartiallyFilled) {
             order.amend = Level::default();
         }
+        if told.fill.qty.0 > 0 {
+            // A fill can overtake the news that it was triggered.
+            triggered(order);
+        }
         let side = order.side;
         if state.is_final() {
             self.orders.remove(&told.order_seq);
@@ -401,6 +417,12 @@ const MALFORMED: &str = "it does not hold what its kind says";
 const NO_ORDER: &str = "it is about an order that was never placed, or has ended";
 const RETOLD: &str = "what it says is held or open is not what the records before it come to";
 const UNBOOKED: &str = "the position after it is not what the fills come to";
+
+/// A stop's trigger was met: from now on the venue knows it as another kind of order, by which it is asked about and
+/// canceled. Of an order that waits for none it says nothing.
+fn triggered(order: &mut Order) {
+    let _ = order.apply(OrderEvent::Triggered);
+}
 
 /// The order that a record announced: nobody knows yet what became of it.
 fn order_of(body: &OrderBody, instrument: InstrumentId) -> Option<Order> {

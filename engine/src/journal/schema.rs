@@ -409,6 +409,8 @@ impl AnsweredBody {
         "standing",
         "triggered",
     ];
+    /// `event` of a stop whose trigger was met.
+    pub const TRIGGERED: u8 = 9;
     /// Where an order stands, by the number of `standing`.
     pub const STANDINGS: [&'static str; 7] =
         ["unknown", "absent", "open", "filled", "canceled", "rejected", "expired"];

@@ -4,9 +4,9 @@ use super::*;
 use crate::recovery::{CarriedOrder, Recovered, RecoveryError};
 use engine::data_dir::DataDir;
 use engine::ids::AccountId;
-use engine::journal::schema::BegunBody;
+use engine::journal::schema::{AnsweredBody, BegunBody};
 use engine::journal::{Durability, Entry, instruments_text};
-use engine::order::{Terms, Tif};
+use engine::order::{OrderKind, Terms, Tif};
 use std::path::Path;
 
 fn journal(dir: &Path) -> (Journal, Writer) {
@@ -368,4 +368,46 @@ fn a_stop_of_the_run_before_that_nobody_can_be_asked_about_is_canceled() {
     run.venue().answer(0, false);
     run.advance();
     assert!(!run.manager.is_reconciling());
+}
+
+#[test]
+fn a_stop_that_was_triggered_is_recovered_as_what_it_became() {
+    let answered = |run: u32| {
+        let body = AnsweredBody { order_seq: 1, run, event: AnsweredBody::TRIGGERED, ..AnsweredBody::default() };
+        (RecordKind::Answered, body.as_bytes().to_vec())
+    };
+    let filled = {
+        let told = Execution {
+            order_seq: 1,
+            order: level(999, 5),
+            filled: Qty(2),
+            fill: level(999, 2),
+            state: OrderState::PartiallyFilled as u8,
+            position: Qty(2),
+            strategy: StrategyId(1),
+            cash: engine::message::words_of(-19_980_000),
+            ..Execution::default()
+        };
+        (RecordKind::Fill, told.as_bytes().to_vec())
+    };
+    for (records, expected) in [
+        (vec![], OrderKind::StopLimit),
+        (vec![answered(4)], OrderKind::Limit),
+        (vec![answered(3)], OrderKind::StopLimit),
+        (vec![filled.clone()], OrderKind::Limit),
+        (vec![filled, answered(4)], OrderKind::Limit),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, mut writer) = journal(dir.path());
+        let order = Order { terms: Terms::stop_limit(Price(998)), ..bid_of_five() };
+        let begun = (RecordKind::Begun, BegunBody::default().as_bytes().to_vec());
+        let placed = (RecordKind::Order, OrderBody::new(&order).as_bytes().to_vec());
+        for (kind, body) in [begun, placed].iter().chain(&records) {
+            writer.append(Entry { kind: *kind as u16, ..Entry::default() }, body).unwrap();
+        }
+        drop((writer, journal));
+        let left = Recovered::read(dir.path(), 4, &table()).unwrap();
+        let terms = left.orders[0].order.terms;
+        assert_eq!((terms.kind, terms.trigger), (expected, Price(998)), "{records:?}");
+    }
 }
