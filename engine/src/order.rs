@@ -177,6 +177,30 @@ pub struct Order {
 }
 
 impl Order {
+    /// A plain limit order that only ever rests, before it is sent.
+    #[must_use]
+    pub const fn new(
+        seq: u64,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+        side: Side,
+        level: Level,
+    ) -> Self {
+        Self {
+            seq,
+            instrument,
+            strategy,
+            account: AccountId(0),
+            side,
+            level,
+            amend: Level { price: Price(0), qty: Qty(0) },
+            tif: Tif::PostOnly,
+            terms: Terms::LIMIT,
+            filled: Qty(0),
+            state: OrderState::PendingCreate,
+        }
+    }
+
     /// Limit price; zero where its kind has none.
     #[must_use]
     pub const fn price(&self) -> Price {

@@ -11,8 +11,7 @@ use super::OrderManager;
 use super::answers::Told;
 use super::book::{BESIDE_MAX, Closing};
 use crate::counterparty::Counterparty;
-use engine::commands::{Action, OrderWish, Taken};
-use engine::ids::{AccountId, StrategyId};
+use engine::commands::{ALL_STRATEGIES, Action, OrderWish, Taken};
 use engine::instrument::ContractKind;
 use engine::journal::schema::{CommandResult, GateRefusal, HandResult, RecordKind};
 use engine::message::{Head, Kind, Message, QUOTES_MAX};
@@ -93,19 +92,7 @@ impl<X: Counterparty> OrderManager<X> {
     ) -> Result<u64, Option<Refusal>> {
         let free = self.books.get(index).and_then(|book| book.beside.iter().position(|seq| *seq == 0));
         let (Some(place), Some(seq)) = (free, self.orders.next_seq()) else { return Err(None) };
-        let order = Order {
-            seq,
-            instrument: head.instrument,
-            strategy: head.strategy,
-            account: AccountId(0),
-            side,
-            level,
-            amend: Level::default(),
-            tif,
-            terms,
-            filled: Qty(0),
-            state: OrderState::PendingCreate,
-        };
+        let order = Order { tif, terms, ..Order::new(seq, head.instrument, head.strategy, side, level) };
         let exposure = self.exposure(index, side);
         let Some(traded) = self.instruments.get(head.instrument.index()) else { return Err(None) };
         let proposal = Proposal::New(order);
@@ -240,7 +227,7 @@ impl<X: Counterparty> OrderManager<X> {
 
     /// What came of a command.
     fn say(&mut self, head: &Head, result: HandResult, order_seq: u64, qty: Qty) {
-        let strategy = if head.strategy == StrategyId(u16::MAX) { 0 } else { head.strategy.0 };
+        let strategy = if head.strategy == ALL_STRATEGIES { 0 } else { head.strategy.0 };
         let body = CommandResult { order_seq, qty, strategy, result: result as u16, reserved: 0 };
         let head = Head { body_cells: 0, ..head.derive(Kind::Execution) };
         self.log.record(RecordKind::CommandResult, &head, &body);

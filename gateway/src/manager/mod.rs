@@ -33,7 +33,7 @@ use engine::fees::FeeRates;
 use engine::ids::StrategyId;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{FundingBody, RecordKind};
-use engine::message::{BookChanged, Head, Kind, Message, Quotes, words_of};
+use engine::message::{BookChanged, Head, Kind, Message, QUOTES_MAX, Quotes, words_of};
 use engine::num::{NumError, Qty};
 use engine::position::Position;
 use engine::risk::{Gate, Market, RiskLimits};
@@ -42,7 +42,6 @@ use engine::stage::{Nowhere, Sink};
 use engine::stage_log::StageLog;
 use engine::time::Nanos;
 use orders::{Live, Orders};
-use quotes::Slots;
 use reconcile::Reconciling;
 use std::sync::Arc;
 use touch::TouchSeries;
@@ -139,7 +138,7 @@ impl<X: Counterparty> OrderManager<X> {
         Ok(Self {
             gate: Gate::new(setup.limits, setup.instruments)?,
             instruments: setup.instruments.iter().map(traded).collect(),
-            orders: Orders::new((2 * size_of::<Slots<u8>>() + BESIDE_MAX) * books.len()),
+            orders: Orders::new((2 * QUOTES_MAX + BESIDE_MAX) * books.len()),
             dirty: Vec::with_capacity(books.len()),
             books,
             strategies,

@@ -180,26 +180,13 @@ const ENDED_PER_ORDER: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::ids::{AccountId, InstrumentId, StrategyId};
-    use engine::num::{Level, Qty, Side};
-    use engine::order::{OrderState, Terms, Tif};
+    use engine::ids::{InstrumentId, StrategyId};
+    use engine::num::{Level, Side};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn live(seq: u64) -> Live {
-        let order = Order {
-            seq,
-            instrument: InstrumentId(0),
-            strategy: StrategyId(1),
-            account: AccountId(0),
-            side: Side::Buy,
-            level: Level::default(),
-            amend: Level::default(),
-            tif: Tif::PostOnly,
-            terms: Terms::LIMIT,
-            filled: Qty(0),
-            state: OrderState::PendingCreate,
-        };
+        let order = Order::new(seq, InstrumentId(0), StrategyId(1), Side::Buy, Level::default());
         Live {
             order,
             record: Cause::NONE,

@@ -7,11 +7,10 @@ use super::quotes::{Action, Slots, plan};
 use crate::client_order_id::ClientOrderId;
 use crate::counterparty::{AnswerEvent, Counterparty, Request};
 use crate::latency::Moments;
-use engine::ids::AccountId;
 use engine::journal::schema::{GateRefusal, OrderBody, RecordKind};
 use engine::message::Head;
-use engine::num::{Level, Qty, Side};
-use engine::order::{Order, OrderEvent, OrderState, Terms, Tif};
+use engine::num::{Level, Side};
+use engine::order::{Order, OrderEvent, OrderState};
 use engine::risk::{Approved, Proposal, Refusal, RiskRule};
 use engine::stage::Sink;
 use engine::time::{Nanos, Stamp};
@@ -120,19 +119,7 @@ impl<X: Counterparty> OrderManager<X> {
             Some(open) => Proposal::Amend(*open, level),
             None => {
                 let Some(seq) = self.orders.next_seq() else { return false };
-                Proposal::New(Order {
-                    seq,
-                    instrument: head.instrument,
-                    strategy: head.strategy,
-                    account: AccountId(0),
-                    side,
-                    level,
-                    amend: Level::default(),
-                    tif: Tif::PostOnly,
-                    terms: Terms::LIMIT,
-                    filled: Qty(0),
-                    state: OrderState::PendingCreate,
-                })
+                Proposal::New(Order::new(seq, head.instrument, head.strategy, side, level))
             }
         };
         let Some(traded) = self.instruments.get(head.instrument.index()) else { return false };

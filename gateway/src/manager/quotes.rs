@@ -117,9 +117,8 @@ pub(super) fn is_close(order: &Order, wanted: Level, tolerance: Tolerance) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::ids::{AccountId, InstrumentId, StrategyId};
+    use engine::ids::{InstrumentId, StrategyId};
     use engine::num::{Price, Qty, Side};
-    use engine::order::{Terms, Tif};
     use proptest::prelude::*;
 
     fn level(price: i64, qty: i64) -> Level {
@@ -127,19 +126,7 @@ mod tests {
     }
 
     fn order(price: i64, qty: i64, state: OrderState) -> Option<Order> {
-        Some(Order {
-            seq: 1,
-            instrument: InstrumentId(0),
-            strategy: StrategyId(1),
-            account: AccountId(0),
-            side: Side::Buy,
-            level: level(price, qty),
-            amend: Level::default(),
-            tif: Tif::PostOnly,
-            terms: Terms::LIMIT,
-            filled: Qty(0),
-            state,
-        })
+        Some(Order { state, ..Order::new(1, InstrumentId(0), StrategyId(1), Side::Buy, level(price, qty)) })
     }
 
     fn slots<T: Copy + Default>(some: &[T]) -> Slots<T> {

@@ -14,11 +14,11 @@ use super::answers::Told;
 use super::orders::Live;
 use crate::counterparty::{Account, Counterparty, Request, VenueOrder};
 use crate::recovery::Recovered;
-use engine::ids::{AccountId, Cause, InstrumentId, StrategyId};
+use engine::ids::{Cause, InstrumentId, StrategyId};
 use engine::journal::schema::{BegunBody, CarriedBody, OpeningBody, OrderBody, RecordKind};
 use engine::message::{Head, Kind};
 use engine::num::{Level, Qty, Side};
-use engine::order::{Order, OrderState, Terms, Tif};
+use engine::order::{Order, OrderState};
 use engine::position::Position;
 use engine::runner::StopReason;
 use engine::stage::Sink;
@@ -284,17 +284,9 @@ impl<X: Counterparty> OrderManager<X> {
     fn cancel_stray(&mut self, open: &VenueOrder, run: u32, seq: u64) {
         self.orders.used(seq);
         let order = Order {
-            seq,
-            instrument: open.instrument,
-            strategy: StrategyId(0),
-            account: AccountId(0),
-            side: open.side,
-            level: open.level,
-            amend: Level::default(),
-            tif: Tif::PostOnly,
-            terms: Terms::LIMIT,
             filled: open.filled,
             state: OrderState::Open,
+            ..Order::new(seq, open.instrument, StrategyId(0), open.side, open.level)
         };
         let head = self.told_head(&order, self.now);
         self.log.record(RecordKind::Cancel, &head, &OrderBody::new(&order));
@@ -313,18 +305,10 @@ impl<X: Counterparty> OrderManager<X> {
             let Some(instrument) = self.traded(index).map(|traded| traded.instrument.id) else { continue };
             let strategy = self.strategy_of(index);
             // No order: sequence 0, which says only what is held.
+            let side = if position.qty.0 < 0 { Side::Sell } else { Side::Buy };
             let order = Order {
-                seq: 0,
-                instrument,
-                strategy,
-                account: AccountId(0),
-                side: if position.qty.0 < 0 { Side::Sell } else { Side::Buy },
-                level: Level::default(),
-                amend: Level::default(),
-                tif: Tif::PostOnly,
-                terms: Terms::LIMIT,
-                filled: Qty(0),
                 state: OrderState::Canceled,
+                ..Order::new(0, instrument, strategy, side, Level::default())
             };
             let head = Head { cause: Cause::NONE, ..self.told_head(&order, self.now) };
             self.tell(&head, index, &order, Level::default(), Told::NO_FILL, out);

@@ -3,7 +3,6 @@
 use super::*;
 use crate::recovery::{CarriedOrder, Recovered, RecoveryError};
 use engine::data_dir::DataDir;
-use engine::ids::AccountId;
 use engine::journal::schema::{AnsweredBody, BegunBody};
 use engine::journal::{Durability, Entry, instruments_text};
 use engine::order::{OrderKind, Terms, Tif};
@@ -20,19 +19,7 @@ fn journal(dir: &Path) -> (Journal, Writer) {
 }
 
 fn bid_of_five() -> Order {
-    Order {
-        seq: 1,
-        instrument: InstrumentId(0),
-        strategy: StrategyId(1),
-        account: AccountId(0),
-        side: Side::Buy,
-        level: level(999, 5),
-        amend: Level::default(),
-        tif: Tif::PostOnly,
-        terms: Terms::LIMIT,
-        filled: Qty(0),
-        state: OrderState::PendingCreate,
-    }
+    Order::new(1, InstrumentId(0), StrategyId(1), Side::Buy, level(999, 5))
 }
 
 /// A run that bought 2 of 5 and is killed while its ask is on its way; and what the venue is then like.
