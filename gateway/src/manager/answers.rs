@@ -1,7 +1,7 @@
 //! What answers do to orders, positions and strategies.
 
 use super::OrderManager;
-use super::orders::Live;
+use super::orders::{Ending, Live};
 use crate::counterparty::{
     Answer, AnswerEvent, Charge, ChargeAsset, Counterparty, Request, Standing, VenueState,
 };
@@ -222,74 +222,55 @@ impl<X: Counterparty> OrderManager<X> {
         self.control.stop_with(StopReason::PositionUnknown, why.to_string());
     }
 
-    /// Something happened to an order that is live.
+    /// The venue says that something happened to an order that is live.
+    #[inline]
     pub(super) fn on_event<S: Sink>(&mut self, seq: u64, event: AnswerEvent, at: Nanos, out: &mut S) {
-        let Some(live) = self.orders.get_mut(seq) else { return };
-        let (before, mut fill, mut is_maker, mut charge) = (live.order, Level::default(), false, None);
-        let applied = live.order.apply(match event {
-            AnswerEvent::Accepted => OrderEvent::Accepted,
-            AnswerEvent::Rejected => OrderEvent::Rejected,
-            AnswerEvent::Canceled => OrderEvent::Canceled,
-            AnswerEvent::CancelRefused => OrderEvent::CancelRefused,
-            AnswerEvent::Amended(level) => OrderEvent::Amended(level),
-            AnswerEvent::AmendRefused => OrderEvent::AmendRefused,
-            AnswerEvent::Expired => OrderEvent::Expired,
-            AnswerEvent::Triggered => OrderEvent::Triggered,
-            AnswerEvent::Filled { fill: filled, maker, fee } => {
-                (fill, is_maker, charge) = (filled, maker, fee);
-                OrderEvent::Filled(filled.qty)
-            }
-            AnswerEvent::Standing(_) => return,
-        });
-        if applied.is_err() {
+        self.happened(seq, event, Nanos::MAX, at, out);
+    }
+
+    /// An order or an amendment did not leave. The venue refused nothing, and time alone lifts what kept it here: its
+    /// quote is tried again after a while. An order that was to be amended does not stay meanwhile at a price that
+    /// nobody wants any more.
+    #[cold]
+    pub(super) fn on_unsent<S: Sink>(&mut self, seq: u64, is_amendment: bool, out: &mut S) {
+        let event = if is_amendment { AnswerEvent::AmendRefused } else { AnswerEvent::Rejected };
+        let until = self.now.plus(self.answer_timeout);
+        self.next_retry = self.next_retry.min(until);
+        self.happened(seq, event, until, self.now, out);
+    }
+
+    /// Something happened to an order that is live. `until`: what of it is a refusal holds until then; `Nanos::MAX`: it
+    /// is the venue's.
+    fn happened<S: Sink>(&mut self, seq: u64, event: AnswerEvent, until: Nanos, at: Nanos, out: &mut S) {
+        let (Some(live), Some(order_event)) = (self.orders.get_mut(seq), order_event(event)) else { return };
+        let before = live.order;
+        if live.order.apply(order_event).is_err() {
             return self.on_misfit(seq, event, out);
         }
-        if live.order.state != OrderState::Unknown {
-            live.queries = 0;
-            if !live.order.state.is_pending() {
-                (live.deadline, live.is_ending) = (Nanos::MAX, false);
-            }
-        }
-        let is_resolved = live.is_in_doubt
-            && !matches!(live.order.state, OrderState::Unknown | OrderState::PendingCancel);
-        live.is_in_doubt &= !is_resolved;
+        let is_resolved = live.settle();
         let Live { order, record, book: index, slot, .. } = *live;
-        let is_quote = slot < QUOTES_MAX;
-        let mut cost = Cost::default();
-        if fill.qty.0 > 0 {
-            match self.book_fill(index, &order, fill, is_maker, charge) {
+        let (mut fill, mut is_maker, mut cost) = (Level::default(), false, Cost::default());
+        if let AnswerEvent::Filled { fill: filled, maker, fee } = event {
+            (fill, is_maker) = (filled, maker);
+            match self.book_fill(index, &order, fill, is_maker, fee) {
                 Ok(booked) => cost = booked,
                 Err(_) => {
                     self.position_is_unknown(format_args!("a fill of order {seq} cannot be booked"));
                 }
             }
         }
-        match event {
-            AnswerEvent::Amended(_) => self.counts.amended += 1,
-            AnswerEvent::AmendRefused => {
-                self.counts.amends_refused += 1;
-                if let Some(book) = self.books.get_mut(index) {
-                    book.refuse(order.side, before.amend, Nanos::MAX, None);
-                }
+        self.count_event(event, order.state, until == Nanos::MAX);
+        if let Some(book) = self.books.get_mut(index) {
+            if event == AnswerEvent::AmendRefused {
+                book.refuse(order.side, before.amend, until, None);
             }
-            _ => {}
-        }
-        match order.state {
-            OrderState::Filled => {
-                self.counts.filled += 1;
-                if let Some(book) = self.books.get_mut(index).filter(|_| is_quote) {
-                    book.filled(&order);
+            match order.state {
+                OrderState::Filled if slot < QUOTES_MAX => book.filled(&order),
+                OrderState::Rejected if slot < QUOTES_MAX => {
+                    book.refuse(order.side, order.level, until, None);
                 }
+                _ => {}
             }
-            OrderState::Canceled => self.counts.canceled += 1,
-            OrderState::Expired => self.counts.expired += 1,
-            OrderState::Rejected => {
-                self.counts.rejected += 1;
-                if let Some(book) = self.books.get_mut(index).filter(|_| is_quote) {
-                    book.refuse(order.side, order.level, Nanos::MAX, None);
-                }
-            }
-            _ => {}
         }
         if order.state.is_final() {
             self.orders.remove(seq);
@@ -305,6 +286,24 @@ impl<X: Counterparty> OrderManager<X> {
             self.tell_touch(&head);
         }
         self.tell(&head, index, &order, fill, Told::Answer { is_maker, cost }, out);
+    }
+
+    /// What did not leave is counted as unsent, and not as the venue's refusal.
+    #[inline]
+    fn count_event(&mut self, event: AnswerEvent, state: OrderState, is_venues: bool) {
+        let counts = &mut self.counts;
+        match event {
+            AnswerEvent::Amended(_) => counts.amended += 1,
+            AnswerEvent::AmendRefused => counts.amends_refused += u64::from(is_venues),
+            _ => {}
+        }
+        match state {
+            OrderState::Filled => counts.filled += 1,
+            OrderState::Canceled => counts.canceled += 1,
+            OrderState::Expired => counts.expired += 1,
+            OrderState::Rejected => counts.rejected += u64::from(is_venues),
+            _ => {}
+        }
     }
 
     /// An event that the order's state does not allow.
@@ -393,7 +392,9 @@ impl<X: Counterparty> OrderManager<X> {
     /// A stop whose end was asked for, and of which nobody knows where it stands: there are venues that answer no
     /// question about one that waits, and a cancel that was lost would be the last. False: it is not such a one.
     fn cancel_stop_again(&mut self, seq: u64) -> bool {
-        let Some(live) = self.orders.get(seq).filter(|live| live.is_ending).copied() else { return false };
+        let Some(live) = self.orders.get(seq).filter(|live| live.ending != Ending::No).copied() else {
+            return false;
+        };
         let Live { order, book, record, .. } = live;
         let head = Head { cause: record, ..self.told_head(&order, self.now) };
         order.terms.kind.is_stop() && self.cancel(&head, book, &order, true)
@@ -456,4 +457,21 @@ impl<X: Counterparty> OrderManager<X> {
             self.control.stop(StopReason::RingFull);
         }
     }
+}
+
+/// What an answer says of the order's state. None: it answers a question.
+#[inline]
+const fn order_event(event: AnswerEvent) -> Option<OrderEvent> {
+    Some(match event {
+        AnswerEvent::Accepted => OrderEvent::Accepted,
+        AnswerEvent::Rejected => OrderEvent::Rejected,
+        AnswerEvent::Canceled => OrderEvent::Canceled,
+        AnswerEvent::CancelRefused => OrderEvent::CancelRefused,
+        AnswerEvent::Amended(level) => OrderEvent::Amended(level),
+        AnswerEvent::AmendRefused => OrderEvent::AmendRefused,
+        AnswerEvent::Expired => OrderEvent::Expired,
+        AnswerEvent::Triggered => OrderEvent::Triggered,
+        AnswerEvent::Filled { fill, .. } => OrderEvent::Filled(fill.qty),
+        AnswerEvent::Standing(_) => return None,
+    })
 }

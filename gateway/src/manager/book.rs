@@ -45,6 +45,8 @@ pub(super) struct Closing {
     pub(super) tried_at: Option<Qty>,
     /// That order; 0: none has left.
     pub(super) order_seq: u64,
+    /// None is tried before.
+    pub(super) not_before: Nanos,
 }
 
 /// A wanted quote that is not tried for now: gate or exchange refused it, or it was filled. A refused one waits until

@@ -10,6 +10,8 @@
 use super::OrderManager;
 use super::answers::Told;
 use super::book::{BESIDE_MAX, Closing};
+use super::orders::Ending;
+use super::pursue::Leaving;
 use crate::counterparty::Counterparty;
 use engine::commands::{ALL_STRATEGIES, Action, OrderWish, Taken};
 use engine::instrument::ContractKind;
@@ -20,6 +22,16 @@ use engine::order::{Order, OrderState, Terms, Tif};
 use engine::risk::{Proposal, Refusal};
 use engine::stage::Sink;
 use engine::time::{Nanos, Stamp};
+
+/// Why an order beside the quotes did not leave.
+enum NotPlaced {
+    /// There is no room for it, or it could not be journalled.
+    NoRoom,
+    /// The gate refused it.
+    Refused(Refusal),
+    /// The order of this sequence could not be sent.
+    Unsent(u64),
+}
 
 impl<X: Counterparty> OrderManager<X> {
     /// An operator asks for something.
@@ -70,15 +82,16 @@ impl<X: Counterparty> OrderManager<X> {
         if self.halted || self.reconciling.is_some() {
             return self.say(head, HandResult::NotTrading, 0, Qty(0));
         }
-        let result = match self.place_beside(head, index, side, level, tif, terms, out) {
-            Ok(seq) => return self.say(head, HandResult::Left, seq, level.qty),
-            Err(None) => HandResult::NoRoom,
-            Err(Some(_)) => HandResult::Refused,
+        let (result, seq) = match self.place_beside(head, index, side, level, tif, terms, out) {
+            Ok(seq) => (HandResult::Left, seq),
+            Err(NotPlaced::NoRoom) => (HandResult::NoRoom, 0),
+            Err(NotPlaced::Refused(_)) => (HandResult::Refused, 0),
+            Err(NotPlaced::Unsent(seq)) => (HandResult::NotSent, seq),
         };
-        self.say(head, result, 0, level.qty);
+        self.say(head, result, seq, level.qty);
     }
 
-    /// An order in a place of its own. Returns its sequence. Err: the gate's refusal; none: there is no room for it.
+    /// An order in a place of its own. Returns its sequence. Err: why it did not leave.
     #[expect(clippy::too_many_arguments, reason = "one order, whole")]
     fn place_beside<S: Sink>(
         &mut self,
@@ -89,19 +102,26 @@ impl<X: Counterparty> OrderManager<X> {
         tif: Tif,
         terms: Terms,
         out: &mut S,
-    ) -> Result<u64, Option<Refusal>> {
+    ) -> Result<u64, NotPlaced> {
         let free = self.books.get(index).and_then(|book| book.beside.iter().position(|seq| *seq == 0));
-        let (Some(place), Some(seq)) = (free, self.orders.next_seq()) else { return Err(None) };
+        let (Some(place), Some(seq)) = (free, self.orders.next_seq()) else {
+            return Err(NotPlaced::NoRoom);
+        };
         let order = Order { tif, terms, ..Order::new(seq, head.instrument, head.strategy, side, level) };
         let exposure = self.exposure(index, side);
-        let Some(traded) = self.instruments.get(head.instrument.index()) else { return Err(None) };
+        let Some(traded) = self.instruments.get(head.instrument.index()) else {
+            return Err(NotPlaced::NoRoom);
+        };
         let proposal = Proposal::New(order);
         match self.gate.approve(proposal, &traded.instrument, &traded.market, &exposure, self.now) {
             Ok(approved) => {
                 let mut entered = Stamp::default();
                 let slot = QUOTES_MAX + place;
-                let has_left = self.leave(head, index, slot, None, &approved, &mut entered, out);
-                if has_left { Ok(seq) } else { Err(None) }
+                match self.leave(head, index, slot, None, &approved, &mut entered, out) {
+                    Leaving::Left => Ok(seq),
+                    Leaving::Unsent => Err(NotPlaced::Unsent(seq)),
+                    Leaving::NotJournalled => Err(NotPlaced::NoRoom),
+                }
             }
             Err(refusal) => {
                 let order = Order { state: OrderState::Rejected, ..order };
@@ -110,7 +130,7 @@ impl<X: Counterparty> OrderManager<X> {
                     self.log.record(RecordKind::GateRefused, head, &GateRefusal::new(&order, &refusal));
                 let head = Head { cause: record.unwrap_or(head.cause), ..*head };
                 self.tell(&head, index, &order, Level::default(), Told::Refused(refusal.rule), out);
-                Err(Some(refusal))
+                Err(NotPlaced::Refused(refusal))
             }
         }
     }
@@ -119,10 +139,14 @@ impl<X: Counterparty> OrderManager<X> {
         let is_meant =
             |run: u32| (wish.run, engine) == (0, 0) || (wish.run, engine) == (run, self.ids.engine());
         let found = self.orders.get(wish.seq).copied().filter(|live| is_meant(live.run));
-        let result = match found {
-            Some(live) if live.order.state == OrderState::PendingCancel => HandResult::Left,
-            Some(live) if self.take_back(head, live.book, &live.order) => HandResult::Left,
-            _ => HandResult::NoOrder,
+        let is_asked = found.is_some_and(|live| {
+            live.order.state == OrderState::PendingCancel || self.take_back(head, live.book, &live.order)
+        });
+        let ending = self.orders.get(wish.seq).map(|live| live.ending);
+        let result = match ending {
+            _ if !is_asked => HandResult::NoOrder,
+            Some(Ending::Unsent) => HandResult::NotSent,
+            _ => HandResult::Left,
         };
         self.say(head, result, wish.seq, found.map_or(Qty(0), |live| live.order.remaining()));
     }
@@ -143,7 +167,7 @@ impl<X: Counterparty> OrderManager<X> {
         let Some(book) = self.books.get_mut(index) else { return };
         let beside = book.beside;
         // A second command goes on where the first one is; its answer is the second's.
-        book.closing = Some(Closing { head, tried_at: None, order_seq: 0 });
+        book.closing = Some(Closing { head, tried_at: None, order_seq: 0, not_before: Nanos(0) });
         for seq in beside.into_iter().filter(|seq| *seq != 0) {
             if let Some(order) = self.orders.get(seq).map(|live| live.order) {
                 self.take_back(&head, index, &order);
@@ -172,6 +196,9 @@ impl<X: Counterparty> OrderManager<X> {
         if self.books_of(instrument.id.index()).filter(closes).any(is_open) {
             return false;
         }
+        if self.now < closing.not_before {
+            return false;
+        }
         // The order before took nothing off it, or less than a lot is left.
         if closing.tried_at == Some(held) || qty < instrument.qty_min.max(Qty(1)) {
             return self.end_closing(index, &head, HandResult::GaveUp);
@@ -188,15 +215,21 @@ impl<X: Counterparty> OrderManager<X> {
                 true
             }
             // Time alone lifts it.
-            Err(Some(refusal)) if refusal.until < Nanos::MAX => {
-                if let Some(book) = self.books.get_mut(index) {
-                    book.retry_at = book.retry_at.min(refusal.until);
-                }
-                self.next_retry = self.next_retry.min(refusal.until);
-                false
+            Err(NotPlaced::Refused(refusal)) if refusal.until < Nanos::MAX => {
+                self.close_later(index, refusal.until)
             }
+            Err(NotPlaced::Unsent(_)) => self.close_later(index, self.now.plus(self.answer_timeout)),
             Err(_) => self.end_closing(index, &head, HandResult::GaveUp),
         }
+    }
+
+    fn close_later(&mut self, index: usize, at: Nanos) -> bool {
+        if let Some(book) = self.books.get_mut(index) {
+            book.closing = book.closing.map(|closing| Closing { not_before: at, ..closing });
+            book.retry_at = book.retry_at.min(at);
+        }
+        self.next_retry = self.next_retry.min(at);
+        false
     }
 
     /// Takes back what rests beside the quotes of a position that is being closed: its cancel was refused or lost, or it

@@ -3,7 +3,7 @@
 
 use engine::ids::Cause;
 use engine::num::Qty;
-use engine::order::Order;
+use engine::order::{Order, OrderState};
 use engine::time::Nanos;
 use std::collections::VecDeque;
 
@@ -27,8 +27,36 @@ pub(super) struct Live {
     /// It counts among its instrument's unknown orders: it was unknown, and the venue has not said since where it
     /// stands. A cancel that left says nothing of that.
     pub(super) is_in_doubt: bool,
-    /// Its end was asked for since it was last known to rest.
-    pub(super) is_ending: bool,
+    /// Whether its end was asked for since it was last known to rest.
+    pub(super) ending: Ending,
+}
+
+/// Whether an order's end was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    No,
+    /// The cancel could not be sent.
+    Unsent,
+    /// The cancel left.
+    Left,
+}
+
+impl Live {
+    /// An answer has moved the order on: what it still owes. True: it was in doubt, and is no more.
+    #[inline]
+    pub(super) fn settle(&mut self) -> bool {
+        let state = self.order.state;
+        if state != OrderState::Unknown {
+            self.queries = 0;
+            if !state.is_pending() {
+                (self.deadline, self.ending) = (Nanos::MAX, Ending::No);
+            }
+        }
+        let is_resolved =
+            self.is_in_doubt && !matches!(state, OrderState::Unknown | OrderState::PendingCancel);
+        self.is_in_doubt &= !is_resolved;
+        is_resolved
+    }
 }
 
 /// The arena.
@@ -197,7 +225,7 @@ mod tests {
             queries: 0,
             was_unknown: false,
             is_in_doubt: false,
-            is_ending: false,
+            ending: Ending::No,
         }
     }
 

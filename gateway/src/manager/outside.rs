@@ -104,10 +104,11 @@ impl<X: Counterparty> OrderManager<X> {
         taken
     }
 
-    /// Makes a request that needs no approval.
-    pub(super) fn ask_for(&mut self, request: Request<'_>, id: &ClientOrderId) {
+    /// Makes a request that needs no approval. False: it did not leave.
+    pub(super) fn ask_for(&mut self, request: Request<'_>, id: &ClientOrderId) -> bool {
         let is_sent = self.exchange.encode(request, id, self.now) && self.exchange.send(self.now);
         self.left(is_sent);
+        is_sent
     }
 
     /// A request has left, or has not.

@@ -2,10 +2,10 @@
 
 use super::OrderManager;
 use super::answers::Told;
-use super::orders::Live;
+use super::orders::{Ending, Live};
 use super::quotes::{Action, Slots, plan};
 use crate::client_order_id::ClientOrderId;
-use crate::counterparty::{AnswerEvent, Counterparty, Request};
+use crate::counterparty::{Counterparty, Request};
 use crate::latency::Moments;
 use engine::journal::schema::{GateRefusal, OrderBody, RecordKind};
 use engine::message::Head;
@@ -14,6 +14,16 @@ use engine::order::{Order, OrderEvent, OrderState};
 use engine::risk::{Approved, Proposal, Refusal, RiskRule};
 use engine::stage::Sink;
 use engine::time::{Nanos, Stamp};
+
+/// What became of an order or an amendment that the gate approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Left,
+    /// The venue was not reached, or takes no more for now: it ended here.
+    Unsent,
+    /// It could not be journalled.
+    NotJournalled,
+}
 
 /// Times that the books are gone through at most before the rest waits for the next input.
 const ROUNDS_MAX: usize = 8;
@@ -124,7 +134,9 @@ impl<X: Counterparty> OrderManager<X> {
         };
         let Some(traded) = self.instruments.get(head.instrument.index()) else { return false };
         match self.gate.approve(proposal, &traded.instrument, &traded.market, &exposure, self.now) {
-            Ok(approved) => self.leave(head, index, slot, open, &approved, entered, out),
+            Ok(approved) => {
+                self.leave(head, index, slot, open, &approved, entered, out) == Leaving::Left
+            }
             Err(refusal) => {
                 let order = match proposal {
                     Proposal::New(order) => Order { state: OrderState::Rejected, ..order },
@@ -163,7 +175,7 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 
-    /// The only place that an order or an amendment leaves by. False: it could not be journalled, and did not leave.
+    /// The only place that an order or an amendment leaves by.
     #[expect(clippy::too_many_arguments, reason = "one order, whole")]
     pub(super) fn leave<S: Sink>(
         &mut self,
@@ -174,11 +186,13 @@ impl<X: Counterparty> OrderManager<X> {
         approved: &Approved,
         entered: &mut Stamp,
         out: &mut S,
-    ) -> bool {
+    ) -> Leaving {
         let approved_at = self.stamp(head);
         let order = *approved.order();
         let kind = if approved.is_amendment() { RecordKind::Amend } else { RecordKind::Order };
-        let Some(record) = self.log.record(kind, head, &OrderBody::new(&order)) else { return false };
+        let Some(record) = self.log.record(kind, head, &OrderBody::new(&order)) else {
+            return Leaving::NotJournalled;
+        };
         let id = self.ids.id(order.seq);
         let request = match open {
             Some(open) => Request::Amend(open, approved),
@@ -200,10 +214,10 @@ impl<X: Counterparty> OrderManager<X> {
                     queries: 0,
                     was_unknown: false,
                     is_in_doubt: false,
-                    is_ending: false,
+                    ending: Ending::No,
                 });
                 self.set_slot(index, order.side, slot, order.seq);
-                self.counts.placed += 1;
+                self.counts.placed += u64::from(is_sent);
             }
             Some(open) => {
                 if let Some(live) = self.orders.get_mut(open.seq) {
@@ -215,10 +229,8 @@ impl<X: Counterparty> OrderManager<X> {
         self.orders.owe(order.seq, self.now.plus(self.answer_timeout));
         self.hold(order.instrument.index());
         if !is_sent {
-            let event =
-                if approved.is_amendment() { AnswerEvent::AmendRefused } else { AnswerEvent::Rejected };
-            self.on_event(order.seq, event, self.now, out);
-            return true;
+            self.on_unsent(order.seq, approved.is_amendment(), out);
+            return Leaving::Unsent;
         }
         if head.received.0 != 0 {
             let moments = Moments { entered: *entered, approved: approved_at, encoded: encoded_at };
@@ -226,7 +238,7 @@ impl<X: Counterparty> OrderManager<X> {
             self.log.record(RecordKind::OrderStamps, &Head { cause: record, ..*head }, &stamps);
             *entered = self.stamp(head);
         }
-        true
+        Leaving::Left
     }
 
     /// What the venue knows an order by.
@@ -235,7 +247,8 @@ impl<X: Counterparty> OrderManager<X> {
         if run == self.ids.run() { self.ids.id(seq) } else { self.ids.of_run(run).id(seq) }
     }
 
-    /// Takes an order back. `must`: nothing is to take its place, so no limit keeps it from leaving.
+    /// Takes an order back. `must`: nothing is to take its place, so no limit keeps it from leaving. True: it was tried;
+    /// the order says whether the cancel left.
     pub(super) fn cancel(&mut self, head: &Head, index: usize, order: &Order, must: bool) -> bool {
         let Some(book) = self.books.get_mut(index) else { return false };
         if !must && self.now < book.cancel_after {
@@ -253,13 +266,15 @@ impl<X: Counterparty> OrderManager<X> {
         if live.order.apply(OrderEvent::CancelSent).is_err() {
             return false;
         }
-        live.is_ending = true;
         let run = live.run;
         // A cancel goes out even when it cannot be journalled: it only ever takes risk away.
         self.log.record(RecordKind::Cancel, head, &OrderBody::new(order));
         let id = self.id_of(run, order.seq);
         // One that could not be sent is overdue later, like one that nobody answers.
-        self.ask_for(Request::Cancel(order), &id);
+        let is_sent = self.ask_for(Request::Cancel(order), &id);
+        if let Some(live) = self.orders.get_mut(order.seq) {
+            live.ending = if is_sent { Ending::Left } else { Ending::Unsent };
+        }
         self.orders.owe(order.seq, self.now.plus(self.answer_timeout));
         true
     }

@@ -11,7 +11,7 @@
 
 use super::OrderManager;
 use super::answers::Told;
-use super::orders::Live;
+use super::orders::{Ending, Live};
 use crate::counterparty::{Account, Counterparty, Request, VenueOrder};
 use crate::recovery::Recovered;
 use engine::ids::{Cause, InstrumentId, StrategyId};
@@ -96,7 +96,7 @@ impl<X: Counterparty> OrderManager<X> {
                 was_unknown: true,
                 is_in_doubt: true,
                 // Nothing of the run before goes on.
-                is_ending: true,
+                ending: Ending::Unsent,
             });
             if let Some(traded) = self.instruments.get_mut(order.instrument.index()) {
                 traded.unknown += 1;

@@ -92,11 +92,13 @@ pub enum HandResult {
     Flat = 7,
     /// Nothing is open, and what is held could not be closed: refused, rejected, no liquidity, or less than a lot.
     GaveUp = 8,
+    /// The order, or the cancel, could not be sent: the venue was not reached, or takes no more for now.
+    NotSent = 9,
 }
 
 impl HandResult {
     /// Every result, by its number less one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Left,
         Self::Refused,
         Self::NoOrder,
@@ -105,6 +107,7 @@ impl HandResult {
         Self::Closing,
         Self::Flat,
         Self::GaveUp,
+        Self::NotSent,
     ];
 
     /// The result of a stored number. None: written by a later version.
@@ -125,6 +128,7 @@ impl HandResult {
             Self::Closing => "closing",
             Self::Flat => "flat",
             Self::GaveUp => "gave-up",
+            Self::NotSent => "not-sent",
         }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use engine::commands::{ALL_INSTRUMENTS, ALL_STRATEGIES, Action, CommandBody, OrderWish};
 use engine::journal::schema::{CommandResult, HandResult};
 use engine::order::{OrderKind, Terms, Tif};
+use std::path::Path;
 
 fn wish(side: Side, kind: OrderKind, price: i64, trigger: i64, qty: i64) -> OrderWish {
     let tif = if kind.has_limit() { Tif::Gtc } else { Tif::Ioc };
@@ -43,6 +44,20 @@ impl Run {
     fn manual(&self) -> Option<PositionReport> {
         self.manager.report().positions.into_iter().find(|one| one.strategy == StrategyId::MANUAL)
     }
+}
+
+/// What was said of commands: the result, the order, the quantity, whose.
+fn results(dir: &Path) -> Vec<(HandResult, u64, i64, u16)> {
+    let (mut cursor, mut results) = (Reader::open(dir).unwrap().cursor(Lane::Gateway), Vec::new());
+    while let Some(view) = cursor.next().unwrap() {
+        if view.entry.kind == RecordKind::CommandResult as u16 {
+            assert_eq!(view.entry.cause.lane(), Some(Lane::Strategy), "the command's");
+            let body = CommandResult::read_from_bytes(view.body).unwrap();
+            let result = HandResult::from_u16(body.result).unwrap();
+            results.push((result, body.order_seq, body.qty.0, body.strategy));
+        }
+    }
+    results
 }
 
 const MANUAL: StrategyId = StrategyId::MANUAL;
@@ -254,20 +269,7 @@ fn what_cannot_be_closed_is_given_up_and_everything_is_said() {
     run.cancel(99, (0, 0));
     drop(run);
     drop(journal);
-    let reader = Reader::open(dir.path()).unwrap();
-    let (mut cursor, mut results) = (reader.cursor(Lane::Gateway), Vec::new());
-    while let Some(view) = cursor.next().unwrap() {
-        if view.entry.kind == RecordKind::CommandResult as u16 {
-            assert_eq!(view.entry.cause.lane(), Some(Lane::Strategy), "the command's");
-            let body = CommandResult::read_from_bytes(view.body).unwrap();
-            results.push((
-                HandResult::from_u16(body.result).unwrap(),
-                body.order_seq,
-                body.qty.0,
-                body.strategy,
-            ));
-        }
-    }
+    let results = results(dir.path());
     use HandResult::{Closing, Flat, GaveUp, Left, NoOrder};
     let manual = MANUAL.0;
     let expected = [
@@ -365,4 +367,58 @@ fn a_lost_cancel_of_a_stop_is_repeated_where_nobody_says_what_became_of_it() {
     }
     let cancels = run.venue().sent.iter().filter(|asked| matches!(asked, Asked::Cancel(_))).count();
     assert_eq!((cancels, run.manager.orders.count()), (3, 1));
+}
+
+#[test]
+fn a_flatten_waits_for_a_venue_that_is_not_reached_and_orders_by_hand_are_said_not_to_have_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).unwrap();
+    let mut run = Run::new(limits(), true, journal.writer(Lane::Gateway).unwrap());
+    run.by_hand(MANUAL, wish(Side::Buy, OrderKind::Market, 0, 0, 4));
+    run.answer_all();
+    run.venue().fill(0, 4);
+    run.advance();
+    run.venue().is_away = true;
+    run.by_hand(MANUAL, wish(Side::Buy, OrderKind::Limit, 950, 0, 1));
+    run.flatten(MANUAL, InstrumentId(0));
+    run.pass(999_999_999);
+    assert_eq!(run.manager.counts.unsent, 2);
+    run.pass(1);
+    assert_eq!(run.manager.counts.unsent, 3);
+    run.venue().is_away = false;
+    run.pass(1_000_000_000);
+    run.venue().answer(0, false);
+    run.venue().fill(0, 4);
+    run.advance();
+    drop(run);
+    drop(journal);
+    use HandResult::{Closing, Flat, Left, NotSent};
+    let manual = MANUAL.0;
+    let expected =
+        [(Left, 1, 4, manual), (NotSent, 2, 1, manual), (Closing, 1, 0, manual), (Flat, 5, 0, manual)];
+    assert_eq!(results(dir.path()), expected);
+}
+
+#[test]
+fn a_cancel_by_hand_that_did_not_leave_is_said_not_to_have_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(&dir.path().join("journal"), Options::new(1, [0; 32])).unwrap();
+    let mut run = Run::new(limits(), true, journal.writer(Lane::Gateway).unwrap());
+    run.by_hand(MANUAL, wish(Side::Buy, OrderKind::Limit, 950, 0, 1));
+    run.answer_all();
+    run.venue().cuts_off_cancels = true;
+    run.cancel(1, (0, 0));
+    run.cancel(1, (0, 0));
+    run.venue().cuts_off_cancels = false;
+    // Found open when it is asked about, and canceled by the next command.
+    run.pass(1_000_000_000);
+    run.cancel(1, (0, 0));
+    run.cancel(1, (0, 0));
+    run.answer_all();
+    assert_eq!(run.manager.orders.count(), 0);
+    drop(run);
+    drop(journal);
+    use HandResult::{Left, NotSent};
+    let said: Vec<_> = results(dir.path()).into_iter().map(|(result, ..)| result).collect();
+    assert_eq!(said, [Left, NotSent, NotSent, Left, Left]);
 }

@@ -157,3 +157,32 @@ fn a_halt_cancels_everything_and_waits_for_the_answers() {
     run.target(0, 1, &one((998, 5), (1001, 5)));
     assert_eq!(run.venue().asked, [], "nothing leaves after a halt");
 }
+
+#[test]
+fn what_could_not_be_sent_is_tried_again_and_is_no_refusal_of_the_venue() {
+    let mut run = Run::plain();
+    run.venue().is_away = true;
+    run.target(0, 1, &one((999, 5), (0, 0)));
+    assert_eq!((run.manager.orders.count(), run.manager.counts.placed), (0, 0));
+    assert_eq!(run.told.0.last().unwrap().state, OrderState::Rejected as u8);
+    run.pass(999_999_999);
+    assert_eq!(run.manager.counts.unsent, 1, "not at once");
+    run.pass(1);
+    assert_eq!(run.manager.counts.unsent, 2, "nor for the last time");
+    run.venue().is_away = false;
+    run.pass(1_000_000_000);
+    run.answer_all();
+    assert_eq!(run.resting(0, 1, Side::Buy), [(999, 5)], "under the same target");
+    // Nor does an order stay where nobody wants it any more, because it could not be moved.
+    run.venue().is_away = true;
+    run.target(0, 1, &one((998, 5), (0, 0)));
+    assert!(matches!(run.venue().asked[..], [Asked::Cancel(_)]));
+    run.answer_all();
+    assert_eq!(run.resting(0, 1, Side::Buy), []);
+    run.venue().is_away = false;
+    run.pass(1_000_000_000);
+    run.answer_all();
+    assert_eq!(run.resting(0, 1, Side::Buy), [(998, 5)]);
+    let counts = run.manager.counts;
+    assert_eq!((counts.placed, counts.rejected, counts.amends_refused, counts.unsent), (2, 0, 0, 3));
+}

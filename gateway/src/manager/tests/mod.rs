@@ -67,6 +67,10 @@ struct Venue {
     is_deaf: bool,
     /// Queries are.
     is_secretive: bool,
+    /// Nothing that opens risk leaves.
+    is_away: bool,
+    /// No cancel leaves.
+    cuts_off_cancels: bool,
     queried: Vec<u64>,
     fills: Vec<(u64, Level, Qty)>,
     ended: Vec<(u64, VenueState, Qty)>,
@@ -88,6 +92,8 @@ impl Venue {
             amends,
             is_deaf: false,
             is_secretive: false,
+            is_away: false,
+            cuts_off_cancels: false,
             queried: vec![],
             fills: vec![],
             ended: vec![],
@@ -202,6 +208,14 @@ impl Counterparty for Venue {
 
     fn send(&mut self, _now: Nanos) -> bool {
         let asked = self.written.take().unwrap();
+        let is_cut_off = match asked {
+            Asked::Place(_) | Asked::Amend(_) => self.is_away,
+            Asked::Cancel(_) => self.cuts_off_cancels,
+            Asked::Query(_) => false,
+        };
+        if is_cut_off {
+            return false;
+        }
         if let Asked::Query(seq) = asked {
             self.queried.push(seq);
             if !self.is_secretive {

@@ -194,9 +194,6 @@ impl Watch {
             }
             Some(RecordKind::Order) if is_caused => {
                 if let (Ok(body), Some(instrument)) = (OrderBody::read_from_bytes(view.body), instrument) {
-                    if matches!(kind, CommandKind::Order { .. }) {
-                        self.order = Some(body.order_seq);
-                    }
                     let (line, json) = order_line(&body, instrument, strategies);
                     self.told.line(line, json);
                 }
@@ -312,6 +309,7 @@ impl Watch {
             HandResult::NoOrder => "no such order is open",
             HandResult::NoRoom => "too many orders are open beside quotes",
             HandResult::NotTrading => "trading has stopped or not begun",
+            HandResult::NotSent => "it could not be sent: the venue is not reached, or takes no more for now",
             _ => "the gate refused it",
         };
         self.told.refusal.get_or_insert_with(|| reason.to_owned());
