@@ -21,6 +21,8 @@ pub(super) struct Book {
     pub(super) has_beside: bool,
     /// The position is to be closed: the command that asked for it, and what was held when it was last tried.
     pub(super) closing: Option<Closing>,
+    /// Sides that are not quoted on: another strategy's position in the instrument is closed against them.
+    pub(super) yields: [bool; 2],
     refused: [Slots<Refused>; 2],
     /// There may be entries in `refused`.
     has_refused: bool,
@@ -72,6 +74,7 @@ impl Book {
             beside: [0; BESIDE_MAX],
             has_beside: false,
             closing: None,
+            yields: [false; 2],
             refused: Default::default(),
             has_refused: false,
             position: Position::default(),

@@ -3,7 +3,8 @@
 //!
 //! An order by hand has a place of its own, which no quote wants and no plan looks at. A position is closed step by
 //! step: no quotes, everything of the book canceled, and once nothing is open a reduce-only market order; what that
-//! leaves is tried again for as long as each order takes something off it. Positions of several strategies in one
+//! leaves is tried again for as long as each order takes something off it. Own orders at the touch that it would take
+//! from are taken back first, whosever they are, and that side is not quoted on until the position is closed. Positions of several strategies in one
 //! instrument are closed one after the other, so that none meets the other's orders. Where theirs stand against each
 //! other the venue holds too little to reduce: the order is then a plain one, for no more than the strategy's own.
 
@@ -11,7 +12,7 @@ use super::OrderManager;
 use super::answers::Told;
 use super::book::{BESIDE_MAX, Closing};
 use super::orders::Ending;
-use super::pursue::Leaving;
+use super::pursue::{Leaving, crosses};
 use crate::counterparty::Counterparty;
 use engine::commands::{ALL_STRATEGIES, Action, OrderWish, Taken};
 use engine::instrument::ContractKind;
@@ -204,6 +205,9 @@ impl<X: Counterparty> OrderManager<X> {
             return self.end_closing(index, &head, HandResult::GaveUp);
         }
         let side = if held.0 > 0 { Side::Sell } else { Side::Buy };
+        if self.is_in_the_way(index, side) {
+            return self.clear_the_way(index, side, &closing);
+        }
         let has_enough = side.opposite().signed(net) >= qty || instrument.kind == ContractKind::Spot;
         let terms = if has_enough { Terms::MARKET.reducing() } else { Terms::MARKET };
         let level = Level { qty, ..Level::default() };
@@ -223,13 +227,72 @@ impl<X: Counterparty> OrderManager<X> {
         }
     }
 
+    /// Whether a market order would meet an own order at the touch.
+    fn is_in_the_way(&self, index: usize, side: Side) -> bool {
+        let Some(touch) = self.touch_of(index, side) else { return false };
+        let mut others = self.books_of(index.checked_div(self.strategies).unwrap_or_default());
+        let meets = |order: &Order| order.is_in_book() && crosses(side, touch, order);
+        others.any(|other| self.live(other, side.opposite()).any(meets))
+    }
+
+    /// What a market order on `side` takes from; none: there is nothing.
+    fn touch_of(&self, index: usize, side: Side) -> Option<Level> {
+        let market = self.traded(index)?.market;
+        let touch = if side == Side::Buy { market.ask } else { market.bid };
+        (touch.qty.0 > 0).then_some(touch)
+    }
+
+    /// Takes back what stands in the way of closing a position with an order on `side`: quotes by wanting none there,
+    /// other orders one by one. True: something was sent.
+    fn clear_the_way(&mut self, index: usize, side: Side, closing: &Closing) -> bool {
+        let opposite = side.opposite();
+        let Some(touch) = self.touch_of(index, side) else { return false };
+        let mut moved = false;
+        for other in self.books_of(index.checked_div(self.strategies).unwrap_or_default()) {
+            let Some(book) = self.books.get_mut(other).filter(|book| book.closing.is_none()) else { continue };
+            if !std::mem::replace(&mut book.yields[opposite as usize], true) {
+                self.mark(other);
+            }
+            for place in 0..BESIDE_MAX {
+                let seq = self.books.get(other).and_then(|book| book.beside.get(place)).copied().unwrap_or(0);
+                let Some(order) = self.orders.get(seq).map(|live| live.order) else { continue };
+                let rests = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
+                let meets = order.side == opposite && order.is_in_book() && crosses(side, touch, &order);
+                if rests && meets {
+                    moved |= self.take_back(&closing.head, other, &order);
+                }
+            }
+        }
+        // The end of what was in the way brings it here again; so does a touch that has moved away from it.
+        let at = self.now.plus(self.answer_timeout);
+        self.retry(index, at);
+        moved
+    }
+
+    /// Whatever is closed in the instrument may find its way cleared.
+    #[cold]
+    pub(super) fn mark_closing(&mut self, index: usize) {
+        for other in self.books_of(index.checked_div(self.strategies).unwrap_or_default()) {
+            if self.books.get(other).is_some_and(|book| book.closing.is_some()) {
+                self.mark(other);
+            }
+        }
+    }
+
     fn close_later(&mut self, index: usize, at: Nanos) -> bool {
         if let Some(book) = self.books.get_mut(index) {
             book.closing = book.closing.map(|closing| Closing { not_before: at, ..closing });
+        }
+        self.retry(index, at);
+        false
+    }
+
+    /// The book is pursued again at that time.
+    fn retry(&mut self, index: usize, at: Nanos) {
+        if let Some(book) = self.books.get_mut(index) {
             book.retry_at = book.retry_at.min(at);
         }
         self.next_retry = self.next_retry.min(at);
-        false
     }
 
     /// Takes back what rests beside the quotes of a position that is being closed: its cancel was refused or lost, or it
@@ -253,8 +316,14 @@ impl<X: Counterparty> OrderManager<X> {
         let (left, seq) = (book.position.qty, closing.map_or(0, |closing| closing.order_seq));
         self.say(head, result, seq, left);
         // What was not quoted while it went on may be wanted again, and the next position may be closed.
-        let instrument = index.checked_div(self.strategies).unwrap_or_default();
-        self.books_of(instrument).for_each(|index| self.mark(index));
+        let books = self.books_of(index.checked_div(self.strategies).unwrap_or_default());
+        let is_over = !books.clone().any(|other| self.books.get(other).is_some_and(|b| b.closing.is_some()));
+        for other in books {
+            if let Some(book) = self.books.get_mut(other).filter(|_| is_over) {
+                book.yields = [false; 2];
+            }
+            self.mark(other);
+        }
         false
     }
 

@@ -63,8 +63,8 @@ impl<X: Counterparty> OrderManager<X> {
                 *order = self.orders.get(*seq).map(|live| live.order);
             }
             // A position that is being closed is not quoted on.
-            let is_closing = book.closing.is_some();
-            let wanted = if is_closing { Slots::default() } else { book.open_wishes(side, self.now) };
+            let is_off = book.closing.is_some() || book.yields[side as usize];
+            let wanted = if is_off { Slots::default() } else { book.open_wishes(side, self.now) };
             let can_amend = |order: &Order, level| {
                 let was_unknown = self.orders.get(order.seq).is_none_or(|live| live.was_unknown);
                 !was_unknown && self.exchange.can_amend(order, level)
@@ -99,8 +99,12 @@ impl<X: Counterparty> OrderManager<X> {
                 moved |= self.propose(&head, index, slot, side, level, order.as_ref(), &mut entered, out);
             }
         }
-        if self.books.get(index).is_some_and(|book| book.closing.is_some()) {
-            moved |= self.close(index, out);
+        if let Some(book) = self.books.get(index) {
+            if book.closing.is_some() {
+                moved |= self.close(index, out);
+            } else if book.yields != [false; 2] {
+                self.mark_closing(index);
+            }
         }
         moved
     }
@@ -301,7 +305,7 @@ impl<X: Counterparty> OrderManager<X> {
 }
 
 /// Whether an order on `side` at a level would meet `other`, which is on the other side.
-fn crosses(side: Side, level: Level, other: &Order) -> bool {
+pub(super) fn crosses(side: Side, level: Level, other: &Order) -> bool {
     [other.level.price, other.sent_level().price].into_iter().any(|price| match side {
         Side::Buy => level.price >= price,
         Side::Sell => level.price <= price,

@@ -422,3 +422,42 @@ fn a_cancel_by_hand_that_did_not_leave_is_said_not_to_have_left() {
     let said: Vec<_> = results(dir.path()).into_iter().map(|(result, ..)| result).collect();
     assert_eq!(said, [Left, NotSent, NotSent, Left, Left]);
 }
+
+#[test]
+fn own_orders_at_the_touch_are_taken_back_for_a_position_to_be_closed() {
+    let mut run = Run::plain();
+    run.by_hand(MM, wish(Side::Buy, OrderKind::Market, 0, 0, 4));
+    run.answer_all();
+    run.venue().fill(0, 4);
+    // Another strategy and an order by hand are the best bid; one further off meets nobody.
+    run.target(0, 2, &one((999, 5), (1005, 5)));
+    run.by_hand(MANUAL, wish(Side::Buy, OrderKind::Limit, 999, 0, 7));
+    run.by_hand(MANUAL, wish(Side::Buy, OrderKind::Limit, 990, 0, 7));
+    run.answer_all();
+    run.flatten(MM, InstrumentId(0));
+    let mut canceled: Vec<_> = run.venue().asked.iter().map(Asked::seq).collect();
+    canceled.sort_unstable();
+    assert!(run.venue().asked.iter().all(|asked| matches!(asked, Asked::Cancel(_))));
+    assert_eq!(canceled, [2, 4]);
+    run.venue().answer(0, false);
+    run.advance();
+    assert_eq!(run.venue().asked.len(), 1, "one of them is still there");
+    run.target(0, 2, &one((999, 6), (1005, 5)));
+    assert_eq!(run.venue().asked.len(), 1, "and nobody bids meanwhile");
+    run.venue().answer(0, false);
+    run.advance();
+    let Some(Asked::Place(order)) = run.venue().asked.first().copied() else {
+        panic!("no order to close it")
+    };
+    assert_eq!((order.side, order.level), (Side::Sell, level(0, 4)));
+    let is_it = |open: &Order| open.seq == order.seq;
+    run.venue().answer(0, false);
+    let at = run.venue().open.iter().position(is_it).unwrap();
+    run.venue().fill(at, 4);
+    run.advance();
+    run.answer_all();
+    assert_eq!(run.resting(0, 2, Side::Buy), [(999, 6)], "closed, and quoted on again");
+    assert_eq!(run.resting(0, 2, Side::Sell), [(1005, 5)]);
+    assert_eq!(run.resting(0, MANUAL.0, Side::Buy), [(990, 7)]);
+    assert_eq!(run.manager.counts.refused, OrderCounts::default().refused);
+}
