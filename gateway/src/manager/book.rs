@@ -144,6 +144,14 @@ impl Book {
         self.set_aside(side, Refused { level, until, is_filled: false, rule });
     }
 
+    /// Time has lifted something: the next of what it will lift is due then.
+    pub(super) fn lift(&mut self, now: Nanos) {
+        let refused = self.refused.iter().flatten().filter(|entry| entry.level.qty.0 > 0);
+        let closing = self.closing.map(|closing| closing.not_before);
+        let times = refused.map(|entry| entry.until).chain(closing).chain([self.cancel_after]);
+        self.retry_at = times.filter(|until| *until > now).min().unwrap_or(Nanos::MAX);
+    }
+
     /// An order was wholly filled: the quote that it was is done.
     pub(super) fn filled(&mut self, order: &Order) {
         let done = self
@@ -186,5 +194,28 @@ impl Book {
                 *refused = Refused::default();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::message::QuoteReason;
+    use engine::num::Price;
+
+    #[test]
+    fn each_refusal_is_lifted_at_its_own_time() {
+        let level = |price| Level { price: Price(price), qty: Qty(1) };
+        let mut book = Book::new();
+        book.want(&Quotes::new(level(99), level(101), QuoteReason::Quoting), &Head::new(Kind::Target));
+        book.refuse(Side::Sell, level(101), Nanos(20), None);
+        book.refuse(Side::Buy, level(99), Nanos(10), None);
+        book.cancel_after = Nanos(30);
+        let mut times = vec![];
+        while book.retry_at < Nanos::MAX {
+            times.push(book.retry_at.0);
+            book.lift(book.retry_at);
+        }
+        assert_eq!(times, [10, 20, 30]);
     }
 }

@@ -292,12 +292,14 @@ impl<X: Counterparty> OrderManager<X> {
         let mut lifted = 0;
         for index in 0..self.books.len() {
             let Some(book) = self.books.get_mut(index) else { continue };
-            if book.retry_at <= self.now {
-                book.retry_at = Nanos::MAX;
+            let is_lifted = book.retry_at <= self.now;
+            if is_lifted {
+                book.lift(self.now);
+            }
+            self.next_retry = self.next_retry.min(book.retry_at);
+            if is_lifted {
                 lifted += 1;
                 self.mark(index);
-            } else {
-                self.next_retry = self.next_retry.min(book.retry_at);
             }
         }
         lifted
