@@ -41,13 +41,41 @@ pub(super) struct Exposures {
     groups: Vec<Held>,
     /// By instrument, the groups it belongs to.
     groups_of: Vec<[usize; SCOPES]>,
+    /// By instrument: something is held that has no value yet. It is in no sum, so that no sum over it is known; and
+    /// each instrument is in the portfolio's.
+    is_unvalued: Vec<bool>,
+    /// Instruments of which that is so.
+    unvalued: u32,
 }
 
 impl Exposures {
     /// Nothing held. `of` names each instrument's groups.
     pub(super) fn new(of: Vec<[usize; SCOPES]>) -> Self {
         let groups = of.iter().flatten().max().map_or(0, |last| last + 1);
-        Self { held: vec![Held::default(); of.len()], groups: vec![Held::default(); groups], groups_of: of }
+        Self {
+            held: vec![Held::default(); of.len()],
+            groups: vec![Held::default(); groups],
+            is_unvalued: vec![false; of.len()],
+            unvalued: 0,
+            groups_of: of,
+        }
+    }
+
+    /// Instruments that hold something without a value.
+    #[inline]
+    pub(super) const fn unvalued(&self) -> u32 {
+        self.unvalued
+    }
+
+    /// What an instrument holds has no value, until [`Self::hold`] says one; or it has.
+    #[cold]
+    pub(super) fn set_unvalued(&mut self, instrument: InstrumentId, is_unvalued: bool) {
+        if let Some(place) = self.is_unvalued.get_mut(instrument.index())
+            && *place != is_unvalued
+        {
+            *place = is_unvalued;
+            self.unvalued = if is_unvalued { self.unvalued + 1 } else { self.unvalued - 1 };
+        }
     }
 
     /// What an instrument holds.
@@ -77,6 +105,9 @@ impl Exposures {
     /// An instrument holds this now. Err: as `with`; nothing changed.
     #[inline]
     pub(super) fn hold(&mut self, instrument: InstrumentId, held: Held) -> Result<(), NumError> {
+        if self.unvalued > 0 {
+            self.set_unvalued(instrument, false);
+        }
         if self.at(instrument) == held {
             return Ok(());
         }

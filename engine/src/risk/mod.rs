@@ -215,6 +215,20 @@ impl Gate {
         self.exposures.hold(id, held)
     }
 
+    /// Something of an instrument is held or open, and there is no price that it is worth: until [`Self::hold`] says
+    /// one, nothing passes that adds to what is held of any instrument.
+    #[cold]
+    pub fn cannot_value(&mut self, id: InstrumentId) {
+        self.exposures.set_unvalued(id, true);
+    }
+
+    /// Whether there is such an instrument.
+    #[inline]
+    #[must_use]
+    pub const fn has_unvalued(&self) -> bool {
+        self.exposures.unvalued() > 0
+    }
+
     /// A cancel wants to leave. `must` leave: it takes a quote back that nobody wants; it is only counted.
     /// Err: too many in a second.
     #[inline]
@@ -368,6 +382,14 @@ impl Gate {
             Side::Buy => Held::of(now.long.checked_add(value).ok_or(NumError::Overflow)?, now.short),
             Side::Sell => Held::of(now.long, now.short.checked_sub(value).ok_or(NumError::Overflow)?),
         };
+        // Towards zero, or as far as it could get anyway, adds nothing.
+        let adds = match side {
+            Side::Buy => held.long > 0,
+            Side::Sell => held.short < 0,
+        };
+        if adds && self.exposures.unvalued() > 0 {
+            return Err(Refusal::of(RiskRule::Unvalued, 0, i64::from(self.exposures.unvalued())));
+        }
         let decimal = |mantissa| Decimal { mantissa, exponent: self.common_exponent, digits: 0 };
         let limits = self.exposure_max.get(id.index()).ok_or(NumError::OutOfRange)?;
         for (scope, (before, after)) in self.exposures.with(id, &held)?.into_iter().enumerate() {

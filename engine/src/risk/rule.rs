@@ -62,11 +62,13 @@ pub enum RiskRule {
     ReduceOnly = 26,
     /// A stop that the market would trigger at once.
     Trigger = 27,
+    /// New risk while there is no price yet for what is held or open of some instrument: no sum over it is known.
+    Unvalued = 28,
 }
 
 impl RiskRule {
     /// Every rule, in the order of their numbers.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::InstrumentStatus,
         Self::StaleBook,
         Self::PriceStep,
@@ -94,6 +96,7 @@ impl RiskRule {
         Self::UnknownOrder,
         Self::ReduceOnly,
         Self::Trigger,
+        Self::Unvalued,
     ];
 
     /// The rule's name in reasons, counters and summaries.
@@ -127,6 +130,7 @@ impl RiskRule {
             Self::UnknownOrder => "unknown_order",
             Self::ReduceOnly => "reduce_only",
             Self::Trigger => "trigger",
+            Self::Unvalued => "unvalued",
         }
     }
 }

@@ -416,3 +416,25 @@ fn rules_have_numbers_and_names_of_their_own() {
     }
     assert!(RiskRule::ALL.len() < 32, "numbers from 32 are kept for rules that are to come");
 }
+
+#[test]
+fn nothing_adds_to_what_is_held_while_something_has_no_price() {
+    let mut asked = Asked::new();
+    asked.gate = gate_of(config(), &[btc(), Instrument { symbol: "ETHUSDT".into(), base: "ETH".into(), ..btc() }]);
+    let (own, other, price) = (InstrumentId(0), InstrumentId(1), Price(600_000));
+    asked.gate.hold(own, Qty(20), Qty(20), price).unwrap();
+    asked.exposure.position = Qty(20);
+    asked.gate.cannot_value(other);
+    asked.gate.cannot_value(other);
+    assert!(asked.gate.has_unvalued());
+    let refused = "unvalued: limit 0, value 1";
+    assert_eq!(asked.say(order(Side::Buy, 600_000, 4)), refused);
+    assert_eq!(asked.say(order(Side::Sell, 600_001, 10)), "approved", "it reduces");
+    asked.gate.hold(own, Qty(20), Qty(10), price).unwrap();
+    asked.exposure.open_sells = Qty(10);
+    assert_eq!(asked.say(order(Side::Sell, 600_002, 12)), refused, "it turns the position round");
+    assert_eq!(asked.say(order(Side::Sell, 600_003, 10)), "approved", "to zero and no further");
+    asked.gate.hold(other, Qty(0), Qty(0), Price(0)).unwrap();
+    assert!(!asked.gate.has_unvalued());
+    assert_eq!(asked.say(order(Side::Buy, 600_000, 4)), "approved");
+}

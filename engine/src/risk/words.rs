@@ -118,6 +118,9 @@ impl fmt::Display for InWords<'_> {
             RiskRule::Trigger => {
                 write!(f, "the market stands at {limit} {quote}: trigger {value} would be met at once")
             }
+            RiskRule::Unvalued => {
+                write!(f, "there is no price yet for what is held or open; instruments: {value}")
+            }
         }
     }
 }
@@ -146,7 +149,8 @@ mod tests {
             let numbers =
                 ![RiskRule::InstrumentStatus, RiskRule::Arithmetic, RiskRule::Lists].contains(&rule);
             assert_eq!(said.contains("8.5"), numbers, "{said}");
-            assert_eq!(said.contains('7'), numbers && rule != RiskRule::UnknownOrder, "{said}");
+            let limited = ![RiskRule::UnknownOrder, RiskRule::Unvalued].contains(&rule);
+            assert_eq!(said.contains('7'), numbers && limited, "{said}");
         }
     }
 

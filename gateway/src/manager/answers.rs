@@ -361,7 +361,7 @@ impl<X: Counterparty> OrderManager<X> {
         if traded.unknown == 0 {
             for index in self.books_of(order.instrument.index()) {
                 if let Some(book) = self.books.get_mut(index) {
-                    book.forgive_unknown();
+                    book.forgive(RiskRule::UnknownOrder);
                 }
                 self.mark(index);
             }

@@ -187,10 +187,10 @@ impl Book {
         }
     }
 
-    /// What an unknown order kept from being tried may be tried again.
-    pub(super) fn forgive_unknown(&mut self) {
+    /// What a rule of the gate kept from being tried may be tried again: what it was refused for is over.
+    pub(super) fn forgive(&mut self, rule: RiskRule) {
         for refused in self.refused.iter_mut().flatten() {
-            if refused.rule == Some(RiskRule::UnknownOrder) {
+            if refused.rule == Some(rule) {
                 *refused = Refused::default();
             }
         }

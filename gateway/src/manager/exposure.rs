@@ -5,7 +5,7 @@ use crate::counterparty::Counterparty;
 use engine::message::QUOTES_MAX;
 use engine::num::{Price, Qty, Side};
 use engine::order::Order;
-use engine::risk::Exposure;
+use engine::risk::{Exposure, RiskRule};
 
 impl<X: Counterparty> OrderManager<X> {
     /// Notes which order, 0: none, is in a place of a book.
@@ -102,12 +102,32 @@ impl<X: Counterparty> OrderManager<X> {
     /// Tells the gate what an instrument comes to at the price of now.
     #[inline]
     pub(super) fn revalue(&mut self, instrument: usize) {
-        let Some(traded) = self.instruments.get(instrument) else { return };
-        let [long, short] = traded.worst;
+        let Some(traded) = self.instruments.get_mut(instrument) else { return };
+        let (id, [long, short], ask) = (traded.instrument.id, traded.worst, traded.market.ask.price);
         // Without an ask the last price that it was worth stays.
-        let price = traded.market.ask.price;
-        if price.0 > 0 && self.gate.hold(traded.instrument.id, long, short, price).is_err() {
-            self.position_is_unknown(format_args!("what instrument {instrument} comes to does not fit"));
+        if ask.0 > 0 {
+            traded.price = ask;
         }
+        let price = traded.price;
+        if price.0 <= 0 && [long, short] != [Qty(0); 2] {
+            return self.gate.cannot_value(id);
+        }
+        let was_unvalued = self.gate.has_unvalued();
+        if self.gate.hold(id, long, short, price).is_err() {
+            return self.position_is_unknown(format_args!("what instrument {instrument} comes to does not fit"));
+        }
+        if was_unvalued && !self.gate.has_unvalued() {
+            self.all_is_valued();
+        }
+    }
+
+    /// Everything that is held has a price: what waited for that is tried before the next input.
+    #[cold]
+    fn all_is_valued(&mut self) {
+        for book in &mut self.books {
+            book.forgive(RiskRule::Unvalued);
+            book.retry_at = book.retry_at.min(self.now);
+        }
+        self.next_retry = self.now;
     }
 }

@@ -34,7 +34,7 @@ use engine::ids::StrategyId;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{FundingBody, RecordKind};
 use engine::message::{BookChanged, Head, Kind, Message, QUOTES_MAX, Quotes, words_of};
-use engine::num::{NumError, Qty};
+use engine::num::{NumError, Price, Qty};
 use engine::position::Position;
 use engine::risk::{Gate, Market, RiskLimits};
 use engine::runner::Control;
@@ -118,6 +118,8 @@ struct Traded {
     worst: [Qty; 2],
     /// All strategies' position.
     net: Qty,
+    /// The last ask that it was valued at; zero: none yet.
+    price: Price,
     /// Orders of it of which nobody knows where they stand.
     unknown: u32,
 }
@@ -131,6 +133,7 @@ impl<X: Counterparty> OrderManager<X> {
             touches: TouchSeries::default(),
             worst: [Qty(0); 2],
             net: Qty(0),
+            price: Price(0),
             unknown: 0,
         };
         let strategies = usize::from(setup.strategies) + 1;

@@ -1,7 +1,7 @@
 //! A run goes on from the journal of the one before.
 
 use super::*;
-use crate::recovery::{CarriedOrder, Recovered, RecoveryError};
+use crate::recovery::{CarriedOrder, HeldPosition, Recovered, RecoveryError};
 use engine::data_dir::DataDir;
 use engine::journal::schema::{AnsweredBody, BegunBody};
 use engine::journal::{Durability, Entry, instruments_text};
@@ -397,4 +397,33 @@ fn a_stop_that_was_triggered_is_recovered_as_what_it_became() {
         let terms = left.orders[0].order.terms;
         assert_eq!((terms.kind, terms.trigger), (expected, Price(998)), "{records:?}");
     }
+}
+
+#[test]
+fn a_carried_position_without_a_price_keeps_new_risk_of_every_instrument_waiting() {
+    let held = |instrument, qty| {
+        let position = Position { qty: Qty(qty), ..Position::default() };
+        HeldPosition { instrument: InstrumentId(instrument), strategy: StrategyId(1), position }
+    };
+    let left = Recovered { positions: vec![held(0, 3), held(1, 5)], ..Recovered::default() };
+    let mut run = Run::new(limits(), true, Writer::off(Lane::Gateway));
+    // Nothing was seen of the first instrument's market.
+    run.manager.instruments[0].market = Market::default();
+    run.venue().account = Some(Account { open: vec![], positions: vec![Qty(3), Qty(5)] });
+    run.manager.resume(&left).unwrap();
+    run.market(1, 1000, 0);
+    assert!(!run.manager.is_reconciling());
+    run.target(1, 1, &one((999, 2), (1001, 4)));
+    assert_eq!(run.told.0.last().unwrap().rule, RiskRule::Unvalued as u8);
+    let placed = run.venue().asked.clone();
+    assert!(matches!(placed[..], [Asked::Place(order)] if order.side == Side::Sell), "{placed:?}");
+    run.answer_all();
+    run.market(0, 1000, 0);
+    run.advance();
+    run.answer_all();
+    assert_eq!(run.resting(1, 1, Side::Buy), [(999, 2)], "under the same target");
+    // A book that loses its ask keeps the price that it had.
+    run.manager.instruments[0].market.ask = Level::default();
+    run.manager.hold(0);
+    assert!(!run.manager.gate.has_unvalued());
 }
