@@ -287,63 +287,35 @@ impl Gate {
             Proposal::Amend(order, level) => (order, level, Some(order.remaining())),
         };
         let rules = self.rules_of(&order)?;
-        let (terms, qty, side) = (order.terms, level.qty, order.side);
         if !rules.is_listed {
             return Err(Refusal::of(RiskRule::Lists, 0, 1));
         }
-        if instrument.status != Status::Trading {
-            return Err(Refusal::of(RiskRule::InstrumentStatus, 0, instrument.status as i64));
-        }
-        if market.state != 0 || market.bid.qty.0 <= 0 || market.ask.qty.0 <= 0 {
-            let state = if market.state == 0 { book_state::ONE_SIDED } else { market.state };
-            return Err(Refusal::of(RiskRule::StaleBook, 0, i64::from(state)));
-        }
-        let age = now.since(market.confirmed);
-        if age > Nanos::from_ms(rules.book_age_ms_max) {
-            let age_ms = age.0.div_ceil(1_000_000).cast_signed();
-            return Err(Refusal::of(RiskRule::StaleBook, rules.book_age_ms_max.cast_signed(), age_ms));
-        }
-        let price = judged_price(&order, level.price, market);
-        rules.check_size(instrument, Level { price, ..level }, terms.reduce_only)?;
-        if terms.kind.is_stop() {
-            rules.check_price(instrument, terms.trigger)?;
-            check_trigger(instrument, market, side, terms.trigger)?;
-            check_collar(rules.collar_bps, market, terms.trigger)?;
-        }
-        check_collar(rules.collar_bps, market, price)?;
-        // A stop stands in nobody's way before it is triggered.
-        if let Some(opposite) = exposure.opposite.filter(|_| !terms.kind.is_stop())
-            && match side {
-                Side::Buy => price >= opposite,
-                Side::Sell => price <= opposite,
-            }
-        {
-            let tick = instrument.price_rule.tick;
-            return Err(Refusal::of(RiskRule::SelfTrade, opposite.display(tick), price.display(tick)));
-        }
+        check_market(rules, instrument, market, now)?;
+        let judged = Level { price: judged_price(&order, level.price, market), ..level };
+        rules.check_size(instrument, judged, order.terms.reduce_only)?;
+        check_prices(rules, instrument, market, &order, judged.price)?;
+        check_self_trade(instrument, exposure, &order, judged.price)?;
         if replaced.is_none() && exposure.open_orders >= rules.open_orders_max {
             let open = i64::from(exposure.open_orders) + 1;
             return Err(Refusal::of(RiskRule::OpenOrders, i64::from(rules.open_orders_max), open));
         }
         // What the order can still trade beyond what the replaced one could: what it adds to the worst case.
-        let more = qty.0 - order.filled.0 - replaced.map_or(0, |qty| qty.0);
-        let on_spot = instrument.kind == ContractKind::Spot;
-        if terms.reduce_only {
-            let most = exposure.reducible(side, on_spot);
-            if more > most {
-                let unit = instrument.qty_unit;
-                let limit = Qty(most.max(0)).display(unit);
-                return Err(Refusal::of(RiskRule::ReduceOnly, limit, Qty(more).display(unit)));
-            }
-        }
-        // Venues of futures hold a reduce-only order to the position, whatever else fills before it.
-        let adds = if terms.reduce_only && !on_spot { 0 } else { more };
-        rules.check_position(instrument, side, price, adds, exposure)?;
+        let more = level.qty.0 - order.filled.0 - replaced.map_or(0, |qty| qty.0);
+        let adds = added(instrument, exposure, &order, more)?;
+        rules.check_position(instrument, order.side, judged.price, adds, exposure)?;
         if adds > 0 {
-            self.check_exposure(order.instrument, side, rules.common_value(price, adds)?)?;
+            self.check_exposure(order.instrument, order.side, rules.common_value(judged.price, adds)?)?;
         }
-        let sent = Sent::new(now, order.instrument, side, Level { price, ..level });
-        let duplicate_ns = Nanos(rules.duplicate_ns);
+        let (duplicate_ns, rates) = (Nanos(rules.duplicate_ns), rules.rates);
+        let sent = Sent::new(now, order.instrument, order.side, judged);
+        self.check_rate(sent, duplicate_ns, rates, now)?;
+        Ok(Approved { order: Order { level, ..order }, is_amendment: replaced.is_some() })
+    }
+
+    /// What leaves counts as sent, in the parts of the limits that `rates` names too. Err: it is like one that just
+    /// left, or too many left in a second.
+    #[inline]
+    fn check_rate(&mut self, sent: Sent, duplicate_ns: Nanos, rates: u64, now: Nanos) -> Result<(), Refusal> {
         if let Some(at) = self.orders.latest_like(&sent, duplicate_ns) {
             let (limit, value) = (duplicate_ns.0.cast_signed(), now.since(at).0.cast_signed());
             return Err(Refusal {
@@ -351,7 +323,6 @@ impl Gate {
                 ..Refusal::of(RiskRule::Duplicate, limit, value)
             });
         }
-        let rates = rules.rates;
         let parts = places_of(rates).filter_map(|place| self.part_orders.get(place));
         if let Some((until, limit)) = std::iter::once(&self.orders).chain(parts).find_map(|w| w.full(now)) {
             return Err(Refusal { until, ..Refusal::of(RiskRule::OrderRate, limit, limit + 1) });
@@ -362,7 +333,7 @@ impl Gate {
                 window.add(sent);
             }
         }
-        Ok(Approved { order: Order { level, ..order }, is_amendment: replaced.is_some() })
+        Ok(())
     }
 
     /// What the limits come to for an order. Err: its instrument is none of the gate's.
@@ -420,6 +391,80 @@ fn places_of(mut bits: u64) -> impl Iterator<Item = usize> {
         bits &= bits.wrapping_sub(1);
         (place < u64::BITS).then_some(place as usize)
     })
+}
+
+/// Err: the instrument takes no orders, or nothing sound or recent is known of its market.
+#[inline]
+fn check_market(rules: &Rules, instrument: &Instrument, market: &Market, now: Nanos) -> Result<(), Refusal> {
+    if instrument.status != Status::Trading {
+        return Err(Refusal::of(RiskRule::InstrumentStatus, 0, instrument.status as i64));
+    }
+    if market.state != 0 || market.bid.qty.0 <= 0 || market.ask.qty.0 <= 0 {
+        let state = if market.state == 0 { book_state::ONE_SIDED } else { market.state };
+        return Err(Refusal::of(RiskRule::StaleBook, 0, i64::from(state)));
+    }
+    let age = now.since(market.confirmed);
+    if age > Nanos::from_ms(rules.book_age_ms_max) {
+        let age_ms = age.0.div_ceil(1_000_000).cast_signed();
+        return Err(Refusal::of(RiskRule::StaleBook, rules.book_age_ms_max.cast_signed(), age_ms));
+    }
+    Ok(())
+}
+
+/// Err: the price that the order is judged by lies too far outside the touch, or so does a stop's trigger, or that is
+/// no price, or would be met at once.
+#[inline]
+fn check_prices(
+    rules: &Rules,
+    instrument: &Instrument,
+    market: &Market,
+    order: &Order,
+    price: Price,
+) -> Result<(), Refusal> {
+    let terms = order.terms;
+    if terms.kind.is_stop() {
+        rules.check_price(instrument, terms.trigger)?;
+        check_trigger(instrument, market, order.side, terms.trigger)?;
+        check_collar(rules.collar_bps, market, terms.trigger)?;
+    }
+    check_collar(rules.collar_bps, market, price)
+}
+
+/// Err: an own order would be met. A stop stands in nobody's way before it is triggered.
+#[inline]
+fn check_self_trade(
+    instrument: &Instrument,
+    exposure: &Exposure,
+    order: &Order,
+    price: Price,
+) -> Result<(), Refusal> {
+    if let Some(opposite) = exposure.opposite.filter(|_| !order.terms.kind.is_stop())
+        && match order.side {
+            Side::Buy => price >= opposite,
+            Side::Sell => price <= opposite,
+        }
+    {
+        let tick = instrument.price_rule.tick;
+        return Err(Refusal::of(RiskRule::SelfTrade, opposite.display(tick), price.display(tick)));
+    }
+    Ok(())
+}
+
+/// What an order that can trade `more` adds to the worst case; of a reduce-only one on futures nothing, because the
+/// venue holds it to the position, whatever else fills before it. Err: reduce-only, and more than there is to reduce.
+#[inline]
+fn added(instrument: &Instrument, exposure: &Exposure, order: &Order, more: i64) -> Result<i64, Refusal> {
+    if !order.terms.reduce_only {
+        return Ok(more);
+    }
+    let on_spot = instrument.kind == ContractKind::Spot;
+    let most = exposure.reducible(order.side, on_spot);
+    if more > most {
+        let unit = instrument.qty_unit;
+        let limit = Qty(most.max(0)).display(unit);
+        return Err(Refusal::of(RiskRule::ReduceOnly, limit, Qty(more).display(unit)));
+    }
+    Ok(if on_spot { more } else { 0 })
 }
 
 /// The price that an order is judged by: its limit; of a market order the touch that it takes from; of a stop that

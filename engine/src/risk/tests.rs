@@ -420,7 +420,8 @@ fn rules_have_numbers_and_names_of_their_own() {
 #[test]
 fn nothing_adds_to_what_is_held_while_something_has_no_price() {
     let mut asked = Asked::new();
-    asked.gate = gate_of(config(), &[btc(), Instrument { symbol: "ETHUSDT".into(), base: "ETH".into(), ..btc() }]);
+    asked.gate =
+        gate_of(config(), &[btc(), Instrument { symbol: "ETHUSDT".into(), base: "ETH".into(), ..btc() }]);
     let (own, other, price) = (InstrumentId(0), InstrumentId(1), Price(600_000));
     asked.gate.hold(own, Qty(20), Qty(20), price).unwrap();
     asked.exposure.position = Qty(20);

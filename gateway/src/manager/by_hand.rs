@@ -249,7 +249,9 @@ impl<X: Counterparty> OrderManager<X> {
         let Some(touch) = self.touch_of(index, side) else { return false };
         let mut moved = false;
         for other in self.books_of(index.checked_div(self.strategies).unwrap_or_default()) {
-            let Some(book) = self.books.get_mut(other).filter(|book| book.closing.is_none()) else { continue };
+            let Some(book) = self.books.get_mut(other).filter(|book| book.closing.is_none()) else {
+                continue;
+            };
             if !std::mem::replace(&mut book.yields[opposite as usize], true) {
                 self.mark(other);
             }

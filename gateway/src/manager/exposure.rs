@@ -114,7 +114,8 @@ impl<X: Counterparty> OrderManager<X> {
         }
         let was_unvalued = self.gate.has_unvalued();
         if self.gate.hold(id, long, short, price).is_err() {
-            return self.position_is_unknown(format_args!("what instrument {instrument} comes to does not fit"));
+            return self
+                .position_is_unknown(format_args!("what instrument {instrument} comes to does not fit"));
         }
         if was_unvalued && !self.gate.has_unvalued() {
             self.all_is_valued();

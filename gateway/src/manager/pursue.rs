@@ -138,9 +138,7 @@ impl<X: Counterparty> OrderManager<X> {
         };
         let Some(traded) = self.instruments.get(head.instrument.index()) else { return false };
         match self.gate.approve(proposal, &traded.instrument, &traded.market, &exposure, self.now) {
-            Ok(approved) => {
-                self.leave(head, index, slot, open, &approved, entered, out) == Leaving::Left
-            }
+            Ok(approved) => self.leave(head, index, slot, open, &approved, entered, out) == Leaving::Left,
             Err(refusal) => {
                 let order = match proposal {
                     Proposal::New(order) => Order { state: OrderState::Rejected, ..order },

@@ -331,7 +331,11 @@ fn an_unknown_order_stays_unknown_while_its_cancel_by_hand_is_under_way() {
     run.cancel(1, (0, 0));
     assert_eq!(run.venue().asked, [Asked::Cancel(1)]);
     run.target(0, 2, &one((998, 5), (0, 0)));
-    assert_eq!(run.told.0.last().unwrap().rule, RiskRule::UnknownOrder as u8, "nobody has said where it stands");
+    assert_eq!(
+        run.told.0.last().unwrap().rule,
+        RiskRule::UnknownOrder as u8,
+        "nobody has said where it stands"
+    );
     // Nobody answers the cancel either, and it is no second unknown order.
     run.venue().asked.clear();
     run.pass(1_000_000_000);
@@ -354,7 +358,11 @@ fn a_lost_cancel_of_a_stop_is_repeated_where_nobody_says_what_became_of_it() {
     assert_eq!(run.venue().asked, [Asked::Cancel(1)], "lost, and asked for again");
     run.venue().answer(0, true);
     run.advance();
-    assert_eq!((run.venue().asked.clone(), run.venue().queried.len()), (vec![], 1), "refused: first a question");
+    assert_eq!(
+        (run.venue().asked.clone(), run.venue().queried.len()),
+        (vec![], 1),
+        "refused: first a question"
+    );
     run.pass(1_000_000_000);
     assert_eq!(run.venue().asked, [Asked::Cancel(1)]);
     run.answer_all();

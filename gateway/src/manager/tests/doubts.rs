@@ -159,10 +159,16 @@ fn an_amendment_that_is_told_twice_is_taken_once_and_leaves_no_doubt() {
             run.venue().say_filled(1, AnswerEvent::Amended(level(998, 5)), second);
             run.answer_all();
             assert_eq!(run.venue().queried, [], "{first:?} {second:?} {goes_on}");
-            assert_eq!((run.manager.counts.amended, run.manager.counts.late_answers), (1 + u64::from(goes_on), 1));
+            assert_eq!(
+                (run.manager.counts.amended, run.manager.counts.late_answers),
+                (1 + u64::from(goes_on), 1)
+            );
             assert!(!run.manager.orders.get(1).unwrap().was_unknown);
             run.target(0, 1, &one((996, 5), (0, 0)));
-            assert!(matches!(run.venue().asked[..], [Asked::Amend(_)]), "it is still amended and not replaced");
+            assert!(
+                matches!(run.venue().asked[..], [Asked::Amend(_)]),
+                "it is still amended and not replaced"
+            );
         }
     }
 }

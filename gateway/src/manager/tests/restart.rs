@@ -337,13 +337,10 @@ fn a_run_that_never_began_is_passed_over_for_the_one_before() {
 
 #[test]
 fn a_stop_of_the_run_before_that_nobody_can_be_asked_about_is_canceled() {
-    let order = Order {
-        terms: Terms::stop(Price(995)),
-        tif: Tif::Ioc,
-        state: OrderState::Unknown,
-        ..bid_of_five()
-    };
-    let left = Recovered { last_seq: 1, orders: vec![CarriedOrder { run: 4, order }], ..Recovered::default() };
+    let order =
+        Order { terms: Terms::stop(Price(995)), tif: Tif::Ioc, state: OrderState::Unknown, ..bid_of_five() };
+    let left =
+        Recovered { last_seq: 1, orders: vec![CarriedOrder { run: 4, order }], ..Recovered::default() };
     let mut venue = Venue::new(true);
     (venue.is_secretive, venue.open) = (true, vec![order]);
     let mut run = restarted(&left, venue, Writer::off(Lane::Gateway));
@@ -360,7 +357,8 @@ fn a_stop_of_the_run_before_that_nobody_can_be_asked_about_is_canceled() {
 #[test]
 fn a_stop_that_was_triggered_is_recovered_as_what_it_became() {
     let answered = |run: u32| {
-        let body = AnsweredBody { order_seq: 1, run, event: AnsweredBody::TRIGGERED, ..AnsweredBody::default() };
+        let body =
+            AnsweredBody { order_seq: 1, run, event: AnsweredBody::TRIGGERED, ..AnsweredBody::default() };
         (RecordKind::Answered, body.as_bytes().to_vec())
     };
     let filled = {
