@@ -147,6 +147,8 @@ pub struct Gate {
     /// By strategy and then by instrument. The first strategy stands for orders by hand, the others follow by number.
     rules: Vec<Rules>,
     instrument_count: usize,
+    /// By instrument, what it could come to: everything bought that is open to buy, and sold that is open to sell.
+    worst: Vec<[Qty; 2]>,
     exposures: Exposures,
     /// Gross and net limit of each instrument's sums, in the common unit.
     exposure_max: Vec<[(i128, i128); SCOPES]>,
@@ -195,6 +197,7 @@ impl Gate {
             limits,
             rules,
             instrument_count,
+            worst: vec![[Qty(0); 2]; instrument_count],
             exposures,
             exposure_max,
             common_exponent,
@@ -212,7 +215,11 @@ impl Gate {
     pub fn hold(&mut self, id: InstrumentId, long: Qty, short: Qty, price: Price) -> Result<(), NumError> {
         let rules = self.rules.get(id.index()).ok_or(NumError::OutOfRange)?;
         let held = Held::of(rules.common_value(price, long.0)?, rules.common_value(price, short.0)?);
-        self.exposures.hold(id, held)
+        self.exposures.hold(id, held)?;
+        if let Some(worst) = self.worst.get_mut(id.index()) {
+            *worst = [long, short];
+        }
+        Ok(())
     }
 
     /// Something of an instrument is held or open, and there is no price that it is worth: until [`Self::hold`] says
@@ -304,6 +311,9 @@ impl Gate {
         let adds = added(instrument, exposure, &order, more)?;
         rules.check_position(instrument, order.side, judged.price, adds, exposure)?;
         if adds > 0 {
+            if self.exposures.unvalued() > 0 {
+                self.check_valued(order.instrument, order.side, adds)?;
+            }
             self.check_exposure(order.instrument, order.side, rules.common_value(judged.price, adds)?)?;
         }
         let (duplicate_ns, rates) = (Nanos(rules.duplicate_ns), rules.rates);
@@ -345,6 +355,18 @@ impl Gate {
         self.rules.get(place).filter(|_| instrument < self.instrument_count).ok_or(NumError::OutOfRange)
     }
 
+    /// While something held has no value, an order may bring a position towards zero and no further.
+    #[cold]
+    fn check_valued(&self, id: InstrumentId, side: Side, adds: i64) -> Result<(), Refusal> {
+        let [long, short] = self.worst.get(id.index()).copied().unwrap_or_default();
+        let reduces = match side {
+            Side::Buy => long.0.saturating_add(adds) <= 0,
+            Side::Sell => short.0.saturating_sub(adds) >= 0,
+        };
+        let unvalued = i64::from(self.exposures.unvalued());
+        if reduces { Ok(()) } else { Err(Refusal::of(RiskRule::Unvalued, 0, unvalued)) }
+    }
+
     /// The sums that an order of this value would move, where it moves them outwards.
     #[inline]
     fn check_exposure(&self, id: InstrumentId, side: Side, value: i128) -> Result<(), Refusal> {
@@ -353,14 +375,6 @@ impl Gate {
             Side::Buy => Held::of(now.long.checked_add(value).ok_or(NumError::Overflow)?, now.short),
             Side::Sell => Held::of(now.long, now.short.checked_sub(value).ok_or(NumError::Overflow)?),
         };
-        // Towards zero, or as far as it could get anyway, adds nothing.
-        let adds = match side {
-            Side::Buy => held.long > 0,
-            Side::Sell => held.short < 0,
-        };
-        if adds && self.exposures.unvalued() > 0 {
-            return Err(Refusal::of(RiskRule::Unvalued, 0, i64::from(self.exposures.unvalued())));
-        }
         let decimal = |mantissa| Decimal { mantissa, exponent: self.common_exponent, digits: 0 };
         let limits = self.exposure_max.get(id.index()).ok_or(NumError::OutOfRange)?;
         for (scope, (before, after)) in self.exposures.with(id, &held)?.into_iter().enumerate() {

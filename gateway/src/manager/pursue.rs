@@ -202,7 +202,7 @@ impl<X: Counterparty> OrderManager<X> {
         };
         let is_written = self.exchange.encode(request, &id, self.now);
         let encoded_at = self.stamp(head);
-        let is_sent = is_written && self.exchange.send(self.now);
+        let is_sent = is_written && self.log.before_send() && self.exchange.send(self.now);
         self.left(is_sent);
         match open {
             None => {

@@ -344,6 +344,9 @@ mod tests {
         assert_eq!(timeout, "x.toml: [gateway] answer_timeout_ms must be in 1..=60000");
         let stall = error(|text| text.replace("stall_ms = 2000", "stall_ms = 99"));
         assert_eq!(stall, "x.toml: [run] stall_ms must be in 100..=60000");
+        let synced = REPLAY.replace("durability = \"process\"", "durability = \"sync_before_send\"");
+        let synced = Config::parse("x.toml".into(), synced).unwrap().durability;
+        assert_eq!(synced, Durability::SyncBeforeSend);
         let durability =
             error(|text| text.replace("durability = \"process\"", "durability = { msync_ms = 0 }"));
         assert_eq!(durability, "x.toml: [journal] durability.msync_ms must be in 1..=60000");

@@ -370,7 +370,7 @@ fn a_stop_that_was_triggered_is_recovered_as_what_it_became() {
             state: OrderState::PartiallyFilled as u8,
             position: Qty(2),
             strategy: StrategyId(1),
-            cash: engine::message::words_of(-19_980_000),
+            cash: words_of(-19_980_000),
             ..Execution::default()
         };
         (RecordKind::Fill, told.as_bytes().to_vec())
