@@ -7,6 +7,7 @@ use super::Product;
 use crate::codec::Event;
 use crate::live::{Endpoints, LiveLimits, StreamName};
 use engine::time::Nanos;
+use std::fmt::Write;
 use wire::session::{Heard, Protocol};
 
 /// The production endpoints of a product.
@@ -38,7 +39,8 @@ pub fn limits(product: Product) -> LiveLimits {
 /// None: the product has no such stream.
 #[must_use]
 pub fn stream(product: Product, symbol: &str, event: Event) -> Option<StreamName> {
-    let symbol = symbol.to_ascii_lowercase();
+    // Whole names in lower case; those beyond ASCII are none the less plain text in the control message.
+    let symbol = symbol.to_lowercase();
     // USD-M splits its streams by path; one on the wrong path is acknowledged and brings nothing.
     let (public, market) = match product {
         Product::UsdM => ("/public/stream", "/market/stream"),
@@ -126,6 +128,7 @@ impl Protocol for StreamProtocol {
 /// The REST request for a depth snapshot, and its weight.
 #[must_use]
 pub fn snapshot_path(product: Product, symbol: &str) -> (String, u32) {
+    let symbol = encoded(symbol);
     match product {
         Product::Spot => (format!("/api/v3/depth?symbol={symbol}&limit=5000"), 250),
         Product::UsdM => (format!("/fapi/v1/depth?symbol={symbol}&limit=1000"), 20),
@@ -155,12 +158,28 @@ pub fn server_time(answer: &[u8]) -> Option<Nanos> {
 pub fn instruments_path(product: Product, symbols: &[&str]) -> String {
     match product {
         Product::Spot => {
-            let names: Vec<String> = symbols.iter().map(|symbol| format!("%22{symbol}%22")).collect();
+            let name = |symbol: &&str| format!("%22{}%22", encoded(symbol));
+            let names: Vec<String> = symbols.iter().map(name).collect();
             format!("/api/v3/exchangeInfo?symbols=%5B{}%5D&showPermissionSets=false", names.join(","))
         }
         Product::UsdM => "/fapi/v1/exchangeInfo".to_owned(),
         Product::CoinM => "/dapi/v1/exchangeInfo".to_owned(),
     }
+}
+
+/// A text as a query carries it (RFC 3986, 2.1): symbols may hold any characters, requests only some of ASCII.
+fn encoded(text: &str) -> String {
+    let mut query = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                query.push(char::from(byte));
+            }
+            // Writing to a string cannot fail.
+            _ => drop(write!(query, "%{byte:02X}")),
+        }
+    }
+    query
 }
 
 #[cfg(test)]
@@ -218,6 +237,32 @@ mod tests {
         assert_eq!(hear(br#"{"e":"serverShutdown","E":1}"#), Heard::Shutdown);
         assert_eq!(hear(combined), Heard::Shutdown);
         assert_eq!(hear(br#"{"e":"trade","E":1}"#), Heard::Data);
+    }
+
+    #[test]
+    fn symbols_beyond_ascii_are_encoded_in_requests_and_plain_in_stream_names() {
+        let symbol = "\u{8FD9}\u{662F}\u{6D4B}\u{8BD5}\u{5E01}USDT";
+        let query = "%E8%BF%99%E6%98%AF%E6%B5%8B%E8%AF%95%E5%B8%81USDT";
+        for product in [Product::Spot, Product::UsdM, Product::CoinM] {
+            let (path, _) = snapshot_path(product, symbol);
+            assert!(path.contains(&format!("?symbol={query}&limit=")), "{path}");
+            let url = format!("https://a.b{path}");
+            assert_eq!(wire::url::Url::parse(&url).map(|url| url.path().to_owned()), Ok(path));
+        }
+        assert_eq!(
+            snapshot_path(Product::CoinM, "BTCUSD_PERP").0,
+            "/dapi/v1/depth?symbol=BTCUSD_PERP&limit=1000"
+        );
+        assert_eq!(
+            instruments_path(Product::Spot, &[symbol, "A&B"]),
+            format!("/api/v3/exchangeInfo?symbols=%5B%22{query}%22,%22A%26B%22%5D&showPermissionSets=false")
+        );
+        let name = stream(Product::Spot, symbol, Event::Trades).unwrap().name;
+        assert_eq!(name, "\u{8FD9}\u{662F}\u{6D4B}\u{8BD5}\u{5E01}usdt@trade");
+        assert_eq!(stream(Product::Spot, "\u{FF21}1", Event::Trades).unwrap().name, "\u{FF41}1@trade");
+        let mut text = String::new();
+        write_subscribe([name.as_str()], 1, &mut text);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["params"][0], name);
     }
 
     #[test]
