@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub struct Merger {
     /// Bids and asks, best first.
     sides: [Vec<Level>; 2],
-    /// Prices of the farthest levels of the snapshot: beyond them it knows nothing.
+    /// Prices of the farthest levels of the snapshot: beyond them it knows nothing. Of an empty side it knows all.
     edges: [i64; 2],
     depth: Depth,
     cells: Box<[Cell]>,
@@ -33,13 +33,16 @@ impl Merger {
     pub fn begin(&mut self, depth: &Depth, body: &[Cell]) -> bool {
         self.depth = *depth;
         let (bids, asks) = split(depth, body);
-        for ((side, edge), levels) in self.sides.iter_mut().zip(&mut self.edges).zip([bids, asks]) {
+        let beyond_all = [i64::MIN, i64::MAX];
+        for (((side, edge), levels), none) in
+            self.sides.iter_mut().zip(&mut self.edges).zip([bids, asks]).zip(beyond_all)
+        {
             if levels.len() > side.capacity() {
                 return false;
             }
             side.clear();
             side.extend_from_slice(levels);
-            *edge = levels.last().map_or(0, |level| level.price.0);
+            *edge = levels.last().map_or(none, |level| level.price.0);
         }
         true
     }
@@ -149,6 +152,17 @@ mod tests {
         let [bids, asks] = levels(&depth, cells);
         assert_eq!(bids, [(101, 9), (100, 1), (98, 7), (97, 3)]);
         assert_eq!(asks, [(102, 6), (103, 5)]);
+    }
+
+    #[test]
+    fn a_side_that_was_empty_takes_what_comes() {
+        let mut merger = Merger::new(true);
+        let (depth, cells) = body(10, &[], &[]);
+        assert!(merger.begin(&depth, &cells));
+        let (update, cells) = body(20, &[(99, 1)], &[(101, 2), (103, 3)]);
+        merger.apply(&update, &cells);
+        let (depth, cells) = merger.finish().unwrap();
+        assert_eq!(levels(&depth, cells), [vec![(99, 1)], vec![(101, 2), (103, 3)]]);
     }
 
     #[test]

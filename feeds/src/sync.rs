@@ -12,9 +12,11 @@
 //! While waiting, updates are kept in a bounded buffer; the snapshot replays those that it does not hold yet.
 //! A snapshot that leaves a hole before the first kept update is a gap like any other: one break is one gap.
 //!
-//! A live book is renewed from a snapshot that is on its way: updates are applied and kept meanwhile, and those
-//! that the snapshot does not hold are merged into it (`renewal`), so that one message renews the book. A stream whose connection is lost, or that falls silent, is
-//! cut: stale like a gap, and counted apart.
+//! A live book is renewed from a snapshot that is on its way: what is applied meanwhile is kept too, and what the
+//! snapshot does not hold of it is merged into it (`renewal`), so that one message renews the book. Only a book that an
+//! update has proven is renewed: the message says that the book can be trusted.
+//!
+//! A stream whose connection is lost, or that falls silent, is cut: stale like a gap, and counted apart.
 
 use crate::codec::{Chain, SyncState};
 use crate::renewal::Merger;
@@ -105,19 +107,21 @@ impl Sync {
     #[inline]
     pub fn on_delta(&mut self, head: &Head, depth: &Depth, body: &[Cell], sink: &mut impl SyncSink) {
         if self.live {
-            if self.renewing {
-                // What does not fit pushes the oldest out, and the snapshot will not reach back to the rest.
-                let _ = self.waiting.push(head, body);
-            }
             self.follow(head, depth, body, sink);
         } else {
             self.keep(head, body);
         }
     }
 
-    /// A snapshot is on its way that is to renew a live book: from now on updates are kept for it too.
+    /// Whether an update has followed the snapshot in force: a book that can be renewed.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.live && self.state.first_applied
+    }
+
+    /// A snapshot is on its way that is to renew a proven book: from now on what is applied is kept for it too.
     pub fn renew(&mut self) {
-        if self.live && !self.renewing {
+        if self.is_proven() && !self.renewing {
             self.renewing = true;
             self.waiting.clear();
         }
@@ -191,28 +195,22 @@ impl Sync {
             sink.emit(Kind::Snapshot, &head, body);
             return;
         }
-        // With the snapshot exactly where the stream is, none of the kept ones is later.
-        let mut reaches = depth.last_id == self.state.last_id;
-        if reaches {
-            self.waiting.clear();
-        }
-        let mut fits = merger.begin(depth, body);
-        while let Some((_, kept)) = self.waiting.pop() {
+        let (mut state, mut fits) = (fresh, merger.begin(depth, body));
+        while fits && let Some((_, kept)) = self.waiting.pop() {
             let Some(update) = depth_of(kept) else { continue };
-            if !reaches {
-                match sink.chain(&fresh, &update) {
-                    Chain::Stale => continue, // the snapshot holds it
-                    Chain::Apply => reaches = true,
-                    Chain::Gap => fits = false,
+            match sink.chain(&state, &update) {
+                Chain::Stale => {} // the snapshot holds it
+                Chain::Apply => {
+                    state = SyncState { last_id: update.last_id, first_applied: true, ..state };
+                    merger.apply(&update, kept);
                 }
+                // Before the kept ones, or among them where one was too large to keep.
+                Chain::Gap => fits = false,
             }
-            if !fits {
-                break;
-            }
-            merger.apply(&update, kept);
         }
         self.waiting.clear();
-        let merged = if fits && reaches { merger.finish() } else { None };
+        let is_where_the_stream_is = fits && state.last_id == self.state.last_id;
+        let merged = if is_where_the_stream_is { merger.finish() } else { None };
         let Some((_, body)) = merged else {
             self.counts.snapshots_ignored += 1;
             return;
@@ -268,6 +266,11 @@ impl Sync {
         match sink.chain(&self.state, depth) {
             Chain::Apply => {
                 Self::advance(&mut self.state, &mut self.counts, &mut self.broken, head, depth, sink);
+                if self.renewing {
+                    // Only what is applied: another connection's copy would take the merged book back. What does
+                    // not fit pushes the oldest out, and the snapshot will not reach back to the rest.
+                    let _ = self.waiting.push(head, body);
+                }
                 sink.emit(Kind::Delta, head, body);
             }
             Chain::Stale if self.state.first_applied => self.counts.duplicates += 1,
@@ -391,12 +394,17 @@ mod tests {
     #[derive(Default)]
     struct Log {
         lines: Vec<String>,
+        /// Ids of the snapshots that renewed the book.
+        renewed: Vec<u64>,
     }
 
     impl SyncSink for Log {
         fn emit(&mut self, kind: Kind, head: &Head, body: &[Cell]) {
             let id = depth_of(body).map_or(0, |d| d.last_id);
             self.lines.push(format!("{kind:?} {id} line {} at {}", head.line, head.recv_ns.0));
+            if head.flags & RENEWAL != 0 {
+                self.renewed.push(id);
+            }
         }
         fn chain(&self, state: &SyncState, u: &Depth) -> Chain {
             match (state.first_applied, u.last_id) {
@@ -548,6 +556,66 @@ mod tests {
         assert_eq!(log.lines, ["Snapshot 40 line 6 at 60", "Delta 60 line 7 at 70"]);
         let expected = SyncCounts { applied: 3, snapshots_ignored: 2, renewals: 1, ..SyncCounts::default() };
         assert_eq!(sync.counts(), expected);
+    }
+
+    #[test]
+    fn a_second_connections_copies_do_not_take_a_renewed_book_back() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 5);
+        delta(&mut sync, &mut log, 2, 0, 1, 10);
+        sync.renew();
+        delta(&mut sync, &mut log, 3, 10, 11, 20);
+        delta(&mut sync, &mut log, 4, 20, 21, 30);
+        delta(&mut sync, &mut log, 5, 10, 11, 20); // the other connection's
+        snapshot(&mut sync, &mut log, 6, 15);
+        delta(&mut sync, &mut log, 7, 20, 21, 30); // and here
+        delta(&mut sync, &mut log, 8, 30, 31, 40);
+        assert_eq!(log.renewed, [30]);
+        assert_eq!(
+            log.lines[3..],
+            ["Delta 30 line 4 at 40", "Snapshot 30 line 6 at 60", "Delta 40 line 8 at 80"]
+        );
+        let expected = SyncCounts { applied: 4, duplicates: 2, renewals: 1, ..SyncCounts::default() };
+        assert_eq!(sync.counts(), expected);
+    }
+
+    #[test]
+    fn a_renewal_that_lacks_an_update_too_large_to_keep_leaves_the_book_as_it_is() {
+        let (mut sync, mut log) = (Sync::new(6 * 64), Log::default()); // three messages of two cells
+        let large = |sync: &mut Sync, log: &mut Log, line: u32, prev_id: u64, first_id: u64, last_id: u64| {
+            let depth = Depth { first_id, last_id, prev_id, ..Depth::default() };
+            let mut body = [Cell::default(); 6];
+            body[..1].copy_from_slice(depth.cells());
+            sync.on_delta(&head(line), &depth, &body, log);
+        };
+        snapshot(&mut sync, &mut log, 1, 5);
+        delta(&mut sync, &mut log, 2, 0, 1, 10);
+        sync.renew();
+        delta(&mut sync, &mut log, 3, 10, 11, 20);
+        large(&mut sync, &mut log, 4, 20, 21, 30);
+        delta(&mut sync, &mut log, 5, 30, 31, 40);
+        snapshot(&mut sync, &mut log, 6, 15); // in the middle one is missing
+        sync.renew();
+        delta(&mut sync, &mut log, 7, 40, 41, 50);
+        large(&mut sync, &mut log, 8, 50, 51, 60);
+        snapshot(&mut sync, &mut log, 9, 45); // the last one is
+        assert!(log.renewed.is_empty(), "{:?}", log.lines);
+        assert_eq!(sync.counts(), SyncCounts { applied: 6, snapshots_ignored: 2, ..SyncCounts::default() });
+    }
+
+    #[test]
+    fn a_book_that_no_update_has_proven_is_not_renewed() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        snapshot(&mut sync, &mut log, 1, 5);
+        for (line, id) in [(2, 5), (3, 9)] {
+            sync.renew();
+            snapshot(&mut sync, &mut log, line, id);
+        }
+        assert!(log.renewed.is_empty() && !sync.is_proven() && log.lines.len() == 3, "{:?}", log.lines);
+        delta(&mut sync, &mut log, 4, 0, 8, 10);
+        sync.renew();
+        snapshot(&mut sync, &mut log, 5, 10);
+        assert!(sync.is_proven() && log.renewed == [10]);
     }
 
     #[test]
