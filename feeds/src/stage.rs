@@ -478,12 +478,9 @@ impl<C: FeedCodec> Parts<'_, C> {
         }
         self.report.lost += 1;
         self.watch.lost(connection);
-        for instrument in
-            (0..self.streams.len()).filter_map(|index| u32::try_from(index).ok()).map(InstrumentId)
-        {
-            if self.watch.carries(connection, instrument, Event::Delta) {
-                self.leave(connection, instrument, Event::Delta);
-            }
+        for place in 0.. {
+            let Some(one) = self.watch.subscription(connection, place) else { break };
+            self.leave(connection, one.instrument, one.event);
         }
     }
 

@@ -32,7 +32,10 @@ pub struct Watch {
 #[derive(Clone, Copy, Debug)]
 struct Watched {
     subscription: Subscription,
-    /// When it last spoke, or its connection was last opened; zero before the first input.
+    /// Its connection was opened and not lost since, or brought something of it all the same. One that is down is no
+    /// news until it is opened.
+    is_open: bool,
+    /// When it last spoke, or its connection was last opened.
     heard_ns: Nanos,
     is_silent: bool,
     /// Times that it was found silent since it last spoke.
@@ -44,14 +47,20 @@ struct Watched {
 const DOUBLINGS_MAX: u32 = 5;
 
 impl Watch {
-    /// Watches `subscriptions`. None of them is silent before its deadline has passed once.
+    /// Watches `subscriptions`. Nothing carries them before their connections are opened.
     #[must_use]
     pub fn new(mut subscriptions: Vec<Subscription>) -> Self {
         subscriptions.sort_by_key(|one| (one.connection, one.instrument, one.event as u8));
         let connections = subscriptions.last().map_or(0, |last| last.connection.index() + 1);
         let first = |connection| subscriptions.partition_point(|one| one.connection.index() < connection);
         let of_connection = (0..=connections).map(first).collect();
-        let watch = |subscription| Watched { subscription, heard_ns: Nanos(0), is_silent: false, misses: 0 };
+        let watch = |subscription| Watched {
+            subscription,
+            is_open: false,
+            heard_ns: Nanos(0),
+            is_silent: false,
+            misses: 0,
+        };
         Self { watched: subscriptions.into_iter().map(watch).collect(), of_connection }
     }
 
@@ -63,9 +72,7 @@ impl Watch {
         }
         for watched in self.of(connection) {
             if watched.subscription.instrument == instrument && watched.subscription.event == event {
-                watched.heard_ns = now;
-                watched.is_silent = false;
-                watched.misses = 0;
+                *watched = Watched { is_open: true, heard_ns: now, is_silent: false, misses: 0, ..*watched };
             }
         }
     }
@@ -73,17 +80,14 @@ impl Watch {
     /// A connection was opened anew: its streams have their time again.
     pub fn opened(&mut self, connection: ConnectionId, now: Nanos) {
         for watched in self.of(connection) {
-            watched.heard_ns = now;
-            watched.is_silent = false;
+            *watched = Watched { is_open: true, heard_ns: now, is_silent: false, ..*watched };
         }
     }
 
-    /// Time is `now`: the first subscription that has just become silent, or is so again. Call until there is none.
+    /// Time is `now`: the first subscription of an open connection that has just become silent, or is so again. Call
+    /// until there is none.
     pub fn next_silent(&mut self, now: Nanos) -> Option<Subscription> {
-        for watched in &mut self.watched {
-            if watched.heard_ns == Nanos(0) {
-                watched.heard_ns = now; // the run's first input
-            }
+        for watched in self.watched.iter_mut().filter(|watched| watched.is_open) {
             let bound = watched.subscription.silence_ns;
             let bound = Nanos(bound.0.saturating_mul(1 << watched.misses.min(DOUBLINGS_MAX)));
             if bound.0 > 0 && now.since(watched.heard_ns) > bound {
@@ -96,27 +100,24 @@ impl Watch {
         None
     }
 
-    /// Whether some connection other than `but` carries the instrument's event and is not silent.
+    /// Whether some open connection other than `but` carries the instrument's event and is not silent.
     #[must_use]
     pub fn is_carried(&self, instrument: InstrumentId, event: Event, but: ConnectionId) -> bool {
         self.watched.iter().any(|watched| {
             let one = &watched.subscription;
-            one.instrument == instrument && one.event == event && one.connection != but && !watched.is_silent
+            let is_it = one.instrument == instrument && one.event == event && one.connection != but;
+            is_it && watched.is_open && !watched.is_silent
         })
     }
 
     /// A connection was lost: until it is opened anew nothing is carried by it.
     pub fn lost(&mut self, connection: ConnectionId) {
-        self.of(connection).iter_mut().for_each(|watched| watched.is_silent = true);
+        self.of(connection).iter_mut().for_each(|watched| watched.is_open = false);
     }
 
-    /// Whether a connection carries the instrument's event.
-    #[must_use]
-    pub fn carries(&self, connection: ConnectionId, instrument: InstrumentId, event: Event) -> bool {
-        self.watched.iter().any(|watched| {
-            let one = &watched.subscription;
-            one.connection == connection && one.instrument == instrument && one.event == event
-        })
+    /// The subscription in this place, from 0, of those that a connection carries. None: it has no more.
+    pub fn subscription(&mut self, connection: ConnectionId, place: usize) -> Option<Subscription> {
+        self.of(connection).get(place).map(|watched| watched.subscription)
     }
 
     /// Whether nothing is watched.
@@ -155,7 +156,7 @@ mod tests {
     fn a_stream_is_silent_past_its_deadline_and_again_after_twice_as_long_and_after_it_spoke() {
         let mut watch =
             Watch::new(vec![subscription(0, BTC, Event::Delta, 3), subscription(0, BTC, Event::Trades, 0)]);
-        assert_eq!(watch.next_silent(at(0)), None, "time begins with the first input");
+        watch.opened(ConnectionId(0), at(0));
         assert_eq!(watch.next_silent(at(3)), None);
         let silent = subscription(0, BTC, Event::Delta, 3);
         assert_eq!((watch.next_silent(at(4)), watch.next_silent(at(9))), (Some(silent), None));
@@ -172,7 +173,8 @@ mod tests {
     fn another_events_frames_do_not_speak_for_a_stream() {
         let mut watch =
             Watch::new(vec![subscription(1, ETH, Event::Delta, 3), subscription(0, ETH, Event::Delta, 9)]);
-        watch.next_silent(at(0));
+        watch.opened(ConnectionId(0), at(0));
+        watch.opened(ConnectionId(1), at(0));
         watch.heard(ConnectionId(1), ETH, Event::Ticker, at(2));
         watch.heard(ConnectionId(1), BTC, Event::Delta, at(2));
         watch.heard(ConnectionId(7), ETH, Event::Delta, at(2));
@@ -184,11 +186,27 @@ mod tests {
         let mut watch =
             Watch::new(vec![subscription(0, BTC, Event::Delta, 3), subscription(1, BTC, Event::Delta, 3)]);
         let (a, b) = (ConnectionId(0), ConnectionId(1));
+        assert!(!watch.is_carried(BTC, Event::Delta, a), "it was never opened");
+        watch.opened(b, at(0));
         assert!(watch.is_carried(BTC, Event::Delta, a) && !watch.is_carried(ETH, Event::Delta, a));
+        watch.heard(a, BTC, Event::Delta, at(0));
         watch.lost(b);
         assert!(!watch.is_carried(BTC, Event::Delta, a) && watch.is_carried(BTC, Event::Delta, b));
         watch.opened(b, at(0));
         assert!(watch.is_carried(BTC, Event::Delta, a));
-        assert!(watch.carries(a, BTC, Event::Delta) && !watch.carries(a, BTC, Event::Ticker));
+        assert_eq!(watch.subscription(a, 0), Some(subscription(0, BTC, Event::Delta, 3)));
+        assert_eq!((watch.subscription(a, 1), watch.subscription(ConnectionId(7), 0)), (None, None));
+    }
+
+    #[test]
+    fn a_connection_that_is_down_is_not_found_silent_until_it_is_opened() {
+        let mut watch = Watch::new(vec![subscription(0, BTC, Event::Delta, 3)]);
+        assert_eq!(watch.next_silent(at(9)), None, "it was never opened");
+        watch.opened(ConnectionId(0), at(10));
+        watch.lost(ConnectionId(0));
+        assert_eq!(watch.next_silent(at(99)), None);
+        watch.opened(ConnectionId(0), at(100));
+        assert_eq!(watch.next_silent(at(103)), None);
+        assert_eq!(watch.next_silent(at(104)), Some(subscription(0, BTC, Event::Delta, 3)));
     }
 }

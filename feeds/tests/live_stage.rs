@@ -203,12 +203,12 @@ fn a_lost_connection_cuts_the_book_that_no_other_carries() {
 
 #[test]
 fn a_silent_stream_is_opened_anew_and_its_partner_carries_on() {
-    let mut script = vec![delta(A, 0, 0, 1, 10), snapshot(0, 5)];
+    let mut script = vec![Says::Opened(A, 0), Says::Opened(B, 0), delta(A, 0, 0, 1, 10), snapshot(0, 5)];
     script.extend((1..8).flat_map(|s| [delta(A, s, s * 10, s * 10 + 1, s * 10 + 10), Says::Time(s)]));
     let (sent, asked, report) = run(script, 0);
     assert!(asked.contains(&"reopen 1".to_owned()) && !asked.contains(&"reopen 0".to_owned()), "{asked:?}");
     assert_eq!((report.sync[0].cuts, count(&sent, Kind::Stale)), (0, 0));
-    let mut both_silent = vec![delta(A, 0, 0, 1, 10), snapshot(0, 5)];
+    let mut both_silent = vec![Says::Opened(A, 0), Says::Opened(B, 0), delta(A, 0, 0, 1, 10), snapshot(0, 5)];
     both_silent.extend((1..10).map(Says::Time));
     let (sent, asked, report) = run(both_silent, 0);
     assert_eq!(asked[1..], ["reopen 0", "reopen 1"]);
@@ -240,4 +240,15 @@ fn a_live_book_is_renewed_when_its_snapshot_has_aged() {
     let (sent, asked, report) = run(script, 2);
     assert_eq!(asked, ["snapshot 0", "snapshot 0"], "once without a book, once for an aged one");
     assert_eq!((report.sync[0].renewals, count(&sent, Kind::Snapshot)), (1, 2));
+}
+
+#[test]
+fn a_lost_connection_is_one_loss_however_long_it_stays_away() {
+    let mut script = vec![Says::Opened(A, 0), delta(A, 0, 0, 1, 10), snapshot(0, 5), Says::Lost(A, 1)];
+    script.extend((1..200).map(Says::Time));
+    script.push(Says::Opened(A, 200));
+    script.extend((200..204).map(Says::Time));
+    let (sent, asked, report) = run(script, 0);
+    assert_eq!((report.lost, report.sync[0].cuts, count(&sent, Kind::Stale)), (1, 1, 1));
+    assert!(!asked.iter().any(|asked| asked.starts_with("reopen")), "{asked:?}");
 }
