@@ -20,13 +20,20 @@ impl Merger {
     /// Takes the memory: none where books are never renewed.
     #[must_use]
     pub fn new(is_needed: bool) -> Self {
-        let levels = if is_needed { LEVELS_MAX } else { 0 };
+        let (levels, cells) = if is_needed { (LEVELS_MAX, 1 + LEVELS_MAX / LEVELS_PER_CELL) } else { (0, 0) };
         Self {
             sides: [Vec::with_capacity(levels), Vec::with_capacity(levels)],
             edges: [0; 2],
             depth: Depth::default(),
-            cells: vec![Cell::default(); 1 + levels / LEVELS_PER_CELL].into_boxed_slice(),
+            cells: vec![Cell::default(); cells].into_boxed_slice(),
         }
+    }
+
+    /// Whether books are renewed.
+    #[inline]
+    #[must_use]
+    pub const fn is_needed(&self) -> bool {
+        !self.cells.is_empty()
     }
 
     /// Begins with a snapshot's body, levels best first as venues send them. False: it does not fit.
@@ -169,6 +176,7 @@ mod tests {
     fn a_merger_that_is_not_needed_takes_nothing_in() {
         let (depth, cells) = body(1, &[(100, 1)], &[]);
         assert!(!Merger::new(false).begin(&depth, &cells));
+        assert!(Merger::new(true).is_needed() && !Merger::new(false).is_needed());
     }
 
     proptest! {

@@ -27,6 +27,10 @@ pub trait FrameSource: Send {
     /// The instrument's book waits for a snapshot. Asked again while it does; a source that has no way to get
     /// one does nothing.
     fn want_snapshot(&mut self, _instrument: InstrumentId) {}
+    /// The instrument's book is to be renewed from a snapshot; those that wait for one come first.
+    fn want_renewal(&mut self, instrument: InstrumentId) {
+        self.want_snapshot(instrument);
+    }
     /// A stream of the connection is silent: it is to be opened anew.
     fn reopen(&mut self, _connection: ConnectionId) {}
 }
@@ -82,7 +86,7 @@ pub struct FeedConfig {
     /// Memory for updates that wait for a snapshot, bytes per instrument.
     pub resync_buffer_bytes: usize,
     /// A live book is renewed from a fresh snapshot after this long, so that the range it is known for follows the
-    /// price. Zero: never.
+    /// price, unless a subscription to the instrument's snapshots says how long. Zero: never.
     pub renew_ns: Nanos,
 }
 
@@ -147,6 +151,8 @@ pub struct FeedStage<F, C: FeedCodec> {
 struct Stream {
     sync: Sync,
     arbiter: Arbiter,
+    /// After how long the book is renewed; zero: never.
+    renew_ns: Nanos,
     /// When the book was last asked to be renewed, or came to life.
     renewed_ns: Nanos,
     /// The connection whose end or silence leaves the book without its stream; the next step says so.
@@ -170,6 +176,7 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
         let stream = || Stream {
             sync: Sync::new(config.resync_buffer_bytes),
             arbiter: Arbiter::default(),
+            renew_ns: config.renew_ns,
             renewed_ns: Nanos(0),
             cut: None,
             seq: 0,
@@ -212,13 +219,19 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
 
     /// Watches what was subscribed to: a silent stream's book is not trusted, and its connection is opened anew.
     /// The first copy of each message counts: a pair of connections, or a session that moves to a new one, brings two.
+    /// A subscription to snapshots is ours to fulfil: its silence is ended by asking for one.
     #[must_use]
-    pub fn watching(mut self, subscriptions: Vec<Subscription>) -> Self {
+    pub fn watching(mut self, mut subscriptions: Vec<Subscription>) -> Self {
         for one in &subscriptions {
             if let Some(stream) = self.streams.get_mut(one.instrument.index()) {
                 stream.arbiter = Arbiter::new(true);
+                if one.event == Event::Snapshot {
+                    stream.renew_ns = one.silence_ns;
+                }
             }
         }
+        self.merger = Merger::new(self.streams.iter().any(|stream| stream.renew_ns.0 > 0));
+        subscriptions.retain(|one| one.event != Event::Snapshot);
         self.watch = Watch::new(subscriptions);
         self
     }
@@ -290,7 +303,6 @@ impl<F: FrameSource, C: FeedCodec + Send> Source for FeedStage<F, C> {
             streams: &mut self.streams,
             watch: &mut self.watch,
             merger: &mut self.merger,
-            renew_ns: self.config.renew_ns,
             log: &mut self.log,
             report: &mut self.report,
             rest: &mut self.rest,
@@ -414,7 +426,6 @@ struct Parts<'a, C> {
     streams: &'a mut [Stream],
     watch: &'a mut Watch,
     merger: &'a mut Merger,
-    renew_ns: Nanos,
     log: &'a mut StageLog,
     report: &'a mut FeedReport,
     rest: &'a mut Option<Rest>,
@@ -443,7 +454,7 @@ impl<C: FeedCodec> Parts<'_, C> {
     #[inline]
     fn look_after(&mut self, now: Nanos, looked_ns: &mut Nanos, source: &mut impl FrameSource) {
         let is_due = now.since(*looked_ns) >= LOOK_AFTER_NS;
-        if is_due && (self.renew_ns.0 > 0 || !self.watch.is_empty()) {
+        if is_due && (self.merger.is_needed() || !self.watch.is_empty()) {
             *looked_ns = now;
             self.look_round(now, source);
         }
@@ -455,14 +466,12 @@ impl<C: FeedCodec> Parts<'_, C> {
             source.reopen(silent.connection);
             self.leave(silent.connection, silent.instrument, silent.event);
         }
-        if self.renew_ns.0 == 0 {
-            return;
-        }
         for (instrument, stream) in (0..).map(InstrumentId).zip(&mut *self.streams) {
-            if stream.sync.is_live() && now.since(stream.renewed_ns) > self.renew_ns {
+            let is_aged = stream.renew_ns.0 > 0 && now.since(stream.renewed_ns) > stream.renew_ns;
+            if is_aged && stream.sync.is_proven() {
                 stream.renewed_ns = now;
                 stream.sync.renew();
-                source.want_snapshot(instrument);
+                source.want_renewal(instrument);
             }
         }
     }

@@ -17,7 +17,7 @@ pub struct Subscription {
     pub instrument: InstrumentId,
     /// What its frames decode to.
     pub event: Event,
-    /// The longest silence, ns; zero: it may say nothing for ever.
+    /// The longest silence, ns; zero: it may say nothing for ever. Of snapshots: after how long one is asked for.
     pub silence_ns: Nanos,
 }
 

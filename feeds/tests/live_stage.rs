@@ -16,13 +16,17 @@ use feeds::stage::{Connection, FeedConfig, FeedReport, FeedStage, Frame, FrameSo
 use feeds::venues::AnyCodec;
 use feeds::watch::Subscription;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use support::instrument;
 
 const BTC: InstrumentId = InstrumentId(0);
+const ETH: InstrumentId = InstrumentId(1);
+/// Two that carry both instruments.
 const A: ConnectionId = ConnectionId(0);
 const B: ConnectionId = ConnectionId(1);
+/// The snapshots of each.
 const REST: ConnectionId = ConnectionId(2);
+const REST_ETH: ConnectionId = ConnectionId(3);
 
 /// What a source says, with the second at which it does.
 enum Says {
@@ -36,7 +40,7 @@ enum Says {
 struct Script {
     script: std::vec::IntoIter<Says>,
     held: Option<(ConnectionId, Nanos, String)>,
-    asked: std::sync::mpsc::Sender<String>,
+    asked: Sender<String>,
 }
 
 fn at(s: u64) -> Nanos {
@@ -71,6 +75,10 @@ impl FrameSource for Script {
 
     fn want_snapshot(&mut self, instrument: InstrumentId) {
         self.asked.send(format!("snapshot {instrument}")).unwrap();
+    }
+
+    fn want_renewal(&mut self, instrument: InstrumentId) {
+        self.asked.send(format!("renewal {instrument}")).unwrap();
     }
 
     fn reopen(&mut self, connection: ConnectionId) {
@@ -123,15 +131,42 @@ fn ticker(connection: ConnectionId, s: u64, id: u64) -> Says {
     Says::Frame(connection, s, text)
 }
 
-/// Runs the stage over a script: what it sent, what it asked for, what it counted.
-fn run(script: Vec<Says>, renew_s: u64) -> (Vec<Kind>, Vec<String>, FeedReport) {
+/// The same frame, of the other instrument.
+fn of_eth(says: Says) -> Says {
+    match says {
+        Says::Frame(REST, s, text) => Says::Frame(REST_ETH, s, text),
+        Says::Frame(connection, s, text) => Says::Frame(connection, s, text.replace("BTCUSDT", "ETHUSDT")),
+        says => says,
+    }
+}
+
+fn table() -> InstrumentTable {
     let mut table = InstrumentTable::default();
     table.add(instrument("binance-usdm", "BTCUSDT"));
-    let connection = || {
-        let carried = table.get(BTC).unwrap();
-        Connection { codec: AnyCodec::new("binance-usdm", &[(BTC, carried)]).unwrap(), venue: VenueId(0) }
+    table.add(instrument("binance-usdm", "ETHUSDT"));
+    table
+}
+
+/// Runs the stage over a script: what it sent, what it asked for, what it counted.
+fn run(script: Vec<Says>, renew_s: u64) -> (Vec<Kind>, Vec<String>, FeedReport) {
+    let mut sent = Sent::default();
+    let (asked, report) = run_into(&mut sent, script, renew_s, &[]);
+    (sent.0, asked, report)
+}
+
+/// As [`run`]; `renewals`: after how many seconds the books of these instruments are renewed.
+fn run_into(
+    sent: &mut impl Sink,
+    script: Vec<Says>,
+    renew_s: u64,
+    renewals: &[(InstrumentId, u64)],
+) -> (Vec<String>, FeedReport) {
+    let table = table();
+    let connection = |ids: &[InstrumentId]| {
+        let carried: Vec<_> = ids.iter().map(|id| (*id, table.get(*id).unwrap())).collect();
+        Connection { codec: AnyCodec::new("binance-usdm", &carried).unwrap(), venue: VenueId(0) }
     };
-    let (asked, asks) = std::sync::mpsc::channel();
+    let (asked, asks) = channel();
     let source = Script { script: script.into_iter(), held: None, asked };
     let config = FeedConfig {
         timer_ns: Nanos::SECOND,
@@ -140,24 +175,27 @@ fn run(script: Vec<Says>, renew_s: u64) -> (Vec<Kind>, Vec<String>, FeedReport) 
     };
     let log = StageLog::new(Writer::off(Lane::Feed), Arc::new(Control::default()), 0);
     let (done, report): (_, Receiver<FeedReport>) = sync_channel(1);
-    let connections = vec![connection(), connection(), connection()];
-    let watched = |connection, event, s| Subscription {
+    let connections =
+        vec![connection(&[BTC, ETH]), connection(&[BTC, ETH]), connection(&[BTC]), connection(&[ETH])];
+    let watched = |connection, instrument, event, s| Subscription {
         connection,
-        instrument: BTC,
+        instrument,
         event,
         silence_ns: Nanos(s * Nanos::SECOND.0),
     };
+    let mut subscriptions = vec![
+        watched(A, BTC, Event::Delta, 5),
+        watched(A, BTC, Event::Ticker, 0),
+        watched(B, BTC, Event::Delta, 5),
+        watched(B, BTC, Event::Ticker, 0),
+    ];
+    let renewal = |(id, s): &(InstrumentId, u64)| watched(REST, *id, Event::Snapshot, *s);
+    subscriptions.extend(renewals.iter().map(renewal));
     let mut stage = FeedStage::new(source, connections, &table, config, log, StampClock::off(), done)
-        .watching(vec![
-            watched(A, Event::Delta, 5),
-            watched(A, Event::Ticker, 0),
-            watched(B, Event::Delta, 5),
-            watched(B, Event::Ticker, 0),
-        ]);
-    let mut sent = Sent::default();
-    while stage.step(&mut sent) != Step::Ended {}
+        .watching(subscriptions);
+    while stage.step(sent) != Step::Ended {}
     drop(stage);
-    (sent.0, asks.iter().collect(), report.recv().unwrap())
+    (asks.iter().collect(), report.recv().unwrap())
 }
 
 fn count(sent: &[Kind], kind: Kind) -> usize {
@@ -238,8 +276,21 @@ fn a_live_book_is_renewed_when_its_snapshot_has_aged() {
     script.extend((1..5).flat_map(|s| [Says::Time(s), delta(A, s, s * 10, s * 10 + 1, s * 10 + 10)]));
     script.push(snapshot(5, 45));
     let (sent, asked, report) = run(script, 2);
-    assert_eq!(asked, ["snapshot 0", "snapshot 0"], "once without a book, once for an aged one");
+    assert_eq!(asked, ["snapshot 0", "renewal 0"], "once without a book, once for an aged one");
     assert_eq!((report.sync[0].renewals, count(&sent, Kind::Snapshot)), (1, 2));
+}
+
+#[test]
+fn each_instruments_book_is_renewed_after_its_own_time() {
+    let mut script = vec![delta(A, 0, 0, 1, 10), snapshot(0, 5)];
+    script.extend([delta(A, 0, 0, 1, 10), snapshot(0, 5)].map(of_eth));
+    for s in 1..=8 {
+        let next = || delta(A, s, s * 10, s * 10 + 1, s * 10 + 10);
+        script.extend([Says::Time(s), next(), of_eth(next())]);
+    }
+    let (asked, _) = run_into(&mut Sent::default(), script, 0, &[(BTC, 2), (ETH, 6)]);
+    let renewals: Vec<_> = asked.iter().filter(|asked| asked.starts_with("renewal")).collect();
+    assert_eq!(renewals, ["renewal 0", "renewal 0", "renewal 1"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! What a live run asks of a venue by REST, from a cold thread for each venue: snapshots for books that wait, and the
-//! venue's time. The feed thread asks and takes by rings; it neither waits nor allocates for them.
+//! What a live run asks of a venue by REST, from a cold thread for each venue: snapshots, first for books that wait for
+//! one and then for those that are to be renewed, and the venue's time. The feed thread asks and takes by rings; it
+//! neither waits nor allocates for them.
 
 use super::plan::{ConnectionPlan, ConnectionRole};
 use crate::codec::FRAME_BYTES_MAX;
@@ -115,8 +116,13 @@ pub struct Fetched {
     venue_of: Vec<usize>,
     /// Whether the instrument's snapshot is on its way.
     is_asked: Vec<bool>,
+    waits: Waits,
     pub(super) held: Option<Arrived>,
 }
+
+/// By instrument, whether its book waits for the snapshot that was asked for, and is not only to be renewed. It says
+/// what is fetched first and nothing else, so that the helper may see it late.
+type Waits = Arc<[AtomicBool]>;
 
 struct Ends {
     wanted: Producer<InstrumentId>,
@@ -157,6 +163,7 @@ pub fn start(
         venues: Vec::new(),
         venue_of: vec![usize::MAX; instruments],
         is_asked: vec![false; instruments],
+        waits: waits_of(instruments),
         held: None,
     };
     let mut fetchers = Fetchers { is_over: Arc::clone(&is_over), threads: Vec::new(), clocks: Vec::new() };
@@ -184,6 +191,7 @@ pub fn start(
             budget: Budget { left: plan.weight_per_minute, since: Nanos(0) },
             paused_until: Nanos(0),
             failures: 0,
+            waits: Arc::clone(&fetched.waits),
             asked,
             answers,
             returned,
@@ -201,13 +209,24 @@ impl Fetched {
     /// No venue to ask: for sources without snapshots.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { venues: Vec::new(), venue_of: Vec::new(), is_asked: Vec::new(), held: None }
+        Self {
+            venues: Vec::new(),
+            venue_of: Vec::new(),
+            is_asked: Vec::new(),
+            waits: waits_of(0),
+            held: None,
+        }
     }
 
-    /// Asks for an instrument's snapshot, once until it is answered.
+    /// Asks for an instrument's snapshot, once until it is answered. `waits`: its book has none, and goes before those
+    /// that are to be renewed; a renewal that was asked for becomes such a request.
     #[inline]
-    pub(super) fn want(&mut self, instrument: InstrumentId) {
+    pub(super) fn want(&mut self, instrument: InstrumentId, waits: bool) {
         let Some(is_asked) = self.is_asked.get_mut(instrument.index()) else { return };
+        if let Some(flag) = self.waits.get(instrument.index()).filter(|_| waits || !*is_asked) {
+            // Relaxed, like the load in `next_of`: the request itself goes through the ring.
+            flag.store(waits, Ordering::Relaxed);
+        }
         let venue = self.venue_of.get(instrument.index()).copied().unwrap_or(usize::MAX);
         if !*is_asked && let Some(ends) = self.venues.get_mut(venue) {
             *is_asked = ends.wanted.push(instrument).is_ok();
@@ -279,6 +298,7 @@ struct Helper {
     /// The venue told us to wait, or it failed.
     paused_until: Nanos,
     failures: u32,
+    waits: Waits,
     asked: Consumer<InstrumentId>,
     answers: Producer<Arrived>,
     returned: Consumer<Vec<u8>>,
@@ -297,10 +317,10 @@ impl Helper {
             }
             let (now, _) = self.clock.read();
             if now >= self.paused_until {
-                if let Some(instrument) = waiting.front().copied() {
+                if let Some((place, instrument)) = next_of(&waiting, &self.waits) {
                     let (path, weight) = self.plan.snapshots.get(&instrument).cloned().unwrap_or_default();
                     if self.budget.take(weight, self.plan.weight_per_minute, now) {
-                        waiting.pop_front();
+                        waiting.remove(place);
                         self.snapshot(instrument, &path, is_over);
                         continue;
                     }
@@ -375,6 +395,20 @@ impl Helper {
     }
 }
 
+fn waits_of(instruments: usize) -> Waits {
+    (0..instruments).map(|_| AtomicBool::new(false)).collect()
+}
+
+/// What is fetched next: the first whose book waits for it, else the first. With its place.
+fn next_of(asked: &VecDeque<InstrumentId>, waits: &[AtomicBool]) -> Option<(usize, InstrumentId)> {
+    let is_waiting = |id: &InstrumentId| {
+        // Pairs with the store in `want`.
+        waits.get(id.index()).is_some_and(|flag| flag.load(Ordering::Relaxed))
+    };
+    let place = asked.iter().position(is_waiting).unwrap_or(0);
+    asked.get(place).map(|id| (place, *id))
+}
+
 const FAILURES_MAX: u32 = 30;
 
 #[expect(clippy::disallowed_methods, reason = "a cold helper waits")]
@@ -445,23 +479,55 @@ mod tests {
         );
     }
 
+    fn fetched(ends: Ends, instruments: usize) -> Fetched {
+        Fetched {
+            venues: vec![ends],
+            venue_of: vec![0; instruments],
+            is_asked: vec![false; instruments],
+            waits: waits_of(instruments),
+            held: None,
+        }
+    }
+
+    #[test]
+    fn books_that_wait_go_before_renewals_and_one_that_begins_to_wait_moves_up() {
+        let (wanted, mut asked) = RingBuffer::new(4);
+        let (_answers, arrived) = RingBuffer::new(4);
+        let (spent, _returned) = RingBuffer::new(5);
+        let mut fetched = fetched(Ends { wanted, arrived, spent }, 4);
+        for (id, waits) in [(0, false), (1, false), (2, true), (3, true)] {
+            fetched.want(InstrumentId(id), waits);
+        }
+        let queue: VecDeque<InstrumentId> = std::iter::from_fn(|| asked.pop().ok()).collect();
+        assert_eq!(next_of(&queue, &fetched.waits), Some((2, InstrumentId(2))), "in the order asked");
+        fetched.want(InstrumentId(2), false);
+        fetched.want(InstrumentId(1), true);
+        assert!(asked.pop().is_err(), "each is on its way already");
+        let mut order = Vec::new();
+        let mut queue = queue;
+        while let Some((place, id)) = next_of(&queue, &fetched.waits) {
+            queue.remove(place);
+            order.push(id.0);
+        }
+        assert_eq!(order, [1, 2, 3, 0]);
+    }
+
     #[test]
     fn an_instrument_is_asked_for_once_until_it_is_answered() {
         let (wanted, mut asked) = RingBuffer::new(1);
         let (mut answers, arrived) = RingBuffer::new(1);
         let (spent, mut returned) = RingBuffer::new(2);
         let ends = Ends { wanted, arrived, spent };
-        let mut fetched =
-            Fetched { venues: vec![ends], venue_of: vec![0], is_asked: vec![false], held: None };
+        let mut fetched = fetched(ends, 1);
         let id = InstrumentId(0);
-        fetched.want(id);
-        fetched.want(id);
-        fetched.want(InstrumentId(7));
+        fetched.want(id, true);
+        fetched.want(id, true);
+        fetched.want(InstrumentId(7), true);
         assert!(asked.pop().is_ok() && asked.pop().is_err());
         let answer = |body| Arrived { instrument: id, recv_ns: Nanos(1), received: Stamp(1), body };
         answers.push(answer(None)).unwrap_or_default();
         assert!(!fetched.next(), "a failure is no frame");
-        fetched.want(id);
+        fetched.want(id, true);
         assert!(asked.pop().is_ok());
         answers.push(answer(Some(vec![1]))).unwrap_or_default();
         assert!(fetched.next());

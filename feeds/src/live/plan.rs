@@ -47,7 +47,7 @@ pub struct StreamName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// What the streams bring, and how long each may say nothing; zero: for ever. Events that the venue has no
-    /// stream for are passed over.
+    /// stream for are passed over. `Event::Snapshot`: after how long a live book is renewed from one.
     pub events: Vec<(Event, Nanos)>,
     /// Connections that carry each stream: 1, or 2 for an A/B pair.
     pub copies: u8,
@@ -162,6 +162,14 @@ impl LivePlan {
             let Some(product) = product_of(&venue.venue) else { continue };
             let (path, weight) = streams::snapshot_path(product, &instrument.symbol);
             let url = format!("{}{path}", venue.endpoints.rest);
+            let id = u16::try_from(plan.connections.len()).map_err(|_| PlanError::TooMany)?;
+            let renewals = venue.wanted.events.iter().filter(|(event, _)| *event == Event::Snapshot);
+            plan.subscriptions.extend(renewals.map(|(event, silence_ns)| Subscription {
+                connection: ConnectionId(id),
+                instrument: instrument.id,
+                event: *event,
+                silence_ns: *silence_ns,
+            }));
             plan.connections.push(ConnectionPlan {
                 venue: venue.venue.clone(),
                 instruments: vec![instrument.id],
@@ -291,6 +299,22 @@ mod tests {
         );
         assert_eq!(plan.subscriptions.len(), 7, "a mark price is the futures' alone");
         assert_eq!(plan.snapshots_of(InstrumentId(1)), Some(ConnectionId(4)));
+    }
+
+    #[test]
+    fn the_books_of_each_venue_are_renewed_as_often_as_it_says() {
+        let table = table(&[("binance-usdm", "BTCUSDT"), ("binance-spot", "ETHUSDT")]);
+        let renewed = |name, s: u64| {
+            let mut venue = venue(name, 2);
+            venue.wanted.events.push((Event::Snapshot, Nanos(s * Nanos::SECOND.0)));
+            venue
+        };
+        let plan = LivePlan::new(&table, &[renewed("binance-usdm", 5), renewed("binance-spot", 60)]).unwrap();
+        let of_snapshots = plan.subscriptions.iter().filter(|one| one.event == Event::Snapshot);
+        let found: Vec<_> =
+            of_snapshots.map(|one| (one.connection, one.instrument.0, one.silence_ns.as_ms())).collect();
+        let rest = |instrument| plan.snapshots_of(InstrumentId(instrument)).unwrap();
+        assert_eq!(found, [(rest(0), 0, 5_000), (rest(1), 1, 60_000)], "once, however many copies there are");
     }
 
     #[test]

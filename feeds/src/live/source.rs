@@ -365,7 +365,11 @@ impl FrameSource for LiveSource {
     }
 
     fn want_snapshot(&mut self, instrument: InstrumentId) {
-        self.snapshots.want(instrument);
+        self.snapshots.want(instrument, true);
+    }
+
+    fn want_renewal(&mut self, instrument: InstrumentId) {
+        self.snapshots.want(instrument, false);
     }
 
     fn reopen(&mut self, connection: ConnectionId) {

@@ -233,7 +233,8 @@ impl Config {
             feed: FeedConfig {
                 timer_ns: Nanos::from_ms(file.feed.timer_ms),
                 resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
-                renew_ns: live.as_ref().map_or(Nanos(0), |live| live.renew),
+                // Each venue of a live run says for itself (`live`).
+                renew_ns: Nanos(0),
             },
             book,
             stall_after: Duration::from_millis(file.run.stall_ms),

@@ -128,8 +128,6 @@ pub struct LiveConfig {
     pub(crate) clock_every: Nanos,
     /// What of the journal is kept.
     pub(crate) keep: Retention,
-    /// Shortest time between two snapshots of a live book.
-    pub(crate) renew: Nanos,
     /// The venues.
     pub(crate) venues: Vec<LiveVenue>,
     /// Whose orders are sent there.
@@ -184,11 +182,6 @@ impl LiveConfig {
                 bytes: in_range("keep_gib", run.keep_gib, 1, 10_000)? << 30,
                 age: Duration::from_secs(3_600 * in_range("keep_hours", run.keep_hours, 1, 87_600)?),
             },
-            renew: venues
-                .iter()
-                .map(|venue| venue.snapshot_every_s)
-                .min()
-                .map_or(Nanos(0), |s| Nanos(s * Nanos::SECOND.0)),
             venues: checked,
             accounts,
         })
@@ -248,7 +241,9 @@ impl VenueTable {
             rest: url("rest", &self.rest, usual.rest, ["https://", "http://"])?,
             stream: url("stream", &self.stream, usual.stream, ["wss://", "ws://"])?,
         };
-        let events = self.streams.iter().map(|key| self.event(*key)).collect();
+        let renewed_after = Nanos(self.snapshot_every_s * Nanos::SECOND.0);
+        let streams = self.streams.iter().map(|key| self.event(*key));
+        let events = streams.chain([(Event::Snapshot, renewed_after)]).collect();
         let wanted = Wanted { events, copies: self.copies };
         Ok(LiveVenue {
             plan: VenuePlan { venue: self.name.clone(), endpoints, wanted },
@@ -270,5 +265,22 @@ impl VenueTable {
             StreamKey::Kline1m => (Event::Kline, 0),
         };
         (event, Nanos::from_ms(ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn each_venues_books_are_renewed_as_often_as_its_table_says() {
+        let text = include_str!("../../configs/binance-testnet.toml");
+        let live = Config::parse("x.toml".into(), text.into()).unwrap().live.unwrap();
+        let renewed = |venue: &LiveVenue| {
+            let events = venue.plan.wanted.events.iter().filter(|(event, _)| *event == Event::Snapshot);
+            events.map(|(_, after)| after.as_ms()).collect::<Vec<_>>()
+        };
+        assert_eq!(live.venues.iter().map(renewed).collect::<Vec<_>>(), [[30_000], [60_000]]);
     }
 }
