@@ -205,6 +205,8 @@ impl<T: BookTap> Stage for BookStage<T> {
             }
             Kind::Stale => {
                 slot.state |= book_state::STALE;
+                // A venue that starts anew counts from the beginning, and this one would stay the newer for ever.
+                slot.ticker = Ticker::default();
                 slot.send(head, out);
             }
             _ => {

@@ -1,13 +1,14 @@
 //! The first copy of each message of an instrument that several connections carry: an A/B pair, or the two links of a
 //! session that moves. Depth needs none of it: its update ids already say what was applied (`sync`).
 
+use crate::codec::Event;
 use engine::message::{MarkPrice, Ticker, Trade};
 
 /// What an instrument's redundant connections have brought so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arbiter {
-    /// Ids seen last: tickers, single trades, aggregates, mark prices.
-    seen: Option<[u64; 4]>,
+    /// The lowest ids that are news: of tickers, single trades, aggregates, mark prices.
+    news_from: Option<[u64; 4]>,
     /// Copies dropped.
     copies: u64,
 }
@@ -16,7 +17,19 @@ impl Arbiter {
     /// In a recording every message is the first copy, whatever its id.
     #[must_use]
     pub fn new(is_live: bool) -> Self {
-        Self { seen: is_live.then_some([0; 4]), copies: 0 }
+        Self { news_from: is_live.then_some([0; 4]), copies: 0 }
+    }
+
+    /// No connection brings the event any more. What comes next may have any id: a venue that starts anew counts from
+    /// the beginning.
+    pub const fn forget(&mut self, event: Event) {
+        let Some([ticker, single, aggregate, mark_price]) = &mut self.news_from else { return };
+        match event {
+            Event::Ticker => *ticker = 0,
+            Event::Trades => (*single, *aggregate) = (0, 0),
+            Event::MarkPrice => *mark_price = 0,
+            Event::Delta | Event::Snapshot | Event::Kline | Event::Other => {}
+        }
     }
 
     /// Copies dropped so far.
@@ -41,20 +54,20 @@ impl Arbiter {
     /// venue's clock was set back, and is followed.
     #[inline]
     pub fn mark_price(&mut self, mark: &MarkPrice) -> bool {
-        if let Some(seen) = &mut self.seen
-            && seen[3].saturating_sub(mark.venue_ns.0) > MINUTE_NS
+        if let Some(news_from) = &mut self.news_from
+            && news_from[3].saturating_sub(mark.venue_ns.0) > MINUTE_NS
         {
-            seen[3] = 0;
+            news_from[3] = 0;
         }
         self.is_first(3, mark.venue_ns.0)
     }
 
     #[inline]
     fn is_first(&mut self, kind: usize, id: u64) -> bool {
-        let Some(seen) = &mut self.seen else { return true };
-        let is_later = id > seen[kind];
+        let Some(news_from) = &mut self.news_from else { return true };
+        let is_later = id >= news_from[kind];
         if is_later {
-            seen[kind] = id;
+            news_from[kind] = id.saturating_add(1);
         } else {
             self.copies += 1;
         }
@@ -90,6 +103,20 @@ mod tests {
             arbiter.mark_price(&MarkPrice { venue_ns: Nanos(s * 1_000_000_000), ..MarkPrice::default() })
         };
         assert!(first(7_000) && !first(6_999) && first(3_400) && !first(3_400) && first(3_401));
+    }
+
+    #[test]
+    fn ids_count_from_the_beginning_again_once_nothing_brings_their_event() {
+        let mut arbiter = Arbiter::new(true);
+        let ticker = |update_id| Ticker { update_id, ..Ticker::default() };
+        assert!(arbiter.trade(&trade(7, 0)) && arbiter.trade(&trade(7, 1)) && arbiter.ticker(&ticker(90)));
+        arbiter.forget(Event::Delta);
+        assert!(!arbiter.trade(&trade(0, 0)) && !arbiter.ticker(&ticker(1)), "depth says nothing of others");
+        arbiter.forget(Event::Trades);
+        assert!(arbiter.trade(&trade(0, 0)) && arbiter.trade(&trade(0, 1)) && !arbiter.trade(&trade(0, 0)));
+        assert!(!arbiter.ticker(&ticker(1)));
+        arbiter.forget(Event::Ticker);
+        assert!(arbiter.ticker(&ticker(1)) && !arbiter.ticker(&ticker(1)));
     }
 
     #[test]

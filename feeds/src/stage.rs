@@ -493,12 +493,16 @@ impl<C: FeedCodec> Parts<'_, C> {
         }
     }
 
-    /// A connection brings an instrument's event no more: its book is cut unless another one does.
+    /// A connection brings an instrument's event no more. Unless another one does, its ids are forgotten, and a book
+    /// without its updates is cut. So is one that waits for a snapshot and loses its tickers, whose last would outrank
+    /// every id of a venue that counts from the beginning again.
     fn leave(&mut self, connection: ConnectionId, instrument: InstrumentId, event: Event) {
-        if event == Event::Delta
-            && !self.watch.is_carried(instrument, event, connection)
-            && let Some(stream) = self.streams.get_mut(instrument.index())
-        {
+        if self.watch.is_carried(instrument, event, connection) {
+            return;
+        }
+        let Some(stream) = self.streams.get_mut(instrument.index()) else { return };
+        stream.arbiter.forget(event);
+        if event == Event::Delta || (event == Event::Ticker && !stream.sync.is_live()) {
             stream.cut = Some(connection);
         }
     }
@@ -516,10 +520,9 @@ impl<C: FeedCodec> Parts<'_, C> {
             };
             let head = Head { instrument, connection, venue: *venue, recv_ns: now, ..Head::new(Kind::Stale) };
             let mut emitter = Emitter { out, codec, log: self.log, seq: &mut stream.seq, refused: 0 };
-            if stream.sync.cut(&head, &mut emitter) {
-                self.report.refused += emitter.refused;
-                return true;
-            }
+            stream.sync.cut(&head, &mut emitter);
+            self.report.refused += emitter.refused;
+            return true;
         }
         false
     }

@@ -16,7 +16,8 @@
 //! snapshot does not hold of it is merged into it (`renewal`), so that one message renews the book. Only a book that an
 //! update has proven is renewed: the message says that the book can be trusted.
 //!
-//! A stream whose connection is lost, or that falls silent, is cut: stale like a gap, and counted apart.
+//! A stream whose connection is lost, or that falls silent, is cut: stale like a gap, and counted apart. What was
+//! kept for a snapshot goes with it: a later snapshot would come alive by it with no stream behind.
 
 use crate::codec::{Chain, SyncState};
 use crate::renewal::Merger;
@@ -127,18 +128,18 @@ impl Sync {
         }
     }
 
-    /// The stream's connection was lost, or it fell silent: what the book holds is not the market any more.
-    /// Returns whether it was live.
-    pub fn cut(&mut self, head: &Head, sink: &mut impl SyncSink) -> bool {
-        if !self.live {
-            return false;
+    /// The stream's connection was lost, or it fell silent: what the book holds is not the market any more, and
+    /// nothing continues what was kept. Said to the book, live or not, and counted when it was.
+    pub fn cut(&mut self, head: &Head, sink: &mut impl SyncSink) {
+        if self.live {
+            self.leave_live();
+            self.broken = true;
+            self.counts.cuts += 1;
+            sink.broke(head, self.state.last_id, &Depth::default());
         }
-        self.leave_live();
-        self.broken = true;
-        self.counts.cuts += 1;
-        sink.broke(head, self.state.last_id, &Depth::default());
+        self.counts.dropped_unsynced += self.waiting.messages;
+        self.waiting.clear();
         sink.emit(Kind::Stale, head, &[]);
-        true
     }
 
     fn leave_live(&mut self) {
@@ -619,13 +620,27 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_before_the_first_snapshot_takes_what_was_kept_with_it() {
+        let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
+        delta(&mut sync, &mut log, 1, 0, 1, 10);
+        delta(&mut sync, &mut log, 2, 10, 11, 20);
+        sync.cut(&head(3), &mut log);
+        assert_eq!(sync.counts(), SyncCounts { dropped_unsynced: 2, ..SyncCounts::default() });
+        snapshot(&mut sync, &mut log, 4, 5); // asked for before
+        assert_eq!(log.lines, ["Stale 0 line 3 at 30", "Snapshot 5 line 4 at 40"]);
+        assert!(!sync.is_proven(), "nothing continues it");
+        delta(&mut sync, &mut log, 5, 40, 41, 50);
+        assert_eq!(sync.counts(), SyncCounts { gaps: 1, dropped_unsynced: 3, ..SyncCounts::default() });
+    }
+
+    #[test]
     fn a_cut_is_stale_until_a_snapshot_and_is_no_gap() {
         let (mut sync, mut log) = (Sync::new(1 << 16), Log::default());
         snapshot(&mut sync, &mut log, 1, 15);
         delta(&mut sync, &mut log, 2, 10, 11, 20);
         sync.renew();
         delta(&mut sync, &mut log, 3, 20, 21, 30);
-        assert!(sync.cut(&head(4), &mut log) && !sync.cut(&head(4), &mut log));
+        sync.cut(&head(4), &mut log);
         delta(&mut sync, &mut log, 5, 70, 71, 80);
         snapshot(&mut sync, &mut log, 6, 75);
         let expected = SyncCounts { applied: 3, cuts: 1, resyncs: 1, ..SyncCounts::default() };

@@ -3,12 +3,14 @@
 
 mod support;
 
+use engine::book::{Book, BookConfig};
+use engine::book_stage::{BookStage, BookTap};
 use engine::ids::{ConnectionId, InstrumentId, Lane, VenueId};
 use engine::instrument::InstrumentTable;
 use engine::journal::Writer;
-use engine::message::{Kind, Message};
+use engine::message::{BookChanged, Depth, Head, Kind, Message, book_state};
 use engine::runner::{Control, Source, Step};
-use engine::stage::Sink;
+use engine::stage::{Node, Sink};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::codec::Event;
@@ -86,13 +88,16 @@ impl FrameSource for Script {
     }
 }
 
-/// The kinds of messages sent on.
+/// The kinds of messages sent on, and what the book stage says where it is in between.
 #[derive(Default)]
-struct Sent(Vec<Kind>);
+struct Sent(Vec<Kind>, Option<Sender<BookChanged>>);
 
 impl Sink for Sent {
     fn send(&mut self, message: Message<'_>) -> bool {
         self.0.extend(message.head.kind());
+        if let (Some(books), Some(Kind::BookChanged)) = (&self.1, message.head.kind()) {
+            books.send(*message.body_as::<BookChanged>().unwrap()).unwrap();
+        }
         true
     }
     fn has_room(&mut self) -> bool {
@@ -125,8 +130,12 @@ fn snapshot(s: u64, id: u64) -> Says {
 }
 
 fn ticker(connection: ConnectionId, s: u64, id: u64) -> Says {
+    ticker_at(connection, s, id, "60000.00")
+}
+
+fn ticker_at(connection: ConnectionId, s: u64, id: u64, bid: &str) -> Says {
     let text = format!(
-        r#"{{"e":"bookTicker","u":{id},"s":"BTCUSDT","b":"60000.00","B":"1.000","a":"60001.00","A":"2.000","T":1,"E":1}}"#
+        r#"{{"e":"bookTicker","u":{id},"s":"BTCUSDT","b":"{bid}","B":"1.000","a":"60001.00","A":"2.000","T":1,"E":1}}"#
     );
     Says::Frame(connection, s, text)
 }
@@ -152,6 +161,24 @@ fn run(script: Vec<Says>, renew_s: u64) -> (Vec<Kind>, Vec<String>, FeedReport) 
     let mut sent = Sent::default();
     let (asked, report) = run_into(&mut sent, script, renew_s, &[]);
     (sent.0, asked, report)
+}
+
+struct NoTap;
+
+impl BookTap for NoTap {
+    fn applied(&mut self, _head: &Head, _depth: &Depth, _book: &Book) {}
+    fn replacing(&mut self, _instrument: InstrumentId, _book: &Book) {}
+    fn ended(&mut self, _instrument: InstrumentId, _book: &Book) {}
+}
+
+/// As [`run`], with the book stage behind: what it says of the book at last.
+fn run_book(script: Vec<Says>) -> BookChanged {
+    let (done, _report) = sync_channel(1);
+    let book = BookStage::new(&table(), BookConfig::default(), NoTap, done);
+    let (said, books) = channel();
+    let mut book = Node::new(book, Sent(Vec::new(), Some(said)), StampClock::off(), None);
+    run_into(&mut book, script, 0, &[]);
+    books.try_iter().last().unwrap()
 }
 
 /// As [`run`]; `renewals`: after how many seconds the books of these instruments are renewed.
@@ -294,6 +321,34 @@ fn each_instruments_book_is_renewed_after_its_own_time() {
 }
 
 #[test]
+fn a_connection_lost_before_the_first_snapshot_leaves_no_book_that_comes_alive_without_it() {
+    let script = vec![
+        Says::Opened(A, 0),
+        delta(A, 1, 0, 1, 10),
+        delta(A, 1, 10, 11, 20),
+        Says::Lost(A, 2),
+        snapshot(3, 5), // asked for before
+    ];
+    let (sent, _, report) = run(script, 0);
+    assert_eq!((count(&sent, Kind::Delta), count(&sent, Kind::Stale)), (0, 1));
+    assert_eq!((report.sync[0].applied, report.sync[0].dropped_unsynced), (0, 2));
+    let script = |more: Vec<Says>| {
+        let mut script = vec![Says::Opened(A, 0), delta(A, 1, 0, 1, 10), Says::Lost(A, 2), snapshot(3, 5)];
+        script.extend(more);
+        run_book(script)
+    };
+    assert_ne!(script(Vec::new()).state & book_state::EMPTY, 0, "a snapshot alone is no market");
+    let another = vec![Says::Opened(A, 4), delta(A, 4, 30, 31, 40)];
+    assert_ne!(
+        script(another).state & book_state::STALE,
+        0,
+        "nor one that the next stream does not continue"
+    );
+    let continued = vec![Says::Opened(A, 4), delta(A, 4, 4, 5, 9)];
+    assert_eq!(script(continued).state, 0);
+}
+
+#[test]
 fn a_lost_connection_is_one_loss_however_long_it_stays_away() {
     let mut script = vec![Says::Opened(A, 0), delta(A, 0, 0, 1, 10), snapshot(0, 5), Says::Lost(A, 1)];
     script.extend((1..200).map(Says::Time));
@@ -302,4 +357,53 @@ fn a_lost_connection_is_one_loss_however_long_it_stays_away() {
     let (sent, asked, report) = run(script, 0);
     assert_eq!((report.lost, report.sync[0].cuts, count(&sent, Kind::Stale)), (1, 1, 1));
     assert!(!asked.iter().any(|asked| asked.starts_with("reopen")), "{asked:?}");
+}
+
+#[test]
+fn a_venue_that_starts_anew_counts_from_the_beginning_and_is_followed() {
+    let restart = |second_lost: bool| {
+        let mut script = vec![
+            Says::Opened(A, 0),
+            Says::Opened(B, 0),
+            delta(A, 1, 900, 901, 910),
+            snapshot(1, 905),
+            ticker(A, 1, 920),
+            ticker(B, 1, 920),
+            Says::Lost(A, 2),
+            ticker(B, 2, 920),
+        ];
+        if second_lost {
+            script.push(Says::Lost(B, 2));
+        }
+        script.extend([
+            Says::Opened(A, 3),
+            ticker_at(A, 3, 3, "50000.00"),
+            delta(A, 3, 0, 1, 10),
+            snapshot(3, 5),
+            Says::Opened(B, 4),
+            ticker_at(B, 4, 3, "50000.00"),
+            ticker_at(A, 4, 12, "50001.00"),
+        ]);
+        script
+    };
+    let (sent, _, report) = run(restart(true), 0);
+    assert_eq!((count(&sent, Kind::Ticker), report.copies, report.sync[0].cuts), (3, 3, 1));
+    let (sent, _, report) = run(restart(false), 0);
+    assert_eq!((count(&sent, Kind::Ticker), report.copies), (1, 5), "one of two lost lets no old one pass");
+    let book = run_book(restart(true));
+    assert_eq!((book.bid.price.0, book.update_id, book.state), (500_010, 12, 0));
+}
+
+#[test]
+fn the_last_ticker_of_a_venue_that_goes_before_the_first_snapshot_is_forgotten_too() {
+    let book = run_book(vec![
+        Says::Opened(A, 0),
+        delta(A, 1, 900, 901, 910),
+        ticker(A, 1, 920),
+        Says::Lost(A, 2),
+        Says::Opened(A, 3),
+        delta(A, 3, 0, 1, 10),
+        snapshot(3, 5),
+    ]);
+    assert_eq!((book.from_ticker, book.update_id, book.state), (0, 10, 0));
 }
