@@ -17,6 +17,11 @@ pub trait FeedCodec {
 
     /// Frames that went to the general decoder because no scanner knew their shape.
     fn general_count(&self) -> u64;
+
+    /// Whether a subscription begins with trades that an earlier one may have brought.
+    fn resends_trades(&self) -> bool {
+        false
+    }
 }
 
 /// What a frame turned out to be; its contents are in [`Decoded`].

@@ -8,7 +8,7 @@ use crate::sync::{Sync, SyncCounts, SyncSink};
 use crate::watch::{Subscription, Watch};
 use engine::counters::{Counter, Counters, CountersError, Desc, Unit};
 use engine::ids::{ConnectionId, InstrumentId, VenueId};
-use engine::instrument::InstrumentTable;
+use engine::instrument::{Instrument, InstrumentTable};
 use engine::journal::schema::{ConnectionChange, FrameHead, RecordKind, StreamBreak};
 use engine::message::{Body, Cell, Depth, FIRST_OF_FRAME, Head, Kind, Message};
 use engine::runner::{Source, Step};
@@ -111,7 +111,7 @@ pub struct FeedReport {
     pub refused: u64,
     /// Connections lost, and streams found silent.
     pub lost: u64,
-    /// Messages that another connection had brought before.
+    /// Messages that were had before: from another connection, or trades of an earlier subscription.
     pub copies: u64,
     /// Depth streams by instrument.
     pub sync: Vec<SyncCounts>,
@@ -173,21 +173,24 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
         clock: StampClock,
         done: SyncSender<FeedReport>,
     ) -> Self {
-        let stream = || Stream {
+        let resends_trades =
+            |venue| connections.iter().any(|one| one.venue == venue && one.codec.resends_trades());
+        let stream = |instrument: &Instrument| Stream {
             sync: Sync::new(config.resync_buffer_bytes),
-            arbiter: Arbiter::default(),
+            arbiter: Arbiter::new(resends_trades(instrument.venue_id)),
             renew_ns: config.renew_ns,
             renewed_ns: Nanos(0),
             cut: None,
             seq: 0,
         };
+        let streams = instruments.iter().map(stream).collect();
         let report =
             FeedReport { first_errors: Vec::with_capacity(FIRST_ERRORS_MAX), ..FeedReport::default() };
         Self {
             source,
             connections,
             decoded: Box::default(),
-            streams: (0..instruments.len()).map(|_| stream()).collect(),
+            streams,
             config,
             watch: Watch::default(),
             merger: Merger::new(config.renew_ns.0 > 0),
@@ -224,7 +227,7 @@ impl<F: FrameSource, C: FeedCodec + Send> FeedStage<F, C> {
     pub fn watching(mut self, mut subscriptions: Vec<Subscription>) -> Self {
         for one in &subscriptions {
             if let Some(stream) = self.streams.get_mut(one.instrument.index()) {
-                stream.arbiter = Arbiter::new(true);
+                stream.arbiter.go_live();
                 if one.event == Event::Snapshot {
                     stream.renew_ns = one.silence_ns;
                 }
@@ -266,7 +269,10 @@ impl FeedCounters {
             clock_steps: register("clock_steps", "Receive times that stepped back, or forward over an hour")?,
             timers: register("timers", "Timer messages sent")?,
             lost: register("lost", "Connections lost, and streams found silent")?,
-            copies: register("copies", "Messages that another connection had brought before")?,
+            copies: register(
+                "copies",
+                "Messages that were had before: from another connection, or trades of an earlier subscription",
+            )?,
             breaks: register(
                 "breaks",
                 "Times that a book lost its stream: a gap, a lost connection, silence",
@@ -588,9 +594,9 @@ impl<C: FeedCodec> Parts<'_, C> {
                     && stream.arbiter.trade(trade)
                 {
                     emitter.emit(Kind::Trade, &head, trade.cells());
+                    head.flags &= !FIRST_OF_FRAME;
                 }
                 let more = self.decoded.trades.len() > 1;
-                let head = Head { flags: head.flags & !FIRST_OF_FRAME, ..head };
                 *self.rest = more.then_some(Rest::Trades { head, next: 1 });
             }
             Event::MarkPrice => {
@@ -608,7 +614,7 @@ impl<C: FeedCodec> Parts<'_, C> {
     /// Sends the next message of the last frame.
     fn go_on<S: Sink>(&mut self, out: &mut S) {
         let Some(rest) = self.rest.take() else { return };
-        let (Rest::Updates { head } | Rest::Trades { head, .. }) = rest;
+        let (Rest::Updates { mut head } | Rest::Trades { mut head, .. }) = rest;
         let Some(connection) = self.connections.get_mut(head.connection.index()) else { return };
         let Some(stream) = self.streams.get_mut(head.instrument.index()) else { return };
         let codec = &connection.codec;
@@ -623,6 +629,7 @@ impl<C: FeedCodec> Parts<'_, C> {
                     && stream.arbiter.trade(trade)
                 {
                     emitter.emit(Kind::Trade, &head, trade.cells());
+                    head.flags &= !FIRST_OF_FRAME;
                 }
                 let more = next + 1 < self.decoded.trades.len();
                 *self.rest = more.then_some(Rest::Trades { head, next: next + 1 });

@@ -62,6 +62,13 @@ impl FeedCodec for AnyCodec {
             Self::Hyperliquid(codec) => codec.general_count(),
         }
     }
+
+    fn resends_trades(&self) -> bool {
+        match self {
+            Self::Binance(codec) => codec.resends_trades(),
+            Self::Hyperliquid(codec) => codec.resends_trades(),
+        }
+    }
 }
 
 /// What a decoder needs of an instrument.

@@ -46,4 +46,10 @@ impl FeedCodec for HyperliquidCodec {
     fn general_count(&self) -> u64 {
         self.general_count
     }
+
+    /// The first message of a subscription is recent history (from the project's dossier of 21 Nov 2026), and `tid`,
+    /// as recorded, does not rise.
+    fn resends_trades(&self) -> bool {
+        true
+    }
 }
