@@ -22,6 +22,7 @@ use super::segment::{file_name, parse_file_name, to_usize};
 pub struct Cursor {
     dir: PathBuf,
     lane: Lane,
+    first_number: u32, // of the segment that it begins in
     segment: Option<OpenSegment>,
     next_seq: u64, // 0: whatever the first segment present begins with
     last_seq: u64,
@@ -42,7 +43,7 @@ pub enum Stand {
     Closed,
 }
 
-/// Records that retention has deleted, or that a slice was never meant to hold.
+/// Records that retention has deleted, that a slice was never meant to hold, or that a cursor began behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The last sequence before the gap; 0: the lane's start is gone.
@@ -63,9 +64,35 @@ impl Cursor {
     /// At the start of `lane` in the journal directory `dir`.
     #[must_use]
     pub fn new(dir: &Path, lane: Lane) -> Self {
+        Self::from_segment(dir, lane, 1)
+    }
+
+    /// At the start of the newest segment of `lane` that its writer has taken: who wants to know what comes from now on
+    /// need not read what was written in days. The records before it are a gap.
+    /// Err: the directory cannot be listed, or the newest segments' headers not be read.
+    pub(super) fn newest(dir: &Path, lane: Lane) -> Result<Self, Problem> {
+        let fail = |path: &Path, what| Problem { path: path.into(), offset: 0, after_seq: 0, what };
+        let mut numbers =
+            numbers(dir, lane).map_err(|error| fail(dir, Trouble::Read(error.kind())))?;
+        numbers.sort_unstable();
+        for number in numbers.into_iter().rev() {
+            let path = dir.join(file_name(lane, number));
+            let begun = OpenSegment::open(path.clone(), lane, number).and_then(|segment| segment.read_begin());
+            match begun {
+                Ok(Some(_)) => return Ok(Self::from_segment(dir, lane, number)),
+                // The one that waits for its writer; or one that retention has deleted since it was listed.
+                Ok(None) | Err(Trouble::Read(io::ErrorKind::NotFound)) => {}
+                Err(what) => return Err(fail(&path, what)),
+            }
+        }
+        Ok(Self::new(dir, lane))
+    }
+
+    fn from_segment(dir: &Path, lane: Lane, first_number: u32) -> Self {
         Self {
             dir: dir.to_path_buf(),
             lane,
+            first_number,
             segment: None,
             next_seq: 0,
             last_seq: 0,
@@ -133,7 +160,7 @@ impl Cursor {
         self.next_seq.saturating_sub(1)
     }
 
-    /// What retention had deleted before the cursor came there.
+    /// What retention had deleted before the cursor came there, and what lies before its beginning.
     #[must_use]
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
@@ -164,7 +191,7 @@ impl Cursor {
     fn find(&mut self) -> Result<Stand, Problem> {
         loop {
             let Some(segment) = &mut self.segment else {
-                if !self.enter(1, None)? {
+                if !self.enter(self.first_number, None)? {
                     return Ok(Stand::Tail);
                 }
                 continue;
@@ -464,17 +491,22 @@ fn first_number(dir: &Path, lane: Lane, from: u32) -> io::Result<Option<u32>> {
     if from > 1 && next.exists() {
         return Ok(Some(from));
     }
-    let mut lowest = None;
+    Ok(numbers(dir, lane)?.into_iter().filter(|number| *number >= from).min())
+}
+
+/// The numbers of the lane's segments, in no order.
+fn numbers(dir: &Path, lane: Lane) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        if let Some((found, number)) = name.to_str().and_then(parse_file_name)
-            && found == lane
-            && number >= from
-        {
-            lowest = Some(lowest.map_or(number, |lowest: u32| lowest.min(number)));
-        }
+        numbers.extend(
+            name.to_str()
+                .and_then(parse_file_name)
+                .filter(|(found, _)| *found == lane)
+                .map(|(_, number)| number),
+        );
     }
-    Ok(lowest)
+    Ok(numbers)
 }
 
 const WINDOW_BYTES: usize = 256 << 10;

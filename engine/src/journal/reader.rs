@@ -77,6 +77,12 @@ impl Reader {
         Cursor::new(&self.dir, lane)
     }
 
+    /// A cursor at the start of the newest segment of `lane`, for who wants to know what comes from now on and not what
+    /// was written in days; the records before it are a gap. Err: which segment that is cannot be told.
+    pub fn newest(&self, lane: Lane) -> Result<Cursor, Problem> {
+        Cursor::newest(&self.dir, lane)
+    }
+
     /// What the segments say of the run, from the first readable one, the runner's lane first.
     #[must_use]
     pub fn run(&self) -> Option<RunInfo> {

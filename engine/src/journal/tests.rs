@@ -258,6 +258,47 @@ fn retention_deletes_old_segments_but_not_the_runners_first_and_verify_knows() {
 }
 
 #[test]
+fn a_newest_cursor_begins_with_the_segment_that_is_written_and_reads_none_before_it() {
+    let run = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(run.path(), small()).unwrap();
+    let mut writer = journal.writer(Lane::Feed).unwrap();
+    let room = journal.room();
+    // The segment that waits for its writer is not the newest.
+    journal.wait_prepared().unwrap();
+    assert!(run.path().join("feed-000002.seg").exists());
+    append(&mut writer, &room, entry(1, Cause::NONE, 1), &body_of(1));
+    let reader = Reader::open(run.path()).unwrap();
+    let mut first = reader.newest(Lane::Feed).unwrap();
+    assert_eq!((first.next().unwrap().unwrap().seq, first.gaps()), (1, &[][..]));
+    for seq in 2..=300 {
+        append(&mut writer, &room, entry(1, Cause::NONE, seq), &body_of(seq));
+    }
+    // Neither what is gone nor what is damaged before it is looked at.
+    fs::remove_file(run.path().join("feed-000001.seg")).unwrap();
+    fs::write(run.path().join("feed-000002.seg"), "damaged").unwrap();
+    let mut cursor = reader.newest(Lane::Feed).unwrap();
+    let seq = cursor.next().unwrap().unwrap().seq;
+    assert_eq!(cursor.segment().unwrap().number, writer.segment_number());
+    assert_eq!(cursor.gaps(), [Gap { after_seq: 0, next_seq: seq }]);
+    for due in seq + 1..=300 {
+        assert_eq!(cursor.next().unwrap().unwrap().body, body_of(due));
+    }
+    assert_eq!(cursor.step(), Ok(Stand::Tail));
+    // It goes on with the lane, over its changes of segments.
+    for seq in 301..=400 {
+        append(&mut writer, &room, entry(1, Cause::NONE, seq), &body_of(seq));
+        assert_eq!(cursor.next().unwrap().unwrap().seq, seq);
+    }
+    drop(writer);
+    journal.close().unwrap();
+    assert_eq!(cursor.step(), Ok(Stand::Closed));
+    assert_eq!(reader.newest(Lane::Gateway).unwrap().step(), Ok(Stand::Tail), "nobody has written it");
+    fs::write(run.path().join("feed-999999.seg"), "no header").unwrap();
+    let problem = reader.newest(Lane::Feed).err().unwrap();
+    assert!(problem.path.ends_with("feed-999999.seg"), "{problem}");
+}
+
+#[test]
 fn a_segment_that_is_gone_without_retention_is_missed() {
     for (gone, after) in [("feed-000001.seg", 0), ("feed-000003.seg", 1)] {
         let run = tempfile::tempdir().unwrap();
