@@ -3,7 +3,7 @@
 mod by_hand;
 
 use crate::run_files::wall_now;
-use by_hand::{FlattenArgs, Follower, OrderArgs};
+use by_hand::{FlattenArgs, Follower, OrderArgs, Told};
 use clap::{Args, Subcommand};
 use engine::commands::{Answer, Command, CommandKind, CommandWriter, KillLatch, KillRecord};
 use engine::counters::{Entry, Kind, Liveness, Reader, Snapshot};
@@ -35,7 +35,7 @@ Examples:
   sabrewing ctl kill the market is odd
   sabrewing ctl release-kill
 
-Exit codes: 0 accepted; 1 refused, or no answer in time; 2 usage.")]
+Exit codes: 0 accepted; 1 refused, no answer in time, or what came of it cannot be told; 2 usage.")]
 pub(crate) struct CtlArgs {
     /// The run's directory; the only live one below --data-dir when absent.
     #[arg(long, global = true)]
@@ -253,12 +253,12 @@ fn command(args: &CtlArgs, kind: CommandKind) -> Result<Done, String> {
 /// Sends a command for the gateway, and says what came of it there.
 fn by_hand(args: &CtlArgs, kind: &CommandKind) -> Result<Done, String> {
     let run = find(args)?;
-    // Before the command: what it leads to comes behind.
-    let mut follower = Follower::at_end(&run.dir)?;
     if !run.is_alive() {
         let answer = Answer::refused("the run has ended", Cause::NONE);
         return Ok(Done::of(&run.dir, &answer));
     }
+    // Before the command: what it leads to comes behind. A journal that cannot be read keeps nothing from being sent.
+    let follower = Follower::open(&run.dir);
     let (writer, id) = send(args, &run, kind.clone())?;
     let Some(answer) = wait(args, &run, &writer, id)? else {
         let reason = if run.has_ended() { "the run ended without an answer" } else { "no answer in time" };
@@ -267,7 +267,10 @@ fn by_hand(args: &CtlArgs, kind: &CommandKind) -> Result<Done, String> {
     if !answer.accepted {
         return Ok(Done::of(&run.dir, &answer));
     }
-    let told = follower.follow(kind, &answer, Duration::from_nanos(args.ttl.0));
+    let told = match follower {
+        Ok(mut follower) => follower.follow(kind, &answer, Duration::from_nanos(args.ttl.0)),
+        Err(why) => Told::nothing(&why),
+    };
     let mut done = Done::of(&run.dir, &answer);
     done.accepted = told.done;
     for line in &told.lines {

@@ -214,6 +214,38 @@ fn orders_by_hand_are_told_of_kept_apart_closed_and_repeated_exactly() {
 }
 
 #[test]
+fn what_is_sent_by_hand_is_sent_though_the_journal_cannot_be_read() {
+    let dir = Dir::new();
+    let run = dir.at("run");
+    let running = Running::start(&run);
+    let (journal, away) = (format!("{run}/journal"), format!("{run}/away"));
+    fs::rename(&journal, &away).unwrap();
+    let sent = ctl(dir.path(), ["flatten"]).expect(1, &[]).stdout;
+    fs::rename(&away, &journal).unwrap();
+    assert!(sent.starts_with("accepted, journal strategy:"), "{sent}");
+    assert!(sent.contains("\nit was sent; what came of it cannot be followed: "), "{sent}");
+    assert!(sent.ends_with("holds no journal\n"), "{sent}");
+    let is_carried_out = || ctl(dir.path(), ["status"]).stdout.contains("mm binance-usdm:BTCUSDT not quoting: stopped");
+    while !is_carried_out() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+
+    let mut gateway = engine::journal::Reader::open(run.as_ref()).unwrap().cursor(Lane::Gateway);
+    assert!(gateway.next().unwrap().is_some(), "it has written");
+    let (path, at) = gateway.place().unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut byte, at + 50).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[byte[0] ^ 1], at + 50).unwrap();
+    let told = ctl(dir.path(), ["--json", "cancel", "34"]).expect(1, &[]).json();
+    let problem = told["told"][0]["problem"].as_str().unwrap_or_else(|| panic!("{told}"));
+    assert!(problem.contains("cannot be followed: ") && problem.contains("gateway-000001.seg"), "{told}");
+    assert!(told["journal"].as_str().unwrap().starts_with("strategy:"), "{told}");
+    ctl(dir.path(), ["kill"]).expect(0, &[]);
+    running.end().expect(3, &[]);
+}
+
+#[test]
 fn a_kill_reaches_every_run_of_the_directory_though_no_lane_can_be_made() {
     let dir = Dir::new();
     let runs = ["a", "b"].map(|name| dir.at(name));

@@ -1,7 +1,7 @@
 //! `ctl order`, `cancel`, `flatten`: the command as it is typed, and afterwards what the gateway made of it, read from
 //! the run's journal.
 
-use crate::config::Config;
+use crate::replay::recorded::Beginning;
 use clap::{ArgGroup, Args, ValueEnum};
 use engine::commands::{Answer, CommandKind};
 use engine::ids::{Cause, InstrumentId, Lane, StrategyId};
@@ -12,7 +12,6 @@ use engine::message::Execution;
 use engine::num::Side;
 use engine::order::{OrderKind, OrderState};
 use engine::risk::MarketUnits;
-use feeds::instruments_recorded::parse_recorded;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -86,7 +85,7 @@ impl FlattenArgs {
     }
 }
 
-/// The gateway's lane from now on.
+/// The gateway's lane, from before a command was sent.
 pub(super) struct Follower {
     cursor: Cursor,
     table: InstrumentTable,
@@ -105,6 +104,18 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// Of a command that was accepted and cannot be followed, as `why` says.
+    pub(super) fn nothing(why: &str) -> Self {
+        let mut told = Self::default();
+        told.problem(why);
+        told
+    }
+
+    fn problem(&mut self, why: &str) {
+        let what = format!("it was sent; what came of it cannot be followed: {why}");
+        self.line(what.clone(), json!({ "problem": what }));
+    }
+
     fn line(&mut self, line: String, json: Value) {
         self.lines.push(line);
         self.json.push(json);
@@ -112,29 +123,15 @@ impl Told {
 }
 
 impl Follower {
-    /// Where the gateway's lane of a run ends. Err: the journal cannot be read.
-    pub(super) fn at_end(run_dir: &Path) -> Result<Self, String> {
+    /// At the gateway's newest segment: the lane holds a record of every frame, days of them, and who flattens must not
+    /// wait until they were read. Of what was written before the command nothing is caused by it.
+    /// Err: the journal cannot be read.
+    pub(super) fn open(run_dir: &Path) -> Result<Self, String> {
         let reader = Reader::open(run_dir).map_err(|problem| problem.to_string())?;
-        let (mut table, mut strategies) = (None, None);
-        let mut runner = reader.cursor(Lane::Runner);
-        while let Some(view) = runner.next().map_err(|problem| problem.to_string())? {
-            let text = || std::str::from_utf8(view.body).map(str::to_owned).unwrap_or_default();
-            match RecordKind::from_u16(view.entry.kind) {
-                Some(RecordKind::Instruments) => table = parse_recorded(&text()).ok(),
-                Some(RecordKind::Config) => {
-                    strategies = Config::parse("the run's configuration".to_owned(), text()).ok();
-                }
-                _ => {}
-            }
-            if table.is_some() && strategies.is_some() {
-                break;
-            }
-        }
-        let mut cursor = reader.cursor(Lane::Gateway);
-        while cursor.next().map_err(|problem| problem.to_string())?.is_some() {}
-        let strategies = strategies.map(|config| config.strategies).unwrap_or_default();
-        let strategies = strategies.into_iter().map(|strategy| strategy.name).collect();
-        Ok(Self { cursor, table: table.ok_or("the journal names no instruments")?, strategies })
+        let Beginning { config, table, .. } = Beginning::read(&reader)?;
+        let cursor = reader.newest(Lane::Gateway).map_err(|problem| problem.to_string())?;
+        let strategies = config.strategies.into_iter().map(|strategy| strategy.name).collect();
+        Ok(Self { cursor, table, strategies })
     }
 
     /// Reads on until everything was said of the command that `journal` holds, or `patience` is over.
@@ -156,7 +153,7 @@ impl Follower {
                     return watch.told;
                 }
                 Err(problem) => {
-                    watch.told.line(problem.to_string(), json!({ "problem": problem.to_string() }));
+                    watch.told.problem(&problem.to_string());
                     return watch.told;
                 }
             }
@@ -348,4 +345,77 @@ fn owner_of(strategy: u16, strategies: &[String]) -> String {
     }
     let name = usize::from(strategy).checked_sub(1).and_then(|index| strategies.get(index));
     name.cloned().unwrap_or_else(|| format!("strategy {strategy}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::replay::SHIPPED_INSTRUMENTS;
+    use crate::wiring::Wiring;
+    use engine::journal::{
+        Entry, Journal, Options, SEGMENT_HEADER_BYTES, Writer, instruments_text, record_bytes,
+    };
+    use engine::placement::Placement;
+    use zerocopy::IntoBytes;
+
+    const COMMAND: Cause = Cause::new(Lane::Strategy, 7);
+
+    /// A run's journal as its runner begins it, in small segments.
+    fn begun(run_dir: &Path) -> Journal {
+        let config = Config::load(None).unwrap();
+        let mut table = InstrumentTable::default();
+        table.add(feeds::instruments::parse(SHIPPED_INSTRUMENTS.as_bytes()).unwrap().remove(0));
+        let wiring = Wiring::new(&[vec![InstrumentId(0)]], &Placement::one(&[0]));
+        let options = Options { segment_bytes: 8192, ..Options::new(7, config.sha256()) };
+        let mut journal = Journal::create(&run_dir.join("journal"), options).unwrap();
+        let mut runner = journal.writer(Lane::Runner).unwrap();
+        for (kind, text) in [
+            (RecordKind::Config, config.text.clone()),
+            (RecordKind::Instruments, instruments_text(&table)),
+            (RecordKind::Wiring, wiring.text()),
+        ] {
+            append(&journal, &mut runner, kind, Cause::NONE, text.as_bytes());
+        }
+        journal
+    }
+
+    fn append(journal: &Journal, writer: &mut Writer, kind: RecordKind, cause: Cause, body: &[u8]) {
+        journal.room().wait(record_bytes(body.len())).unwrap();
+        writer.append(Entry { kind: kind as u16, cause, ..Entry::default() }, body).unwrap();
+    }
+
+    #[test]
+    fn a_command_is_followed_from_the_newest_segment_whatever_lies_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = begun(dir.path());
+        let mut gateway = journal.writer(Lane::Gateway).unwrap();
+        while gateway.segment_number() < 3 {
+            append(&journal, &mut gateway, RecordKind::Stamps, Cause::NONE, &[0; 64]);
+        }
+        // Nobody has to read what is gigabytes in a run of days.
+        std::fs::write(dir.path().join("journal/gateway-000001.seg"), "damaged").unwrap();
+        let mut follower = Follower::open(dir.path()).unwrap();
+        let result = CommandResult { result: HandResult::Closing as u16, ..CommandResult::default() };
+        append(&journal, &mut gateway, RecordKind::CommandResult, COMMAND, result.as_bytes());
+        let kind = CommandKind::Flatten { instrument: None, strategy: None };
+        let told = follower.follow(&kind, &Answer::accepted(COMMAND), Duration::from_secs(60));
+        assert!(told.done && told.lines.is_empty(), "{:?}", told.lines);
+    }
+
+    #[test]
+    fn a_lane_that_is_damaged_where_the_answer_would_be_is_told_and_is_no_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = begun(dir.path());
+        let mut gateway = journal.writer(Lane::Gateway).unwrap();
+        append(&journal, &mut gateway, RecordKind::Stamps, Cause::NONE, &[0; 64]);
+        let path = dir.path().join("journal/gateway-000001.seg");
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"!", SEGMENT_HEADER_BYTES as u64 + 50).unwrap();
+        let mut follower = Follower::open(dir.path()).unwrap();
+        let kind = CommandKind::Cancel { order: "7".into() };
+        let told = follower.follow(&kind, &Answer::accepted(COMMAND), Duration::from_secs(60));
+        assert!(!told.done && told.refusal.is_none());
+        assert!(told.lines[0].starts_with("it was sent; what came of it cannot be followed: "), "{:?}", told.lines);
+    }
 }

@@ -5,7 +5,7 @@ mod books;
 mod instruments;
 mod journal_source;
 pub(crate) mod pace;
-mod recorded;
+pub(crate) mod recorded;
 mod rows;
 pub mod seen;
 mod signals;
