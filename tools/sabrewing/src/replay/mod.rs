@@ -121,7 +121,7 @@ pub(crate) struct ReplayArgs {
     /// One JSON object on stdout instead of a page of text.
     #[arg(long)]
     json: bool,
-    /// Exit 1 when anything is reported: decode errors, gaps, unsynchronised books, clock steps.
+    /// Exit 1 when anything is reported: decode errors, gaps, cut or unsynchronised books, clock steps.
     #[arg(long)]
     strict: bool,
 }

@@ -28,10 +28,19 @@ pub(crate) struct Summary {
     pub(crate) general_decoder: u64,
     pub(crate) book_updates: u64,
     pub(crate) gaps: u64,
+    /// Books that were left because their connection was lost or their stream fell silent.
+    pub(crate) cuts: u64,
+    /// Completed returns after a gap or a cut.
     pub(crate) resyncs: u64,
+    /// Live books that were renewed from a later snapshot.
+    pub(crate) renewals: u64,
     pub(crate) dropped_unsynced: u64,
     pub(crate) duplicates: u64,
     pub(crate) snapshots_ignored: u64,
+    /// Connections lost, and streams found silent.
+    pub(crate) lost: u64,
+    /// Messages that another connection had brought before.
+    pub(crate) copies: u64,
     pub(crate) clock_steps: u64,
     /// Trades older than the last closed candle of a time frame.
     pub(crate) late_trades: u64,
@@ -149,8 +158,12 @@ impl Summary {
         let StageReports { table, feed, book, signal, gateway, threads } = reports;
         let sum = |of: fn(&feeds::sync::SyncCounts) -> u64| feed.sync.iter().map(of).sum();
         let names = ["depth", "snapshot", "book_ticker", "trade", "mark_price", "kline", "other"];
-        let mut venues: Vec<&str> = table.iter().map(|instrument| instrument.venue.as_str()).collect();
-        venues.dedup();
+        let mut venues: Vec<&str> = Vec::new();
+        for instrument in table.iter() {
+            if !venues.contains(&instrument.venue.as_str()) {
+                venues.push(&instrument.venue);
+            }
+        }
         let mut rejected: BTreeMap<&'static str, u64> =
             RiskRule::ALL.iter().map(|rule| (rule.name(), gateway.orders.refused[*rule as usize])).collect();
         rejected.retain(|_, count| *count > 0);
@@ -215,10 +228,14 @@ impl Summary {
             general_decoder: feed.general_decoder,
             book_updates: sum(|sync| sync.applied),
             gaps: sum(|sync| sync.gaps),
+            cuts: sum(|sync| sync.cuts),
             resyncs: sum(|sync| sync.resyncs),
+            renewals: sum(|sync| sync.renewals),
             dropped_unsynced: sum(|sync| sync.dropped_unsynced),
             duplicates: sum(|sync| sync.duplicates),
             snapshots_ignored: sum(|sync| sync.snapshots_ignored),
+            lost: feed.lost,
+            copies: feed.copies,
             clock_steps: feed.clock_steps,
             late_trades: signal.late_trades,
             books: books.collect(),
@@ -258,6 +275,7 @@ impl Summary {
         let unsynchronised = self.books.values().any(|book| book.updates == 0 && book.dropped_unsynced > 0);
         self.decode_errors > 0
             || self.gaps > 0
+            || self.cuts > 0
             || self.clock_steps > 0
             || unsynchronised
             || self.stopped.is_some()
@@ -288,6 +306,15 @@ impl Summary {
         );
         for (name, book) in &self.books {
             line("", format!("{name}: {} at the end", book.state));
+        }
+        let [lost, copies, cuts, renewals] = [self.lost, self.copies, self.cuts, self.renewals];
+        if lost + copies + cuts + renewals > 0 {
+            line(
+                "connections",
+                format!(
+                    "{lost} lost or silent; {cuts} books cut, {renewals} renewed, {copies} second copies dropped"
+                ),
+            );
         }
         if self.clock_steps > 0 {
             line("receive times", format!("{} stepped back, or forward over an hour", self.clock_steps));
@@ -414,4 +441,58 @@ pub(crate) fn anonymous_bytes() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::latency::Hops;
+    use feeds::sync::SyncCounts;
+    use gateway::manager::OrderCounts;
+
+    /// The summary of a run of these instruments whose feed said this.
+    fn summary(table: &InstrumentTable, feed: &FeedReport) -> Summary {
+        let gateway = GatewayReport {
+            orders: OrderCounts::default(),
+            last_refusals: Vec::new(),
+            positions: Vec::new(),
+            latency: Hops::default(),
+        };
+        let book = BookReport { states: vec![0; table.len()], ..BookReport::default() };
+        let signal = SignalCounts::default();
+        Summary::of(&StageReports { table, feed, book: &book, signal, gateway: &gateway, threads: &[] })
+    }
+
+    #[test]
+    fn a_venue_is_named_once_however_its_instruments_lie() {
+        let shipped = feeds::instruments::parse(crate::replay::SHIPPED_INSTRUMENTS.as_bytes()).unwrap();
+        let mut table = InstrumentTable::default();
+        for (venue, symbol) in [("binance-spot", "BTC"), ("binance-usdm", "BTC"), ("binance-spot", "ETH")] {
+            table.add(Instrument { venue: venue.into(), symbol: symbol.into(), ..shipped[0].clone() });
+        }
+        let feed = FeedReport { sync: vec![SyncCounts::default(); 3], ..FeedReport::default() };
+        assert_eq!(summary(&table, &feed).venue, "binance-spot,binance-usdm");
+    }
+
+    #[test]
+    fn what_became_of_connections_is_said_and_a_cut_book_is_a_finding() {
+        let mut table = InstrumentTable::default();
+        table.add(feeds::instruments::parse(crate::replay::SHIPPED_INSTRUMENTS.as_bytes()).unwrap().remove(0));
+        let of = |lost, copies, cuts, renewals| {
+            let sync = SyncCounts { applied: 9, cuts, resyncs: cuts, renewals, ..SyncCounts::default() };
+            summary(&table, &FeedReport { lost, copies, sync: vec![sync], ..FeedReport::default() })
+        };
+        let quiet = of(0, 0, 0, 0);
+        assert!(!quiet.has_findings() && !quiet.text().contains("connections"), "{}", quiet.text());
+        // The other copy of a pair went on.
+        let pair = of(2, 40, 0, 3);
+        assert!(!pair.has_findings(), "{pair:?}");
+        let line = "connections        2 lost or silent; 0 books cut, 3 renewed, 40 second copies dropped\n";
+        assert!(pair.text().contains(line), "{}", pair.text());
+        let cut = of(1, 0, 1, 0);
+        assert!(cut.has_findings(), "{cut:?}");
+        let json = serde_json::to_value(&cut).unwrap();
+        let keys = ["lost", "copies", "cuts", "renewals", "resyncs", "gaps"].map(|key| json[key].as_u64());
+        assert_eq!(keys, [1, 0, 1, 0, 1, 0].map(Some));
+    }
 }
