@@ -176,6 +176,26 @@ impl Config {
         Sha256::digest(self.text.as_bytes()).into()
     }
 
+    /// This configuration with what `run` says of a live run, which may be nothing, in place of its own: what was subscribed
+    /// to, on which connections, is a fact of what is replayed, and what replays it cannot choose. The text becomes what
+    /// is run with, so that a journal of it can be replayed in turn.
+    /// Err: the two do not go together.
+    pub(crate) fn with_live_tables_of(self, run: Option<&Self>) -> Result<Self, ConfigError> {
+        let fail = |what: String| ConfigError { file: self.name.clone(), what };
+        let parse = |text: &str| text.parse::<toml::Table>().map_err(|error| fail(error.to_string()));
+        let (own, run) = (parse(&self.text)?, parse(run.map_or("", |run| &run.text))?);
+        let mut both = own.clone();
+        for name in LIVE_TABLES {
+            both.remove(name);
+            both.extend(run.get(name).map(|table| (name.to_owned(), table.clone())));
+        }
+        if both == own {
+            return Ok(self);
+        }
+        let text = toml::to_string(&both).map_err(|error| fail(error.to_string()))?;
+        Self::parse(self.name, text)
+    }
+
     /// A file's text under the name that messages call it by. Err: what is wrong in it.
     pub fn parse(name: String, text: String) -> Result<Self, ConfigError> {
         let fail = |what: String| ConfigError { file: name.clone(), what };
@@ -249,6 +269,9 @@ impl Config {
         })
     }
 }
+
+/// The tables that only a live run has.
+const LIVE_TABLES: [&str; 3] = ["live", "venue", "account"];
 
 /// `one`, `two`, `five`, or a placement file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -394,6 +417,35 @@ mod tests {
         let start = REPLAY.find("[[strategy]]").unwrap();
         let table = &REPLAY[start..REPLAY.find("[feed]").unwrap()];
         assert!(error(|text| format!("{text}\n{table}")).ends_with("name: is there twice"));
+    }
+
+    #[test]
+    fn what_is_replayed_says_what_was_subscribed_to_and_no_other_file_does() {
+        let parse = |text: &str| Config::parse("x.toml".into(), text.into()).unwrap();
+        let paper = include_str!("../configs/binance-paper.toml");
+        let (plain, live) = (parse(&REPLAY.replace("levels = 2", "levels = 1")), parse(paper));
+        let other = parse(
+            &paper.replace("copies = 1", "copies = 2").replace("snapshot_every_s = 30", "snapshot_every_s = 60"),
+        );
+        let copies = |config: &Config| config.live.as_ref().unwrap().venues[0].plan.wanted.copies;
+        // Another file, and an example without live tables, take those of the run.
+        for (config, levels) in [(&plain, 1), (&other, 2)] {
+            let mixed = config.clone().with_live_tables_of(Some(&live)).unwrap();
+            assert_eq!((mixed.feed.renew_ns, copies(&mixed)), (Nanos(30 * Nanos::SECOND.0), 1));
+            let at = mixed.strategies[0].kind.params.iter().position(|param| param.name == "levels").unwrap();
+            assert_eq!((mixed.strategies[0].values[at], mixed.name.as_str()), (levels, "x.toml"));
+            // What its journal says comes to the same.
+            let again = parse(&mixed.text);
+            assert_eq!((again.feed.renew_ns, copies(&again), again.sha256()), (mixed.feed.renew_ns, 1, mixed.sha256()));
+        }
+        // A recording without connections has none, whatever the file says.
+        for run in [None, Some(&plain)] {
+            let bare = live.clone().with_live_tables_of(run).unwrap();
+            assert!(bare.live.is_none() && bare.feed.renew_ns == Nanos(0));
+        }
+        // What is the same stays the same text.
+        let same = live.clone().with_live_tables_of(Some(&live)).unwrap();
+        assert_eq!((same.sha256(), plain.clone().with_live_tables_of(None).unwrap().text), (live.sha256(), plain.text));
     }
 
     #[test]

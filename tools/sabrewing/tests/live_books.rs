@@ -9,8 +9,8 @@ use live::books::{assert_books, assert_conserved, assert_quiet_while_stale, asse
 use live::wires::Wires;
 use live::{Running, SimVenue, Wanted, connections, is_live, of_feed, wait_until};
 use serde_json::Value;
-use support::Dir;
 use support::journal::Journal;
+use support::{Dir, replay};
 
 /// The venue's books at some moments, with time for the market to go on between them.
 fn ask(venue: &SimVenue, books: &mut Vec<[Value; 2]>, times: usize) {
@@ -41,6 +41,19 @@ fn assert_sound(run: &str, books: &[[Value; 2]], met_min: usize) -> (usize, usiz
     (breaks, fills)
 }
 
+/// A configuration that says nothing of connections.
+fn shipped(dir: &Dir) -> String {
+    dir.file("shipped.toml", include_str!("../configs/replay.toml"))
+}
+
+/// What a replay finds of connections and copies is what the run found, whatever it is configured with.
+fn assert_same_connections(replayed: &Value, run: &Value) {
+    for key in ["lost", "copies", "cuts", "renewals", "gaps", "resyncs", "book_updates", "books"] {
+        assert_eq!(replayed[key], run[key], "{key}");
+    }
+    assert!(run["lost"].as_u64() > Some(2), "{run}");
+}
+
 #[test]
 fn books_are_the_venues_own_through_minutes_of_market_and_the_loss_of_every_connection_in_turn() {
     let (venue, dir, mut books) = (SimVenue::start(), Dir::new(), Vec::new());
@@ -67,9 +80,12 @@ fn books_are_the_venues_own_through_minutes_of_market_and_the_loss_of_every_conn
     }
     venue.speed(1);
     let run = running.dir.clone();
-    running.end().expect(0, &[]);
+    let summary = running.end().expect(0, &[]).json();
     let (breaks, _) = assert_sound(&run, &books, books.len() / 3);
     assert_eq!(breaks, 2, "the path of trades and mark prices carries no book");
+    let strict = replay([&run, "--strict", "--config", &shipped(&dir), "--json"]).expect(1, &[]).json();
+    assert_eq!((&strict["cuts"], &strict["gaps"]), (&2.into(), &0.into()));
+    assert_same_connections(&strict, &summary);
 }
 
 #[test]
@@ -89,8 +105,11 @@ fn a_pair_of_connections_loses_one_after_the_other_without_a_gap() {
     running.wait("second copies are dropped", |now| of_feed(now, "copies") > 0);
     let run = running.dir.clone();
     let summary = running.end().expect(0, &[]).json();
-    assert_eq!(summary["gaps"], 0);
+    assert_eq!((&summary["gaps"], &summary["cuts"]), (&0.into(), &0.into()));
     assert_eq!(assert_sound(&run, &books, books.len() / 3).0, 0, "the other one carried on");
+    let other = replay([&run, "--config", &shipped(&dir), "--json"]).expect(0, &[]).json();
+    assert_same_connections(&other, &summary);
+    assert!(other["copies"].as_u64() > Some(0), "{other}");
 }
 
 #[test]

@@ -164,6 +164,8 @@ fn run_directory(args: &ReplayArgs) -> Result<Option<&Path>, Refused> {
 
 fn replay_captures(args: &ReplayArgs) -> Result<ExitCode, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
+    // A capture tells of no connection that could be lost.
+    let config = config.with_live_tables_of(None).map_err(usage)?;
     let rows = taps::wanted(args).map_err(usage)?;
     let Resolved { table, of_file, assumed } = match resolve(args) {
         Ok(resolved) => resolved,
@@ -197,7 +199,8 @@ fn replay_run(args: &ReplayArgs, dir: &Path) -> Result<ExitCode, Refused> {
         }
     };
     if let Some(path) = &args.config {
-        recorded.config = Config::load(Some(path)).map_err(usage)?;
+        let config = Config::load(Some(path)).map_err(usage)?;
+        recorded.config = config.with_live_tables_of(Some(&recorded.config)).map_err(usage)?;
     }
     // The journal has the timers.
     recorded.config.feed.timer_ns = Nanos(0);
