@@ -9,6 +9,7 @@ use engine::ids::InstrumentId;
 use engine::time::{Nanos, Stamp, WallClock};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -416,8 +417,44 @@ fn pause() {
     std::thread::sleep(Duration::from_micros(200));
 }
 
-/// One request that waits for its answer, for the start of a run. Err: no answer with status 200, in words.
-pub fn get(http: HttpConfig, resolver: &Resolver, clock: &WallClock, path: &str) -> Result<Vec<u8>, String> {
+/// Why a venue was asked in vain, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskError {
+    /// It was asked for what it does not have, such as a symbol that it does not list: what is configured is wrong.
+    Request(String),
+    /// It did not answer, or not so that it can be read.
+    Answer(String),
+}
+
+impl AskError {
+    /// The same, of this venue.
+    pub(super) fn of(self, venue: &str) -> Self {
+        match self {
+            Self::Request(what) => Self::Request(format!("{venue}: {what}")),
+            Self::Answer(what) => Self::Answer(format!("{venue}: {what}")),
+        }
+    }
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Request(what) | Self::Answer(what)) = self;
+        f.write_str(what)
+    }
+}
+
+impl std::error::Error for AskError {}
+
+/// What a venue answers to a request that names a symbol it does not list.
+const BAD_REQUEST: u16 = 400;
+
+/// One request that waits for its answer, for the start of a run. Err: no answer with status 200.
+pub fn get(
+    http: HttpConfig,
+    resolver: &Resolver,
+    clock: &WallClock,
+    path: &str,
+) -> Result<Vec<u8>, AskError> {
     let mut net = Net::new(NetOptions { backend: Backend::Mio, busy_poll_us: 0 });
     let place = format!("{}:{}", http.endpoint.host, http.endpoint.port);
     let mut client = HttpClient::new(http, resolver.clone());
@@ -428,9 +465,10 @@ pub fn get(http: HttpConfig, resolver: &Resolver, clock: &WallClock, path: &str)
         Ok(response) => {
             let text =
                 String::from_utf8_lossy(response.body.get(..200).unwrap_or(response.body)).into_owned();
-            Err(format!("{place}{path}: status {}: {text}", response.status))
+            let what = format!("{place}{path}: status {}: {text}", response.status);
+            Err(if response.status == BAD_REQUEST { AskError::Request(what) } else { AskError::Answer(what) })
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(AskError::Answer(error.to_string())),
     }
 }
 

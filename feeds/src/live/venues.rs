@@ -1,6 +1,6 @@
 //! The way to the venues of a live run: whom their connections trust, what they list, who fetches from them.
 
-use super::fetch::{self, FetchPlan, Fetched, Fetchers, http_config};
+use super::fetch::{self, AskError, FetchPlan, Fetched, Fetchers, http_config};
 use super::plan::{LivePlan, VenuePlan, product_of};
 use super::source::LiveOptions;
 use crate::venues::binance::instruments::{StatedLimit, parse_exchange_info_of, parse_rate_limits};
@@ -79,32 +79,33 @@ impl Venues {
         LivePlan::new(table, &plans).map_err(|error| error.to_string())
     }
 
-    /// Asks each venue for the rules of its symbols, and waits for the answers. Err: the venue or its answer, in words.
-    pub fn ask_instruments(&self) -> Result<InstrumentTable, String> {
+    /// Asks each venue for the rules of its symbols, and waits for the answers. Err: which venue, and why in vain.
+    pub fn ask_instruments(&self) -> Result<InstrumentTable, AskError> {
         let mut known = Vec::new();
         for venue in &self.venues {
-            let (product, endpoint) = self.rest(venue)?;
+            let (product, endpoint) = self.rest(venue).map_err(AskError::Request)?;
             let symbols: Vec<&str> = venue.symbols.iter().map(String::as_str).collect();
             let path = streams::instruments_path(product, &symbols);
             let name = &venue.plan.venue;
             let answer = fetch::get(http_config(endpoint), &self.resolver, &self.clock, &path)
-                .map_err(|what| format!("{name}: {what}"))?;
+                .map_err(|error| error.of(name))?;
             let listed = parse_exchange_info_of(&answer, product, &venue.symbols);
-            known.extend(listed.map_err(|error| format!("{name}: {path}: {error}"))?);
+            known.extend(listed.map_err(|error| AskError::Answer(format!("{name}: {path}: {error}")))?);
         }
-        self.choose(&known)
+        self.choose(&known).map_err(AskError::Request)
     }
 
-    /// Asks a venue for its limits, and waits for the answer. Err: the venue or its answer, in words; none of that name.
-    pub fn ask_rate_limits(&self, name: &str) -> Result<Vec<StatedLimit>, String> {
+    /// Asks a venue for its limits, and waits for the answer. Err: why in vain; no venue has that name.
+    pub fn ask_rate_limits(&self, name: &str) -> Result<Vec<StatedLimit>, AskError> {
         let venue = self.venues.iter().find(|venue| venue.plan.venue == name);
-        let venue = venue.ok_or_else(|| format!("{name}: no [[venue]] has this name"))?;
-        let (product, endpoint) = self.rest(venue)?;
+        let venue =
+            venue.ok_or_else(|| AskError::Request(format!("{name}: no [[venue]] has this name")))?;
+        let (product, endpoint) = self.rest(venue).map_err(AskError::Request)?;
         let symbols: Vec<&str> = venue.symbols.iter().take(1).map(String::as_str).collect();
         let path = streams::instruments_path(product, &symbols);
         let answer = fetch::get(http_config(endpoint), &self.resolver, &self.clock, &path)
-            .map_err(|what| format!("{name}: {what}"))?;
-        parse_rate_limits(&answer).map_err(|error| format!("{name}: {path}: {error}"))
+            .map_err(|error| error.of(name))?;
+        parse_rate_limits(&answer).map_err(|error| AskError::Answer(format!("{name}: {path}: {error}")))
     }
 
     /// Where a URL of a venue leads, and whom it trusts there.

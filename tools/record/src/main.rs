@@ -113,7 +113,7 @@ fn record(args: &Args) -> Result<String, Failed> {
     }
     let venues = Venues::new(vec![venue(args).map_err(usage)?], wall_now()).map_err(usage)?;
     std::fs::create_dir_all(&args.out).map_err(|error| (1, format!("{}: {error}", args.out.display())))?;
-    let table = venues.ask_instruments().map_err(|what| (1, what))?;
+    let table = venues.ask_instruments().map_err(|error| (1, error.to_string()))?;
     let plan = venues.plan(&table).map_err(usage)?;
 
     let (notice, notices) = sync_channel(256);

@@ -99,12 +99,30 @@ fn a_symbol_that_the_venue_does_not_list_is_refused_in_one_line() {
     let (venue, dir) = (SimVenue::open(false, true), Dir::new());
     let more = [("symbols", toml::Value::try_from(["BTCUSDT", "NOPEUSDT"]).unwrap())];
     let config = Wanted { more: &more, ..Wanted::of(&venue) }.write(&dir);
-    refused(&config, 1, &["binance-spot", "NOPEUSDT", "status 400", "Invalid symbol."]);
+    // What is configured is wrong, and no venue out of reach: exit code 2, as with a list of one's own.
+    refused(&config, 2, &["binance-spot", "NOPEUSDT", "status 400", "Invalid symbol."]);
     // Futures answer with all that they have.
     let mut file: toml::Table = std::fs::read_to_string(&config).unwrap().parse().unwrap();
     file["venue"].as_array_mut().unwrap().truncate(1);
     let config = dir.file("futures.toml", toml::to_string(&file).unwrap());
-    refused(&config, 1, &["binance-usdm", "NOPEUSDT"]);
+    let unlisted = "binance-usdm:NOPEUSDT: the venue does not list it";
+    refused(&config, 2, &[unlisted]);
+    let known = dir.file("known.toml", include_str!("../configs/instruments.toml"));
+    sabrewing(["run", "--config", &config, "--instruments", &known]).expect(2, &[unlisted]);
+}
+
+#[test]
+fn a_venue_that_does_not_say_its_limits_has_not_answered() {
+    let (venue, dir) = (SimVenue::open(false, true), Dir::new());
+    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
+    let known = dir.file("known.toml", include_str!("../configs/instruments.toml"));
+    drop(venue);
+    let run = || sabrewing(["run", "--config", &config, "--instruments", &known]);
+    let ran = run().expect(1, &["binance-usdm: localhost", "refused"]);
+    assert_eq!((ran.stderr.lines().count(), ran.stdout.as_str()), (1, ""), "{ran:?}");
+    // A key that is missing is the operator's.
+    std::fs::remove_file(dir.at("binance-usdm.key")).unwrap();
+    run().expect(2, &["binance-usdm.key", "No such file"]);
 }
 
 /// A run whose venue is a server of plain text that answers every request with `answer`, and then ends the connection

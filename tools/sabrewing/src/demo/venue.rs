@@ -2,9 +2,10 @@
 
 use super::DemoArgs;
 use crate::config::Config;
+use crate::live::ask_instruments;
 use crate::live::run::{Trading, accounts_of};
 use crate::pipeline::order_ids;
-use crate::run::{Refused, input, json_line, usage};
+use crate::run::{Refused, json_line, usage};
 use crate::run_files::wall_now;
 use feeds::live::Venues;
 use gateway::recovery::Recovered;
@@ -41,7 +42,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Refused> {
     let config = Config::parse("demo".into(), configured(&base, &venue)?).map_err(usage)?;
     let live = config.live.as_ref().ok_or_else(|| usage("demo: no [live]"))?;
     let venues = Venues::new(live.venues.clone(), wall_now()).map_err(usage)?;
-    let table = venues.ask_instruments().map_err(input)?;
+    let table = ask_instruments(&venues)?;
     let accounts = accounts_of(live, &venues, &table)?;
     let trading = Trading {
         command: "demo",

@@ -10,12 +10,26 @@ mod screen;
 pub(crate) mod venue_books;
 
 use crate::config::Config;
-use crate::run::{Refused, usage};
+use crate::run::{Refused, input, usage};
 use config::{LiveConfig, Mode};
 use engine::instrument::InstrumentTable;
+use feeds::live::fetch::AskError;
 use feeds::live::{LivePlan, VenuePlan, Venues};
 use feeds::watch::Subscription;
 use std::path::Path;
+
+/// A venue that was asked for what it does not have is a mistake of the configuration; one that does not answer is none.
+fn asked_in_vain(error: AskError) -> Refused {
+    match error {
+        AskError::Request(what) => usage(what),
+        AskError::Answer(what) => input(what),
+    }
+}
+
+/// The run's instruments, as the venues state them. Err: a venue does not answer, or does not list one.
+pub(crate) fn ask_instruments(venues: &Venues) -> Result<InstrumentTable, Refused> {
+    venues.ask_instruments().map_err(asked_in_vain)
+}
 
 /// Err: orders would go where real money is, or nobody says whose they are.
 fn refuse_mode(live: &LiveConfig) -> Result<(), Refused> {

@@ -1,7 +1,9 @@
 //! The way of a live run's orders: sessions with the venues, one for each account, and the venues' own books of them.
 
 use super::account::{AccountConfig, refused_host};
+use super::asked_in_vain;
 use super::config::LiveConfig;
+use crate::run::{Refused, usage};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::time::{Nanos, WallClock};
 use feeds::live::Venues;
@@ -77,21 +79,25 @@ impl<'a> Accounts<'a> {
         live: &'a LiveConfig,
         venues: &'a Venues,
         table: &InstrumentTable,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Refused> {
         let account = |config: &'a AccountConfig| {
             let venue = live.venues.iter().find(|venue| venue.plan.venue == config.venue);
-            let venue = venue
-                .ok_or_else(|| format!("[[account]] venue = \"{}\": no such [[venue]]", config.venue))?;
+            let venue = venue.ok_or_else(|| {
+                usage(format!("[[account]] venue = \"{}\": no such [[venue]]", config.venue))
+            })?;
             let of_it = table.iter().filter(|instrument| instrument.venue == config.venue);
-            let url =
-                |text: &str| Url::parse(text).map_err(|error| format!("{}: {text}: {error}", config.venue));
-            let stated = venues.ask_rate_limits(&config.venue)?;
+            let url = |text: &str| {
+                Url::parse(text).map_err(|error| usage(format!("{}: {text}: {error}", config.venue)))
+            };
+            // What is wrong here is said before a venue is asked.
+            let credentials = config.credentials().map_err(usage)?;
+            let stated = venues.ask_rate_limits(&config.venue).map_err(asked_in_vain)?;
             let (remark, remarks) = sync_channel(REMARKS_MAX);
-            Ok::<_, String>(Account {
+            Ok::<_, Refused>(Account {
                 watch: SessionWatch::new(remark),
                 remarks,
                 config,
-                credentials: config.credentials()?,
+                credentials,
                 instruments: of_it.cloned().collect(),
                 limits: stated.iter().map(limit).collect(),
                 offset: VenueOffset::default(),

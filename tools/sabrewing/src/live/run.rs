@@ -4,7 +4,7 @@ use super::config::{LiveConfig, Mode, Sockets};
 use super::orders::Accounts;
 use super::screen::{self, Beside};
 use super::venue_books::{self, EngineBooks};
-use super::{instruments_of, refuse_mode};
+use super::{ask_instruments, instruments_of, refuse_mode};
 use crate::config::Config;
 use crate::pipeline::paper_venue;
 use crate::replay::BooksTap;
@@ -47,8 +47,9 @@ Examples:
   BINANCE_USDM_API_KEY=... BINANCE_USDM_SECRET=... sabrewing run --config tools/sabrewing/configs/binance-testnet.toml
   sabrewing ctl --data-dir data status
 
-Exit codes: 0 it ran until it was told to end; 1 a venue could not be asked for its instruments; 2 usage or
-configuration; 3 trading was stopped for safety, or the venue's books are not the engine's.")]
+Exit codes: 0 it ran until it was told to end; 1 a venue did not answer, or not so that it could be read; 2 usage or
+configuration, a symbol that the venue does not list included; 3 trading was stopped for safety, or the venue's books
+are not the engine's.")]
 pub(crate) struct RunArgs {
     /// The configuration; see `sabrewing check --schema`.
     #[arg(long)]
@@ -84,7 +85,7 @@ fn go(args: &RunArgs) -> Result<ExitCode, Refused> {
     let venues = Venues::new(live.venues.clone(), wall_now()).map_err(usage)?;
     let table = match &args.instruments {
         Some(path) => instruments_of(&venues, path)?,
-        None => venues.ask_instruments().map_err(input)?,
+        None => ask_instruments(&venues)?,
     };
     let data = DataDir::open(&live.data_dir, live.engine).map_err(usage)?;
     let accounts = accounts_of(live, &venues, &table)?;
@@ -120,7 +121,7 @@ pub(crate) fn accounts_of<'a>(
 ) -> Result<Option<Accounts<'a>>, Refused> {
     match live.mode {
         Mode::Paper => Ok(None),
-        Mode::Live => Accounts::open(live, venues, table).map(Some).map_err(usage),
+        Mode::Live => Accounts::open(live, venues, table).map(Some),
     }
 }
 
