@@ -111,16 +111,19 @@ impl StrategyConfig {
         }
     }
 
+    /// Err: an instrument that is not among `names`, the full names of the run's.
+    pub fn check_instruments(&self, names: &[String]) -> Result<(), String> {
+        let unknown = self.instruments.iter().find(|name| *name != ALL && !names.contains(name));
+        unknown.map_or(Ok(()), |unknown| {
+            let near = nearest(unknown, names.iter().map(String::as_str));
+            Err(format!("[[strategy]] name = {:?}, instruments: the run has no {unknown:?}{near}", self.name))
+        })
+    }
+
     /// Its instruments in this run, in the run's order. Err: a name that the run does not have.
     pub fn instruments_of(&self, table: &InstrumentTable) -> Result<Vec<Instrument>, String> {
         let names: Vec<String> = table.iter().map(Instrument::full_name).collect();
-        if let Some(unknown) = self.instruments.iter().find(|name| *name != ALL && !names.contains(name)) {
-            let near = nearest(unknown, names.iter().map(String::as_str));
-            return Err(format!(
-                "[[strategy]] name = {:?}, instruments: the run has no {unknown:?}{near}",
-                self.name
-            ));
-        }
+        self.check_instruments(&names)?;
         let wanted =
             |one: &&Instrument| self.instruments.iter().any(|name| *name == ALL || *name == one.full_name());
         Ok(table.iter().filter(wanted).cloned().collect())

@@ -72,12 +72,12 @@ impl Cursor {
     /// Err: the directory cannot be listed, or the newest segments' headers not be read.
     pub(super) fn newest(dir: &Path, lane: Lane) -> Result<Self, Problem> {
         let fail = |path: &Path, what| Problem { path: path.into(), offset: 0, after_seq: 0, what };
-        let mut numbers =
-            numbers(dir, lane).map_err(|error| fail(dir, Trouble::Read(error.kind())))?;
+        let mut numbers = numbers(dir, lane).map_err(|error| fail(dir, Trouble::Read(error.kind())))?;
         numbers.sort_unstable();
         for number in numbers.into_iter().rev() {
             let path = dir.join(file_name(lane, number));
-            let begun = OpenSegment::open(path.clone(), lane, number).and_then(|segment| segment.read_begin());
+            let begun =
+                OpenSegment::open(path.clone(), lane, number).and_then(|segment| segment.read_begin());
             match begun {
                 Ok(Some(_)) => return Ok(Self::from_segment(dir, lane, number)),
                 // The one that waits for its writer; or one that retention has deleted since it was listed.

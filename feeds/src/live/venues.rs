@@ -98,8 +98,7 @@ impl Venues {
     /// Asks a venue for its limits, and waits for the answer. Err: why in vain; no venue has that name.
     pub fn ask_rate_limits(&self, name: &str) -> Result<Vec<StatedLimit>, AskError> {
         let venue = self.venues.iter().find(|venue| venue.plan.venue == name);
-        let venue =
-            venue.ok_or_else(|| AskError::Request(format!("{name}: no [[venue]] has this name")))?;
+        let venue = venue.ok_or_else(|| AskError::Request(format!("{name}: no [[venue]] has this name")))?;
         let (product, endpoint) = self.rest(venue).map_err(AskError::Request)?;
         let symbols: Vec<&str> = venue.symbols.iter().take(1).map(String::as_str).collect();
         let path = streams::instruments_path(product, &symbols);

@@ -29,6 +29,10 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "strategies::signal::feature::Feature::parse",
         "names that strategies declare in code, no operator's; its tests refuse what is none",
     ),
+    (
+        "strategies::registry::StrategyConfig::check_instruments",
+        "compares with the names of the run's instruments",
+    ),
     ("feeds::capture::source::CaptureSource::new", "says what failed as text; takes none"),
     ("feeds::venues::AnyCodec::new", "compares with the names of the venues"),
     ("feeds::live::fetch::get", "asks a venue; its answers are read by functions that have targets"),

@@ -142,16 +142,62 @@ pub struct Config {
     pub live: Option<LiveConfig>,
 }
 
-/// What is wrong with a configuration, with its file.
+/// What is wrong with a configuration, with its file: a line for each mistake.
 #[derive(Debug)]
 pub struct ConfigError {
     file: String,
-    what: String,
+    /// At least one.
+    mistakes: Vec<String>,
+}
+
+impl ConfigError {
+    fn new(file: impl Into<String>, what: impl fmt::Display) -> Self {
+        Self { file: file.into(), mistakes: vec![what.to_string()] }
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file, self.what)
+        let lines: Vec<_> = self.mistakes.iter().map(|what| format!("{}: {what}", self.file)).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// What was found wrong so far: whoever corrects a file wants to know all of it.
+#[derive(Default)]
+pub(crate) struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    /// Notes what is not as it must be.
+    pub(crate) fn check(&mut self, is_right: bool, what: impl FnOnce() -> String) {
+        if !is_right {
+            self.0.push(what());
+        }
+    }
+
+    /// Notes one.
+    pub(crate) fn note(&mut self, what: impl Into<String>) {
+        self.0.push(what.into());
+    }
+
+    /// What was checked. None: its mistake is noted.
+    pub(crate) fn keep<T>(&mut self, checked: Result<T, String>) -> Option<T> {
+        checked.map_err(|what| self.0.push(what)).ok()
+    }
+
+    /// What was checked. None: its mistakes are noted.
+    pub(crate) fn keep_all<T>(&mut self, checked: Result<T, Self>) -> Option<T> {
+        checked.map_err(|mistakes| self.0.extend(mistakes.0)).ok()
+    }
+
+    /// Whether nothing is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A line for each.
+    pub(crate) fn text(&self) -> String {
+        self.0.join("\n")
     }
 }
 
@@ -164,7 +210,7 @@ impl Config {
                 let name = path.display().to_string();
                 match std::fs::read_to_string(path) {
                     Ok(text) => Self::parse(name, text),
-                    Err(error) => Err(ConfigError { file: name, what: error.to_string() }),
+                    Err(error) => Err(ConfigError::new(name, error)),
                 }
             }
         }
@@ -181,7 +227,7 @@ impl Config {
     /// is run with, so that a journal of it can be replayed in turn.
     /// Err: the two do not go together.
     pub(crate) fn with_live_tables_of(self, run: Option<&Self>) -> Result<Self, ConfigError> {
-        let fail = |what: String| ConfigError { file: self.name.clone(), what };
+        let fail = |what: String| ConfigError::new(&self.name, what);
         let parse = |text: &str| text.parse::<toml::Table>().map_err(|error| fail(error.to_string()));
         let (own, run) = (parse(&self.text)?, parse(run.map_or("", |run| &run.text))?);
         let mut both = own.clone();
@@ -196,78 +242,133 @@ impl Config {
         Self::parse(self.name, text)
     }
 
-    /// A file's text under the name that messages call it by. Err: what is wrong in it.
+    /// A file's text under the name that messages call it by. Err: what is wrong in it: of what is no configuration at
+    /// all the first mistake, otherwise those of every table.
     pub fn parse(name: String, text: String) -> Result<Self, ConfigError> {
-        let fail = |what: String| ConfigError { file: name.clone(), what };
         // The parser's message has line, column, and the line itself with a mark under the key.
-        let file: File = toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().into()))?;
-        let at = |table: &str, what: &str| fail(format!("[{table}] {what}"));
-        let limits = file.risk.check().map_err(|what| at("risk", &what))?;
-        let fees = file.fees.check().map_err(|what| at("fees", what))?;
-        if !(1..=60_000).contains(&file.gateway.answer_timeout_ms) {
-            return Err(at("gateway", "answer_timeout_ms must be in 1..=60000"));
-        }
-        file.paper.check().map_err(|what| at("paper", what))?;
-        let strategies = StrategyConfig::all(KINDS, &file.strategy).map_err(&fail)?;
-        let names: Vec<&str> = strategies.iter().map(|strategy| strategy.name.as_str()).collect();
-        let limits =
-            limits.with_parts(file.limit, &names).map_err(|what| fail(format!("[[limit]] {what}")))?;
-        if !(1..=1000).contains(&file.feed.timer_ms) {
-            return Err(at("feed", "timer_ms must be in 1..=1000"));
-        }
-        if !(1..=256).contains(&file.feed.resync_buffer_mib) {
-            return Err(at("feed", "resync_buffer_mib must be in 1..=256"));
-        }
-        let book = BookConfig::new(file.book.window_ticks, file.book.capacity_per_side)
-            .map_err(|error| at("book", &error.to_string()))?;
-        if !(100..=60_000).contains(&file.run.stall_ms) {
-            return Err(at("run", "stall_ms must be in 100..=60000"));
-        }
-        let mib = |key: &str, value: u64| {
-            let in_range = (1..=4096).contains(&value);
-            if in_range { Ok(value << 20) } else { Err(at("journal", &format!("{key} must be in 1..=4096"))) }
+        let file: File =
+            toml::from_str(&text).map_err(|error| ConfigError::new(&name, error.to_string().trim_end()))?;
+        let mut wrong = Mistakes::default();
+        let limits = wrong.keep(file.risk.check().map_err(|what| format!("[risk] {what}")));
+        let fees = wrong.keep(file.fees.check().map_err(|what| format!("[fees] {what}")));
+        wrong.check((1..=60_000).contains(&file.gateway.answer_timeout_ms), || {
+            "[gateway] answer_timeout_ms must be in 1..=60000".into()
+        });
+        wrong.keep(file.paper.check().map_err(|what| format!("[paper] {what}")));
+        let run: Option<Vec<_>> =
+            file.live.is_some().then(|| file.venue.iter().flat_map(VenueTable::instruments).collect());
+        let strategies = wrong.keep_all(strategies(&file.strategy, run.as_deref()));
+        let limits = match (limits, &strategies) {
+            (Some(limits), Some(strategies)) => {
+                let names: Vec<_> = strategies.iter().map(|strategy| strategy.name.as_str()).collect();
+                wrong.keep_all(with_parts(limits, file.limit, &names, run.as_deref()))
+            }
+            (limits, _) => limits,
         };
-        let durability = match file.journal.durability {
+        wrong
+            .check((1..=1000).contains(&file.feed.timer_ms), || "[feed] timer_ms must be in 1..=1000".into());
+        wrong.check((1..=256).contains(&file.feed.resync_buffer_mib), || {
+            "[feed] resync_buffer_mib must be in 1..=256".into()
+        });
+        let book = BookConfig::new(file.book.window_ticks, file.book.capacity_per_side);
+        let book = wrong.keep(book.map_err(|error| format!("[book] {error}")));
+        wrong.check((100..=60_000).contains(&file.run.stall_ms), || {
+            "[run] stall_ms must be in 100..=60000".into()
+        });
+        let JournalTable { feed_segment_mib, segment_mib, durability } = file.journal;
+        for (key, mib) in [("feed_segment_mib", feed_segment_mib), ("segment_mib", segment_mib)] {
+            wrong.check((1..=4096).contains(&mib), || format!("[journal] {key} must be in 1..=4096"));
+        }
+        let durability = match durability {
             DurabilityKey::Process => Durability::Process,
             DurabilityKey::SyncBeforeSend => Durability::SyncBeforeSend,
-            DurabilityKey::MsyncMs(every_ms @ 1..=60_000) => Durability::Msync { every_ms },
-            DurabilityKey::MsyncMs(_) => {
-                return Err(at("journal", "durability.msync_ms must be in 1..=60000"));
+            DurabilityKey::MsyncMs(every_ms) => {
+                wrong.check((1..=60_000).contains(&every_ms), || {
+                    "[journal] durability.msync_ms must be in 1..=60000".into()
+                });
+                Durability::Msync { every_ms }
             }
         };
         let live = match &file.live {
-            Some(live) => Some(LiveConfig::check(live, &file.venue, &file.account).map_err(&fail)?),
-            None if file.venue.is_empty() && file.account.is_empty() => None,
+            Some(live) => wrong.keep_all(LiveConfig::check(live, &file.venue, &file.account)),
             None => {
-                return Err(fail(
-                    "[[venue]] and [[account]] are of a live run, and there is no [live]".into(),
-                ));
+                wrong.check(file.venue.is_empty() && file.account.is_empty(), || {
+                    "[[venue]] and [[account]] are of a live run, and there is no [live]".into()
+                });
+                None
             }
         };
-        Ok(Self {
-            limits,
-            fees,
-            answer_timeout: Nanos::from_ms(file.gateway.answer_timeout_ms),
-            paper: file.paper,
-            strategies,
-            feed: FeedConfig {
-                timer_ns: Nanos::from_ms(file.feed.timer_ms),
-                resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
-                // Each venue of a live run says for itself (`live`).
-                renew_ns: Nanos(0),
-            },
-            book,
-            stall_after: Duration::from_millis(file.run.stall_ms),
-            stamps: file.latency.stamps,
-            feed_segment_bytes: mib("feed_segment_mib", file.journal.feed_segment_mib)?,
-            segment_bytes: mib("segment_mib", file.journal.segment_mib)?,
-            durability,
-            host: file.host,
-            live,
-            name,
-            text,
-        })
+        match (limits, fees, strategies, book) {
+            (Some(limits), Some(fees), Some(strategies), Some(book)) if wrong.is_empty() => Ok(Self {
+                limits,
+                fees,
+                answer_timeout: Nanos::from_ms(file.gateway.answer_timeout_ms),
+                paper: file.paper,
+                strategies,
+                feed: FeedConfig {
+                    timer_ns: Nanos::from_ms(file.feed.timer_ms),
+                    resync_buffer_bytes: file.feed.resync_buffer_mib << 20,
+                    // Each venue of a live run says for itself (`live`).
+                    renew_ns: Nanos(0),
+                },
+                book,
+                stall_after: Duration::from_millis(file.run.stall_ms),
+                stamps: file.latency.stamps,
+                feed_segment_bytes: feed_segment_mib << 20,
+                segment_bytes: segment_mib << 20,
+                durability,
+                host: file.host,
+                live,
+                name,
+                text,
+            }),
+            _ => Err(ConfigError { file: name, mistakes: wrong.0 }),
+        }
     }
+}
+
+/// The strategies of a file. `instruments`: full names of those of a live run; None: the file does not say.
+/// Err: the first mistake of each.
+fn strategies(
+    tables: &[StrategyTable],
+    instruments: Option<&[String]>,
+) -> Result<Vec<StrategyConfig>, Mistakes> {
+    let mut wrong = Mistakes::default();
+    for table in tables {
+        let strategy = wrong.keep(StrategyConfig::new(KINDS, table));
+        if let (Some(strategy), Some(names)) = (strategy, instruments) {
+            wrong.keep(strategy.check_instruments(names));
+        }
+    }
+    let all = if wrong.is_empty() { wrong.keep(StrategyConfig::all(KINDS, tables)) } else { None };
+    all.ok_or(wrong)
+}
+
+/// The limits with those of parts. `strategies`: the names of all; `instruments` as of [`strategies`].
+/// Err: the first mistake, or every venue and instrument that the run does not have: a limit of it would hold nothing.
+fn with_parts(
+    limits: RiskLimits,
+    parts: Vec<PartLimits>,
+    strategies: &[&str],
+    instruments: Option<&[String]>,
+) -> Result<RiskLimits, Mistakes> {
+    let mut wrong = Mistakes::default();
+    for (number, part) in (1..).zip(&parts) {
+        let Some(names) = instruments else { break };
+        let venue_of = |name: &String| name.split_once(':').map(|(venue, _)| venue.to_owned());
+        let has_venue =
+            part.venue.iter().all(|venue| names.iter().any(|name| venue_of(name).as_ref() == Some(venue)));
+        let has_instrument = part.instrument.iter().all(|instrument| names.contains(instrument));
+        let none = |what: &str, given: &Option<String>| {
+            let given = given.as_deref().unwrap_or_default();
+            format!("[[limit]] no. {number}: {what}: the run has no {given}; it has {}", names.join(", "))
+        };
+        wrong.check(has_venue, || none("venue", &part.venue));
+        wrong.check(has_instrument, || none("instrument", &part.instrument));
+    }
+    let limits = limits.with_parts(parts, strategies).map_err(|what| format!("[[limit]] {what}"));
+    let limits = wrong.keep(limits).filter(|_| wrong.is_empty());
+    limits.ok_or(wrong)
 }
 
 /// The tables that only a live run has.
@@ -306,7 +407,7 @@ impl PlacementChoice {
             Self::Two => Placement::two(cores),
             Self::Five => Placement::five(cores),
             Self::File(path) => {
-                let fail = |what: String| ConfigError { file: path.display().to_string(), what };
+                let fail = |what: String| ConfigError::new(path.display().to_string(), what);
                 let text = std::fs::read_to_string(path).map_err(|error| {
                     fail(format!("{error}; --placement takes one, two, five, or a placement file"))
                 })?;
@@ -317,9 +418,7 @@ impl PlacementChoice {
             Self::File(path) => path.display().to_string(),
             _ => "--placement".into(),
         };
-        placement
-            .check(cores.len())
-            .map_err(|error: PlacementError| ConfigError { file: name, what: error.to_string() })?;
+        placement.check(cores.len()).map_err(|error: PlacementError| ConfigError::new(name, error))?;
         Ok(placement)
     }
 }
@@ -377,6 +476,38 @@ mod tests {
     }
 
     #[test]
+    fn the_mistakes_of_all_tables_are_said_at_once() {
+        let paper = include_str!("../configs/binance-paper.toml");
+        let mut text = paper.to_owned();
+        for (from, to) in [
+            ("keep_gib = 20", "keep_gib = 0"),
+            ("copies = 1", "copies = 3"),
+            ("snapshot_every_s = 30", "snapshot_every_s = 1"),
+            ("[\"*\"]              # all of the run", "[\"binance-usdm:ETHUSDT\"] #"),
+            ("timer_ms = 10 ", "timer_ms = 0 "),
+            ("segment_mib = 8", "segment_mib = 0"),
+            ("maker_bps = \"2.0\"", "maker_bps = \"200\""),
+            ("# rest = \"https://fapi.binance.com\"", "rest = \"https://bad host\""),
+        ] {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        let said = Config::parse("x.toml".into(), text).unwrap_err().to_string();
+        let venue = "x.toml: [[venue]] name = \"binance-usdm\", ";
+        let lines = [
+            "x.toml: [fees] maker_bps must be in -100..=100, with at most 4 digits behind the point".to_owned(),
+            "x.toml: [[strategy]] name = \"mm\", instruments: the run has no \"binance-usdm:ETHUSDT\"; did you mean \"binance-usdm:BTCUSDT\"?".to_owned(),
+            "x.toml: [feed] timer_ms must be in 1..=1000".to_owned(),
+            "x.toml: [journal] segment_mib must be in 1..=4096".to_owned(),
+            "x.toml: [live] keep_gib must be in 1..=10000".to_owned(),
+            format!("{venue}copies must be 1 or 2"),
+            format!("{venue}snapshot_every_s must be in 5..=3600"),
+            format!("{venue}rest: \"https://bad host\" has no host, or one that is none"),
+        ];
+        assert_eq!(said.lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
     fn without_a_strategy_there_is_none() {
         let start = REPLAY.find("[[strategy]]").unwrap();
         let end = REPLAY.find("[feed]").unwrap();
@@ -425,7 +556,9 @@ mod tests {
         let paper = include_str!("../configs/binance-paper.toml");
         let (plain, live) = (parse(&REPLAY.replace("levels = 2", "levels = 1")), parse(paper));
         let other = parse(
-            &paper.replace("copies = 1", "copies = 2").replace("snapshot_every_s = 30", "snapshot_every_s = 60"),
+            &paper
+                .replace("copies = 1", "copies = 2")
+                .replace("snapshot_every_s = 30", "snapshot_every_s = 60"),
         );
         let copies = |config: &Config| config.live.as_ref().unwrap().venues[0].plan.wanted.copies;
         // Another file, and an example without live tables, take those of the run.
@@ -436,7 +569,10 @@ mod tests {
             assert_eq!((mixed.strategies[0].values[at], mixed.name.as_str()), (levels, "x.toml"));
             // What its journal says comes to the same.
             let again = parse(&mixed.text);
-            assert_eq!((again.feed.renew_ns, copies(&again), again.sha256()), (mixed.feed.renew_ns, 1, mixed.sha256()));
+            assert_eq!(
+                (again.feed.renew_ns, copies(&again), again.sha256()),
+                (mixed.feed.renew_ns, 1, mixed.sha256())
+            );
         }
         // A recording without connections has none, whatever the file says.
         for run in [None, Some(&plain)] {
@@ -445,7 +581,10 @@ mod tests {
         }
         // What is the same stays the same text.
         let same = live.clone().with_live_tables_of(Some(&live)).unwrap();
-        assert_eq!((same.sha256(), plain.clone().with_live_tables_of(None).unwrap().text), (live.sha256(), plain.text));
+        assert_eq!(
+            (same.sha256(), plain.clone().with_live_tables_of(None).unwrap().text),
+            (live.sha256(), plain.text)
+        );
     }
 
     #[test]

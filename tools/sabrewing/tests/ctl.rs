@@ -225,7 +225,8 @@ fn what_is_sent_by_hand_is_sent_though_the_journal_cannot_be_read() {
     assert!(sent.starts_with("accepted, journal strategy:"), "{sent}");
     assert!(sent.contains("\nit was sent; what came of it cannot be followed: "), "{sent}");
     assert!(sent.ends_with("holds no journal\n"), "{sent}");
-    let is_carried_out = || ctl(dir.path(), ["status"]).stdout.contains("mm binance-usdm:BTCUSDT not quoting: stopped");
+    let is_carried_out =
+        || ctl(dir.path(), ["status"]).stdout.contains("mm binance-usdm:BTCUSDT not quoting: stopped");
     while !is_carried_out() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

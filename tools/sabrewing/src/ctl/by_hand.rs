@@ -416,6 +416,10 @@ mod tests {
         let kind = CommandKind::Cancel { order: "7".into() };
         let told = follower.follow(&kind, &Answer::accepted(COMMAND), Duration::from_secs(60));
         assert!(!told.done && told.refusal.is_none());
-        assert!(told.lines[0].starts_with("it was sent; what came of it cannot be followed: "), "{:?}", told.lines);
+        assert!(
+            told.lines[0].starts_with("it was sent; what came of it cannot be followed: "),
+            "{:?}",
+            told.lines
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Whose orders a live run sends: the `[[account]]` tables, and the keys, which are in none of them.
 
+use crate::config::Mistakes;
 use feeds::live::product_of;
 use feeds::venues::binance::Product;
 use gateway::venues::binance::RecvWindow;
@@ -80,21 +81,22 @@ pub(crate) struct AccountConfig {
 }
 
 impl AccountTable {
-    /// Err: the first value that is out of range, with its key.
-    pub(crate) fn check(&self) -> Result<AccountConfig, String> {
+    /// The `[[venue]]` whose orders it sends.
+    pub(crate) fn venue(&self) -> &str {
+        &self.venue
+    }
+
+    /// Err: every value that is out of range, with its key.
+    pub(crate) fn check(&self) -> Result<AccountConfig, Mistakes> {
         let at = |what: &dyn Display| format!("[[account]] venue = \"{}\", {what}", self.venue);
-        let product = product_of(&self.venue);
-        let is_futures = match product {
-            Some(Product::Spot) => false,
-            Some(Product::UsdM) => true,
-            _ => return Err(at(&"venue: orders go to binance-spot and binance-usdm")),
-        };
+        let mut wrong = Mistakes::default();
         let place = match self.key_from.split_once(':') {
-            Some(("env", name)) if is_env_name(name) => KeyPlace::Environment(name.to_owned()),
-            Some(("env", _)) => return Err(at(&"key_from: env:NAME, of capital letters, digits and _")),
-            Some(("file", path)) if !path.is_empty() => KeyPlace::File(path.into()),
-            _ => return Err(at(&"key_from: env:NAME or file:PATH")),
+            Some(("env", name)) if is_env_name(name) => Ok(KeyPlace::Environment(name.to_owned())),
+            Some(("env", _)) => Err(at(&"key_from: env:NAME, of capital letters, digits and _")),
+            Some(("file", path)) if !path.is_empty() => Ok(KeyPlace::File(path.into())),
+            _ => Err(at(&"key_from: env:NAME or file:PATH")),
         };
+        let place = wrong.keep(place);
         let url = |key: &str, text: &str| {
             let url = Url::parse(text).map_err(|error| at(&format_args!("{key}: {text:?}: {error}")))?;
             if url.is_secure() || url.is_loopback() {
@@ -103,42 +105,52 @@ impl AccountTable {
                 Err(at(&format_args!("{key}: {text:?}: orders go over wss alone")))
             }
         };
-        let user_stream = self.user_stream.as_deref().map(|text| url("user_stream", text)).transpose()?;
-        if user_stream.is_some() && !is_futures {
-            return Err(at(&"user_stream: spot has its user events on order_api"));
+        let order_api = wrong.keep(url("order_api", &self.order_api));
+        let user_stream = self.user_stream.as_deref().map(|text| url("user_stream", text)).transpose();
+        let user_stream = wrong.keep(user_stream).flatten();
+        match product_of(&self.venue) {
+            Some(Product::UsdM) => {}
+            Some(Product::Spot) => {
+                for (is_given, what) in [
+                    (self.user_stream.is_some(), "user_stream: spot has its user events on order_api"),
+                    (self.dead_man_ms.is_some(), "dead_man_ms: spot has no such timer"),
+                    (self.leverage.is_some() || self.margin.is_some(), "leverage and margin: spot has none"),
+                ] {
+                    wrong.check(!is_given, || at(&what));
+                }
+            }
+            _ => wrong.note(at(&"venue: orders go to binance-spot and binance-usdm")),
         }
-        if self.dead_man_ms.is_some() && !is_futures {
-            return Err(at(&"dead_man_ms: spot has no such timer"));
-        }
-        if self.dead_man_ms.is_some_and(|ms| !(5_000..=600_000).contains(&ms)) {
-            return Err(at(&"dead_man_ms must be in 5000..=600000"));
-        }
-        if !is_futures && (self.leverage.is_some() || self.margin.is_some()) {
-            return Err(at(&"leverage and margin: spot has none"));
-        }
-        if self.leverage.is_some_and(|leverage| !(1..=125).contains(&leverage)) {
-            return Err(at(&"leverage must be in 1..=125"));
-        }
+        wrong.check(self.dead_man_ms.is_none_or(|ms| (5_000..=600_000).contains(&ms)), || {
+            at(&"dead_man_ms must be in 5000..=600000")
+        });
+        wrong.check(self.leverage.is_none_or(|leverage| (1..=125).contains(&leverage)), || {
+            at(&"leverage must be in 1..=125")
+        });
         let recv_window = RecvWindow::from_ms(self.recv_window_ms);
-        Ok(AccountConfig {
-            venue: self.venue.clone(),
-            kind: match self.key {
-                KeyName::Hmac => KeyKind::Hmac,
-                KeyName::Ed25519 => KeyKind::Ed25519,
-            },
-            place,
-            order_api: url("order_api", &self.order_api)?,
-            user_stream,
-            recv_window: recv_window.ok_or_else(|| at(&"recv_window_ms must be in 1..=60000"))?,
-            dead_man_ms: self.dead_man_ms,
-            settings: FuturesSettings {
-                leverage: self.leverage,
-                margin: self.margin.map(|margin| match margin {
-                    MarginName::Cross => MarginMode::Cross,
-                    MarginName::Isolated => MarginMode::Isolated,
-                }),
-            },
-        })
+        let recv_window = wrong.keep(recv_window.ok_or_else(|| at(&"recv_window_ms must be in 1..=60000")));
+        match (place, order_api, recv_window) {
+            (Some(place), Some(order_api), Some(recv_window)) if wrong.is_empty() => Ok(AccountConfig {
+                venue: self.venue.clone(),
+                kind: match self.key {
+                    KeyName::Hmac => KeyKind::Hmac,
+                    KeyName::Ed25519 => KeyKind::Ed25519,
+                },
+                place,
+                order_api,
+                user_stream,
+                recv_window,
+                dead_man_ms: self.dead_man_ms,
+                settings: FuturesSettings {
+                    leverage: self.leverage,
+                    margin: self.margin.map(|margin| match margin {
+                        MarginName::Cross => MarginMode::Cross,
+                        MarginName::Isolated => MarginMode::Isolated,
+                    }),
+                },
+            }),
+            _ => Err(wrong),
+        }
     }
 }
 
@@ -234,7 +246,8 @@ mod tests {
         order_api = 'wss://testnet.binancefuture.com/ws-fapi/v1'\nrecv_window_ms = 2000\n";
 
     fn table(text: &str) -> Result<AccountConfig, String> {
-        toml::from_str::<AccountTable>(text).map_err(|error| error.message().to_owned())?.check()
+        let table: AccountTable = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        table.check().map_err(|wrong| wrong.text())
     }
 
     #[test]
@@ -285,6 +298,8 @@ mod tests {
         let spot = TABLE.replace("binance-usdm", "binance-spot");
         assert!(table(&format!("{spot}dead_man_ms = 60000\n")).unwrap_err().contains("no such timer"));
         assert!(table(&format!("{spot}user_stream = 'wss://x'\n")).unwrap_err().contains("user_stream"));
+        let several = table(&TABLE.replace("2000", "0").replace("wss:", "ws:")).unwrap_err();
+        assert_eq!(several.lines().count(), 2, "{several}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `sabrewing check`: says what is wrong with a configuration before anything starts, or prints its schema.
 
 use super::instruments_of;
-use crate::config::Config;
+use crate::config::{Config, Mistakes};
 use crate::run::{PlacementText, Refused, say, usage};
 use crate::run_files::wall_now;
 use clap::Args;
@@ -9,7 +9,7 @@ use feeds::live::{ConnectionRole, LivePlan, Venues};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Checks a live configuration without connecting anywhere: every key, value, placement, file and stream.
@@ -20,7 +20,7 @@ Examples:
   sabrewing check --config mine.toml --json
   sabrewing check --schema > run.schema.json
 
-Exit codes: 0 a run could start with it; 2 it could not, and why.")]
+Exit codes: 0 a run could start with it; 2 it could not, and why, a line for each mistake.")]
 pub(crate) struct CheckArgs {
     /// The configuration.
     #[arg(long, required_unless_present = "schema")]
@@ -55,15 +55,22 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
 fn check(args: &CheckArgs) -> Result<String, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
     let live = config.live.as_ref().ok_or_else(|| usage(format!("{}: [live] is missing", config.name)))?;
+    // None of these keeps the others from being looked at.
+    let mut wrong = Mistakes::default();
+    let mut keep = |refused: Refused| wrong.note(refused.1);
     let Ok(placement) = live.placement.parse::<PlacementText>();
-    let placement = placement.load()?;
-    super::refuse_mode(live)?;
-    let venues = Venues::new(live.venues.clone(), wall_now()).map_err(usage)?;
-    let named = live.venues.iter().flat_map(|venue| &venue.symbols).count();
-    let plan = match &args.instruments {
-        None => None,
-        Some(path) => Some(venues.plan(&instruments_of(&venues, path)?).map_err(usage)?),
+    let placement = placement.load().map_err(&mut keep).ok();
+    super::refuse_mode(live).unwrap_or_else(&mut keep);
+    let plan = match Venues::new(live.venues.clone(), wall_now()).map_err(usage) {
+        Ok(venues) => args.instruments.as_ref().map(|path| plan_of(&venues, path)),
+        Err(refused) => Some(Err(refused)),
     };
+    let plan = plan.transpose().map_err(&mut keep).ok();
+    let (Some(placement), Some(plan)) = (placement, plan) else { return Err(usage(wrong.text())) };
+    if !wrong.is_empty() {
+        return Err(usage(wrong.text()));
+    }
+    let named = live.venues.iter().flat_map(|venue| &venue.symbols).count();
     let threads = placement.threads.len();
     if args.json {
         let connections = plan.as_ref().map(|plan| plan.connections.len());
@@ -90,6 +97,11 @@ fn check(args: &CheckArgs) -> Result<String, Refused> {
         page += &connections(&plan);
     }
     Ok(page)
+}
+
+/// What would be connected to for the instruments of a file. Err: as [`instruments_of`].
+fn plan_of(venues: &Venues, path: &Path) -> Result<LivePlan, Refused> {
+    venues.plan(&instruments_of(venues, path)?).map_err(usage)
 }
 
 /// A line for each connection.

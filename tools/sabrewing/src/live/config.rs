@@ -1,6 +1,7 @@
 //! What only a live run is configured with: `[live]` and the `[[venue]]` tables.
 
 use super::account::{AccountConfig, AccountTable};
+use crate::config::Mistakes;
 use engine::journal::Retention;
 use engine::time::Nanos;
 use feeds::codec::Event;
@@ -9,6 +10,7 @@ use feeds::venues::binance::streams;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
+use wire::url::Url;
 
 /// `[live]`, as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -135,40 +137,41 @@ pub struct LiveConfig {
 }
 
 impl LiveConfig {
-    /// Err: the first value that is out of range, with its table and key.
+    /// Err: every value that is out of range, with its table and key.
     pub(crate) fn check(
         run: &LiveTable,
         venues: &[VenueTable],
         accounts: &[AccountTable],
-    ) -> Result<Self, String> {
-        let in_range = |key: &str, value: u64, low: u64, high: u64| {
-            if (low..=high).contains(&value) {
-                Ok(value)
-            } else {
-                Err(format!("[live] {key} must be in {low}..={high}"))
-            }
-        };
-        if run.engine == 0 {
-            return Err("[live] engine must be in 1..=65535".into());
+    ) -> Result<Self, Mistakes> {
+        let mut wrong = Mistakes::default();
+        wrong.check(run.engine > 0, || "[live] engine must be in 1..=65535".into());
+        for (key, value, high) in [
+            ("clock_every_s", run.clock_every_s, 3_600),
+            ("keep_gib", run.keep_gib, 10_000),
+            ("keep_hours", run.keep_hours, 87_600),
+        ] {
+            wrong.check((1..=high).contains(&value), || format!("[live] {key} must be in 1..={high}"));
         }
-        if venues.is_empty() {
-            return Err("[[venue]] is missing: a live run needs at least one".into());
+        wrong.check(!venues.is_empty(), || "[[venue]] is missing: a live run needs at least one".into());
+        let mut checked = Vec::new();
+        for (index, venue) in venues.iter().enumerate() {
+            let name = &venue.name;
+            let is_first = venues[..index].iter().all(|other| other.name != *name);
+            wrong.check(is_first, || format!("[[venue]] name = \"{name}\" is there twice"));
+            checked.extend(wrong.keep_all(venue.check()));
         }
-        let checked = venues.iter().map(VenueTable::check).collect::<Result<Vec<_>, _>>()?;
-        for (index, venue) in checked.iter().enumerate() {
-            if checked[..index].iter().any(|other| other.plan.venue == venue.plan.venue) {
-                return Err(format!("[[venue]] name = \"{}\" is there twice", venue.plan.venue));
-            }
-        }
-        let accounts = accounts.iter().map(AccountTable::check).collect::<Result<Vec<_>, _>>()?;
+        let mut of_accounts: Vec<AccountConfig> = Vec::new();
         for (index, account) in accounts.iter().enumerate() {
-            let name = &account.venue;
-            if accounts[..index].iter().any(|other| other.venue == *name) {
-                return Err(format!("[[account]] venue = \"{name}\" is there twice"));
-            }
-            if !checked.iter().any(|venue| venue.plan.venue == *name) {
-                return Err(format!("[[account]] venue = \"{name}\": there is no [[venue]] of this name"));
-            }
+            let name = account.venue();
+            let is_first = accounts[..index].iter().all(|other| other.venue() != name);
+            wrong.check(is_first, || format!("[[account]] venue = \"{name}\" is there twice"));
+            wrong.check(venues.iter().any(|venue| venue.name == name), || {
+                format!("[[account]] venue = \"{name}\": there is no [[venue]] of this name")
+            });
+            of_accounts.extend(wrong.keep_all(account.check()));
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
         Ok(Self {
             mode: run.mode,
@@ -177,81 +180,81 @@ impl LiveConfig {
             data_dir: run.data_dir.clone(),
             placement: run.placement.clone(),
             sockets: run.sockets,
-            clock_every: Nanos(in_range("clock_every_s", run.clock_every_s, 1, 3_600)? * Nanos::SECOND.0),
-            keep: Retention {
-                bytes: in_range("keep_gib", run.keep_gib, 1, 10_000)? << 30,
-                age: Duration::from_secs(3_600 * in_range("keep_hours", run.keep_hours, 1, 87_600)?),
-            },
+            clock_every: Nanos(run.clock_every_s * Nanos::SECOND.0),
+            keep: Retention { bytes: run.keep_gib << 30, age: Duration::from_secs(3_600 * run.keep_hours) },
             venues: checked,
-            accounts,
+            accounts: of_accounts,
         })
     }
 }
 
 impl VenueTable {
-    fn check(&self) -> Result<LiveVenue, String> {
+    /// Full names of its instruments.
+    pub(crate) fn instruments(&self) -> impl Iterator<Item = String> {
+        self.symbols.iter().map(|symbol| format!("{}:{symbol}", self.name))
+    }
+
+    fn check(&self) -> Result<LiveVenue, Mistakes> {
         let at = |what: String| format!("[[venue]] name = \"{}\", {what}", self.name);
+        let mut wrong = Mistakes::default();
         let product = product_of(&self.name)
-            .ok_or_else(|| at("name: there is binance-spot, binance-usdm, binance-coinm".into()))?;
-        if self.symbols.is_empty() {
-            return Err(at("symbols: names none".into()));
+            .ok_or_else(|| at("name: there is binance-spot, binance-usdm, binance-coinm".into()));
+        let product = wrong.keep(product);
+        wrong.check(!self.symbols.is_empty(), || at("symbols: names none".into()));
+        for (index, symbol) in self.symbols.iter().enumerate() {
+            let is_first = !self.symbols[..index].contains(symbol);
+            wrong.check(is_first, || at(format!("symbols: {symbol} is there twice")));
         }
-        if let Some(twice) =
-            self.symbols.iter().enumerate().find(|(index, symbol)| self.symbols[..*index].contains(symbol))
-        {
-            return Err(at(format!("symbols: {} is there twice", twice.1)));
-        }
-        if !(1..=2).contains(&self.copies) {
-            return Err(at("copies must be 1 or 2".into()));
-        }
-        if !self.streams.contains(&StreamKey::Depth) {
-            return Err(at("streams: depth is missing, and without it there is no book".into()));
-        }
-        if !(5..=3_600).contains(&self.snapshot_every_s) {
-            return Err(at("snapshot_every_s must be in 5..=3600".into()));
-        }
-        if !(1..=100_000).contains(&self.request_weight_per_minute) {
-            return Err(at("request_weight_per_minute must be in 1..=100000".into()));
-        }
-        let longest = rotate_after(product);
-        let rotate_after = self.rotate_after_s.map_or(longest, |s| Nanos(s.saturating_mul(Nanos::SECOND.0)));
-        if !(Nanos(5 * Nanos::SECOND.0)..=longest).contains(&rotate_after) {
-            return Err(at(format!("rotate_after_s must be in 5..={}", longest.0 / Nanos::SECOND.0)));
-        }
+        wrong.check((1..=2).contains(&self.copies), || at("copies must be 1 or 2".into()));
+        wrong.check(self.streams.contains(&StreamKey::Depth), || {
+            at("streams: depth is missing, and without it there is no book".into())
+        });
+        wrong.check((5..=3_600).contains(&self.snapshot_every_s), || {
+            at("snapshot_every_s must be in 5..=3600".into())
+        });
+        wrong.check((1..=100_000).contains(&self.request_weight_per_minute), || {
+            at("request_weight_per_minute must be in 1..=100000".into())
+        });
         let silence = [
             self.silence.depth_ms,
             self.silence.ticker_ms,
             self.silence.trades_ms,
             self.silence.mark_price_ms,
         ];
-        if silence.iter().any(|ms| *ms > 3_600_000) {
-            return Err(at("silence: at most 3600000 ms".into()));
+        wrong.check(silence.iter().all(|ms| *ms <= 3_600_000), || at("silence: at most 3600000 ms".into()));
+        let placed = product.map(|product| {
+            let longest = rotate_after(product);
+            let rotate_after =
+                self.rotate_after_s.map_or(longest, |s| Nanos(s.saturating_mul(Nanos::SECOND.0)));
+            wrong.check((Nanos(5 * Nanos::SECOND.0)..=longest).contains(&rotate_after), || {
+                at(format!("rotate_after_s must be in 5..={}", longest.0 / Nanos::SECOND.0))
+            });
+            (streams::endpoints(product), rotate_after)
+        });
+        let rest = wrong.keep(
+            base(self.rest.as_deref(), ["https://", "http://"]).map_err(|what| at(format!("rest: {what}"))),
+        );
+        let stream = wrong.keep(
+            base(self.stream.as_deref(), ["wss://", "ws://"]).map_err(|what| at(format!("stream: {what}"))),
+        );
+        match (placed, rest, stream) {
+            (Some((usual, rotate_after)), Some(rest), Some(stream)) if wrong.is_empty() => {
+                let endpoints =
+                    Endpoints { rest: rest.unwrap_or(usual.rest), stream: stream.unwrap_or(usual.stream) };
+                let renewed_after = Nanos(self.snapshot_every_s * Nanos::SECOND.0);
+                let streams = self.streams.iter().map(|key| self.event(*key));
+                let events = streams.chain([(Event::Snapshot, renewed_after)]).collect();
+                let wanted = Wanted { events, copies: self.copies };
+                Ok(LiveVenue {
+                    plan: VenuePlan { venue: self.name.clone(), endpoints, wanted },
+                    symbols: self.symbols.clone(),
+                    root_certificate: self.root_certificate.clone(),
+                    request_weight_per_minute: self.request_weight_per_minute,
+                    rotate_after,
+                })
+            }
+            _ => Err(wrong),
         }
-        let usual = streams::endpoints(product);
-        let url = |key: &str, given: &Option<String>, usual: String, schemes: [&str; 2]| match given {
-            None => Ok(usual),
-            Some(url) if schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) => {
-                Ok(url.trim_end_matches('/').to_owned())
-            }
-            Some(url) => {
-                Err(at(format!("{key}: {url:?} does not begin with {} or {}", schemes[0], schemes[1])))
-            }
-        };
-        let endpoints = Endpoints {
-            rest: url("rest", &self.rest, usual.rest, ["https://", "http://"])?,
-            stream: url("stream", &self.stream, usual.stream, ["wss://", "ws://"])?,
-        };
-        let renewed_after = Nanos(self.snapshot_every_s * Nanos::SECOND.0);
-        let streams = self.streams.iter().map(|key| self.event(*key));
-        let events = streams.chain([(Event::Snapshot, renewed_after)]).collect();
-        let wanted = Wanted { events, copies: self.copies };
-        Ok(LiveVenue {
-            plan: VenuePlan { venue: self.name.clone(), endpoints, wanted },
-            symbols: self.symbols.clone(),
-            root_certificate: self.root_certificate.clone(),
-            request_weight_per_minute: self.request_weight_per_minute,
-            rotate_after,
-        })
     }
 
     /// What a stream brings, and how long it may say nothing.
@@ -266,6 +269,16 @@ impl VenueTable {
         };
         (event, Nanos::from_ms(ms))
     }
+}
+
+/// The base of requests or streams, where one is given. Err: it is no URL of these schemes.
+fn base(given: Option<&str>, schemes: [&str; 2]) -> Result<Option<String>, String> {
+    let Some(given) = given else { return Ok(None) };
+    if !schemes.iter().any(|scheme| given.starts_with(scheme)) {
+        return Err(format!("{given:?} does not begin with {} or {}", schemes[0], schemes[1]));
+    }
+    Url::parse(given).map_err(|error| format!("{given:?} {error}"))?;
+    Ok(Some(given.trim_end_matches('/').to_owned()))
 }
 
 #[cfg(test)]

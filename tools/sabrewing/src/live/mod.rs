@@ -35,7 +35,7 @@ pub(crate) fn ask_instruments(venues: &Venues) -> Result<InstrumentTable, Refuse
 fn refuse_mode(live: &LiveConfig) -> Result<(), Refused> {
     match live.mode {
         Mode::Paper => Ok(()),
-        Mode::Live => orders::refuse_real_money(live).map_err(usage),
+        Mode::Live => orders::refuse_real_money(live).map_err(|wrong| usage(wrong.text())),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::account::{AccountConfig, refused_host};
 use super::asked_in_vain;
 use super::config::LiveConfig;
+use crate::config::Mistakes;
 use crate::run::{Refused, usage};
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::time::{Nanos, WallClock};
@@ -15,6 +16,7 @@ use gateway::throttle::{Counted, Limit};
 use gateway::venues::binance::session::{
     BinanceSession, Credentials, Remark, Routes, SessionSetup, SessionWatch, Statements, VenueOffset,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
@@ -248,26 +250,25 @@ const fn limit(stated: &StatedLimit) -> Limit {
     Limit { counted, window_ns: stated.window, max: stated.max }
 }
 
-/// Err: orders would go to a host that is no test network, or a venue has no account.
-pub(crate) fn refuse_real_money(live: &LiveConfig) -> Result<(), String> {
+/// Err: orders would go to hosts that are no test network, or venues have no account.
+pub(crate) fn refuse_real_money(live: &LiveConfig) -> Result<(), Mistakes> {
+    let mut wrong = Mistakes::default();
     for venue in &live.venues {
         let name = &venue.plan.venue;
-        let account = live.accounts.iter().find(|account| account.venue == *name);
-        let account = account.ok_or_else(|| {
-            format!("[live] mode = \"live\": [[venue]] name = \"{name}\" has no [[account]] to trade on")
-        })?;
+        let Some(account) = live.accounts.iter().find(|account| account.venue == *name) else {
+            wrong.note(format!(
+                "[live] mode = \"live\": [[venue]] name = \"{name}\" has no [[account]] to trade on"
+            ));
+            continue;
+        };
         let url = |text: &str| Url::parse(text).map_err(|error| format!("{name}: {text}: {error}"));
         let endpoints = &venue.plan.endpoints;
-        let hosts =
-            [Some(url(&endpoints.rest)?), Some(account.order_api.clone()), account.user_stream.clone()];
-        if let Some(why) = hosts.iter().flatten().find_map(refused_host) {
-            return Err(format!("[live] mode = \"live\", {name}: {why}"));
+        let user_stream = account.user_stream.clone().map_or_else(|| url(&endpoints.stream), Ok);
+        let mut refused = BTreeSet::new();
+        for url in [url(&endpoints.rest), Ok(account.order_api.clone()), user_stream] {
+            refused.extend(wrong.keep(url).as_ref().and_then(refused_host));
         }
-        if account.user_stream.is_none()
-            && let Some(why) = refused_host(&url(&endpoints.stream)?)
-        {
-            return Err(format!("[live] mode = \"live\", {name}: {why}"));
-        }
+        refused.iter().for_each(|why| wrong.note(format!("[live] mode = \"live\", {name}: {why}")));
     }
-    Ok(())
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }

@@ -477,7 +477,8 @@ mod tests {
     #[test]
     fn what_became_of_connections_is_said_and_a_cut_book_is_a_finding() {
         let mut table = InstrumentTable::default();
-        table.add(feeds::instruments::parse(crate::replay::SHIPPED_INSTRUMENTS.as_bytes()).unwrap().remove(0));
+        table
+            .add(feeds::instruments::parse(crate::replay::SHIPPED_INSTRUMENTS.as_bytes()).unwrap().remove(0));
         let of = |lost, copies, cuts, renewals| {
             let sync = SyncCounts { applied: 9, cuts, resyncs: cuts, renewals, ..SyncCounts::default() };
             summary(&table, &FeedReport { lost, copies, sync: vec![sync], ..FeedReport::default() })
