@@ -39,8 +39,9 @@ use strategies::signal::Subscriptions;
 /// Runs all five stages against a simulated venue on this machine: no data, no account, no network.
 ///
 /// The venue is a process of its own, which speaks Binance's protocol over TLS on the loopback; its market is made from
-/// the seed. The paper exchange answers the orders. With --pace the market is made inside the engine instead, without
-/// sockets. The page at the end says what was traded, and what each hop took.
+/// the seed. Orders are sent to it as to a real one, and at the end its books are compared with the engine's. With --pace
+/// the market is made inside the engine instead, without sockets, and the paper exchange answers the orders. The page at
+/// the end says what was traded, and what each hop took.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -48,7 +49,8 @@ Examples:
   sabrewing demo --for 2m --instruments 2 --placement two --journal run1
   sabrewing demo --for 1h --pace max --seed 7 --journal run1 --json
 
-Exit codes: 0 it ran to its end, or to Ctrl-C; 2 usage or configuration; 3 trading was stopped for safety.")]
+Exit codes: 0 it ran to its end, or to Ctrl-C; 1 the venue did not begin, or did not answer; 2 usage or configuration;
+3 trading was stopped for safety, or the venue's books are not the engine's.")]
 pub(crate) struct DemoArgs {
     /// Which market: one seed is one market, on every machine.
     #[arg(long, default_value_t = 1)]
