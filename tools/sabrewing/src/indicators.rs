@@ -6,16 +6,26 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::same_file::is_same_file;
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use serde_json::json;
 use strategies::indicators::{Bar, Candles, Panel, Value, split_outside_parentheses};
 
 use strategies::indicators::{catalogue_page, catalogue_schema, catalogue_text, plot};
 
 /// Computes indicator columns over candles.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sabrewing indicators BTC_USDT-5m.csv --columns ema_9,rsi_14
+  sabrewing indicators candles.csv.gz --columns 'bb_20_2_u,ema_9(rsi_14)' --out columns.csv.gz --json
+  sabrewing indicators candles.csv --columns-of earlier.csv --plot page.html --plot-last 500
+  sabrewing indicators --list
+
+Exit codes: 0 done; 1 a file could not be read to its end, or not be written; 2 usage, an unknown column included.")]
 pub(crate) struct IndicatorsArgs {
     /// Candles: a CSV with the header open_time_ms,open,high,low,close,volume; packed when it ends in .gz.
     #[arg(required_unless_present_any = ["list", "markdown", "schema"])]
@@ -50,9 +60,12 @@ pub(crate) struct IndicatorsArgs {
     /// Prints the JSON schema of an indicator in configuration.
     #[arg(long)]
     schema: bool,
+    /// One JSON object on standard output that says what was written.
+    #[arg(long, requires = "out")]
+    json: bool,
 }
 
-/// Runs the command. The exit code is 0, or 2 with one line on standard error.
+/// Runs the command. What fails is one line on standard error.
 #[must_use]
 pub(crate) fn run(args: &IndicatorsArgs) -> ExitCode {
     match execute(args) {
@@ -61,7 +74,7 @@ pub(crate) fn run(args: &IndicatorsArgs) -> ExitCode {
         Err(Failure::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("sabrewing indicators: {failure}");
-            ExitCode::from(2)
+            ExitCode::from(failure.code())
         }
     }
 }
@@ -78,13 +91,14 @@ fn execute(args: &IndicatorsArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::io("standard output", error));
     }
     let Some(path) = &args.candles else { return Err(Failure::Nothing) };
+    refuse_overwriting(args)?;
     let names = column_names(args)?;
     let mut panel =
         Panel::new(names.iter().map(String::as_str)).map_err(|error| Failure::Name(error.to_string()))?;
     let bars = read_candles(path)?;
     let columns = if args.stream { streamed(&mut panel, &bars) } else { batched(&mut panel, &bars) };
     if let Some(out) = &args.out {
-        let file = File::create(out).map_err(|error| Failure::io(out.display(), error))?;
+        let file = File::create(out).map_err(|error| Failure::made(out, error))?;
         let written = if has_extension(out, "gz") {
             let mut packed = GzEncoder::new(BufWriter::new(file), Compression::default());
             write_columns(&mut packed, &names, &bars, &columns).and_then(|()| packed.finish()?.flush())
@@ -110,7 +124,29 @@ fn execute(args: &IndicatorsArgs) -> Result<(), Failure> {
         } else {
             svg
         };
-        std::fs::write(out, page).map_err(|error| Failure::io(out.display(), error))?;
+        let mut file = File::create(out).map_err(|error| Failure::made(out, error))?;
+        file.write_all(page.as_bytes()).map_err(|error| Failure::io(out.display(), error))?;
+    }
+    if args.json {
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let (out, plot) = (shown(&args.out), shown(&args.plot));
+        let page = json!({ "rows": bars.len(), "columns": names, "out": out, "plot": plot });
+        let written = io::stdout().write_all(format!("{page}\n").as_bytes());
+        written.map_err(|error| Failure::io("standard output", error))?;
+    }
+    Ok(())
+}
+
+/// Err: a file would be written over one that is read, or over the other.
+fn refuse_overwriting(args: &IndicatorsArgs) -> Result<(), Failure> {
+    let written = [("--out", &args.out), ("--plot", &args.plot)];
+    let written: Vec<_> = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
+    for (index, (option, path)) in written.iter().enumerate() {
+        let read = args.candles.iter().chain(&args.columns_of).map(PathBuf::as_path);
+        let mut others = written[..index].iter().map(|(_, other)| *other).chain(read);
+        if let Some(other) = others.find(|other| is_same_file(path, other)) {
+            return Err(Failure::Overwritten { option, path: path.to_path_buf(), other: other.to_owned() });
+        }
     }
     Ok(())
 }
@@ -236,9 +272,24 @@ enum Failure {
     Header { path: PathBuf, expected: &'static str, found: String },
     Row { path: PathBuf, line: usize, what: String },
     Io { place: String, error: io::Error },
+    /// A file that cannot be made: another was asked for.
+    Made { place: String, error: io::Error },
+    Overwritten { option: &'static str, path: PathBuf, other: PathBuf },
 }
 
 impl Failure {
+    /// 1: what is read or written is at fault; 2: what was asked for.
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Header { .. } | Self::Row { .. } | Self::Io { .. } => 1,
+            Self::Nothing | Self::Name(_) | Self::Made { .. } | Self::Overwritten { .. } => 2,
+        }
+    }
+
+    fn made(path: &Path, error: io::Error) -> Self {
+        Self::Made { place: path.display().to_string(), error }
+    }
+
     fn io(place: impl fmt::Display, error: io::Error) -> Self {
         Self::Io { place: place.to_string(), error }
     }
@@ -260,7 +311,10 @@ impl fmt::Display for Failure {
                 write!(f, "{}: line 1: the header must be `{expected}`; it is `{found}`", path.display())
             }
             Self::Row { path, line, what } => write!(f, "{}: line {line}: {what}", path.display()),
-            Self::Io { place, error } => write!(f, "{place}: {error}"),
+            Self::Io { place, error } | Self::Made { place, error } => write!(f, "{place}: {error}"),
+            Self::Overwritten { option, path, other } => {
+                write!(f, "{}: {option} would overwrite {}", path.display(), other.display())
+            }
         }
     }
 }

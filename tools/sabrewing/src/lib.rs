@@ -14,6 +14,7 @@ pub mod pipeline;
 mod replay;
 mod run;
 mod run_files;
+mod same_file;
 mod wiring;
 
 pub use replay::seen;

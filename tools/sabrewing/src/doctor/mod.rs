@@ -34,10 +34,16 @@ use report::Examination;
 pub(crate) use requirements::HostRequirements;
 
 /// Check whether this host is fit to trade on, and say what would make it fitter.
-///
-/// Exits 0 when nothing required is missing (warnings do not count), 1 when a requirement of the
-/// configuration is not met or cannot be verified, 2 on wrong usage or configuration.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sabrewing doctor
+  sabrewing doctor --config host.toml --json
+  sabrewing doctor --cores 2-5,8 --seconds 60
+  sabrewing doctor --seconds 0 --dir data --journal-bytes-per-s 2000000
+
+Exit codes: 0 nothing required is missing (warnings do not count); 1 a requirement of the configuration is not met or
+cannot be verified; 2 usage or configuration.")]
 pub(crate) struct DoctorArgs {
     /// Configuration whose `[host]` table states what is required; other tables are not looked at
     #[arg(long, value_name = "FILE")]

@@ -4,9 +4,9 @@ use super::ReplayArgs;
 use super::books::BooksTap;
 use super::rows::RowFile;
 use super::signals::{CANDLE_HEADER, CandleRows, SignalRows, SignalTaps, Slots};
+use crate::same_file::is_same_file;
 use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use strategies::candles::{TimeFrame, TimeFrameError};
@@ -42,11 +42,7 @@ pub(crate) fn wanted(args: &ReplayArgs) -> Result<Vec<Wanted<'_>>, String> {
     for (index, file) in files.iter().enumerate() {
         let earlier = files.iter().take(index).map(|file| file.path);
         let inputs = args.files.iter().chain(&args.config).chain(&args.instruments).map(PathBuf::as_path);
-        let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-        let is_same = |other: &&Path| {
-            *other == file.path || identity(file.path).is_some_and(|id| identity(other) == Some(id))
-        };
-        if let Some(other) = earlier.chain(inputs).find(is_same) {
+        if let Some(other) = earlier.chain(inputs).find(|other| is_same_file(file.path, other)) {
             let (option, path) = (file.option, file.path.display());
             return Err(format!("{path}: {option} would overwrite {}", other.display()));
         }
