@@ -3,8 +3,8 @@
 
 use crate::commands::CommandDesk;
 use crate::config::{Config, PlacementChoice};
-use crate::decisions::{self, hex};
-use crate::pipeline::{Party, Setup, assemble_with, build};
+use crate::decisions::{self, Listed, hex};
+use crate::pipeline::{Party, Reports, Setup, assemble_with, build};
 use crate::replay::summary::{self, ConfigSummary, StageReports, Summary};
 use crate::replay::verify::{Check, Checked, Steps};
 use crate::run_files::{RunFacts, RunFiles, wall_now};
@@ -15,7 +15,7 @@ use engine::counters::{Counter, Counters, Desc, Snapshot, Unit};
 use engine::ids::InstrumentId;
 use engine::instrument::InstrumentTable;
 use engine::placement::Placement;
-use engine::runner::{self, Control, StopReason};
+use engine::runner::{self, Control, StopReason, ThreadReport, ThreadSpec};
 use engine::time::{Nanos, StampClock};
 use engine::watchdog::{Found, Loss};
 use feeds::stage::{FeedReport, FrameSource};
@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use strategies::registry::names;
 use strategies::script::{Parted, Script};
@@ -50,7 +51,8 @@ pub(crate) struct Run<'a> {
     interrupted: Arc<AtomicBool>,
     files: RunFiles,
     desk: Option<CommandDesk>,
-    commands: CommandInput,
+    /// For the strategy stage, until the stages are put together.
+    commands: Option<CommandInput>,
     ids: ClientOrderIds,
     /// It ends in order after this time.
     end_after: Option<Duration>,
@@ -141,7 +143,7 @@ impl<'a> Run<'a> {
             interrupted,
             files,
             desk,
-            commands,
+            commands: Some(commands),
             ids: facts.ids,
             end_after: None,
         })
@@ -166,43 +168,17 @@ impl<'a> Run<'a> {
     /// is gone on from where it is given. Err: they could not be put together or started; a thread would not end, and
     /// the process must.
     pub(crate) fn go<F: FrameSource + 'static, T: BookTap + 'static, X: Counterparty + 'static>(
-        self,
+        mut self,
         source: F,
         subscriptions: &Subscriptions,
         attached: Attached<T>,
         on_stall: OnStall,
-        (exchange, recovered): (X, Option<&Recovered>),
+        trading: (X, Option<&Recovered>),
     ) -> Result<Ended, Refused> {
-        let Self { config, table, placement, of_connection, journal, progress, .. } = self;
-        let Self { clock, control, interrupted, mut files, desk, commands, ids, end_after, .. } = self;
-        let (parted_tx, parted) = sync_channel(1);
-        let setup = Setup { config, table, of_connection, subscriptions, clock: &clock, control: &control };
-        let (threads, ended, listing) = {
-            let (counters, writer) = files.split();
-            let party = Party { exchange, ids };
-            let (mut stages, ended) =
-                assemble_with(&setup, source, attached.books, counters, writer, party, recovered)
-                    .map_err(usage)?;
-            let mut check = None;
-            match attached.repeated {
-                Some(Repeated { steps, check: with, gateway_heads }) => {
-                    check = Some(with);
-                    let script = Script::new(steps, Arc::clone(&control), parted_tx);
-                    stages = stages.repeating(script, gateway_heads);
-                }
-                None => stages.strategy = stages.strategy.taking(commands),
-            }
-            let copies = stages.copies(check.is_some());
-            let listing = decisions::list(copies, check, Arc::clone(&control)).map_err(usage)?;
-            stages.feed.mark_every(attached.mark_every);
-            if !attached.watched.is_empty() {
-                stages.feed = stages.feed.watching(attached.watched);
-            }
-            if let Some((instrument, tap)) = attached.signals {
-                stages.signal.tap(instrument, tap);
-            }
-            (build(stages, placement, table.len(), &clock, counters).map_err(usage)?, ended, listing)
-        };
+        let Ready { threads, reports, listing, parted } =
+            self.put_together(source, subscriptions, attached, trading)?;
+        let Self { config, table, journal, progress, control, interrupted, mut files, desk, end_after, .. } =
+            self;
 
         files.wait_prepared().map_err(usage)?;
         let stalls = files.counters_mut().register("runner", &STALLS).map_err(usage)?;
@@ -222,15 +198,7 @@ impl<'a> Run<'a> {
         let last = threads.iter().filter_map(|thread| thread.ended_at).max();
         let elapsed = last.map_or_else(|| started.elapsed(), |last| last - started);
 
-        let (feed, gateway) = (received(&ended.feed)?, received(&ended.gateway)?);
-        let mut summary = Summary::of(&StageReports {
-            table,
-            feed: &feed,
-            book: &received(&ended.book)?,
-            signal: received(&ended.signal)?,
-            gateway: &gateway,
-            threads: &threads,
-        });
+        let (feed, gateway, mut summary) = reported(table, &reports, &threads)?;
         let listed = listing.join().map_err(|_| Refused(3, "the listing of decisions ended early".into()))?;
         if let Err(error) = &listed.sha256 {
             say(&format!("the decisions cannot be hashed: {error}"));
@@ -248,6 +216,77 @@ impl<'a> Run<'a> {
         let checked = listed.checked.map(|checked| (checked, parted.try_recv().ok()));
         Ok(Ended { feed, gateway, summary, checked, files, control })
     }
+
+    /// Puts the stages together over `source`, and what looks at them and counts. Err: they cannot be.
+    fn put_together<F: FrameSource + 'static, T: BookTap + 'static, X: Counterparty + 'static>(
+        &mut self,
+        source: F,
+        subscriptions: &Subscriptions,
+        attached: Attached<T>,
+        (exchange, recovered): (X, Option<&Recovered>),
+    ) -> Result<Ready, Refused> {
+        let Self { config, table, placement, of_connection, .. } = *self;
+        let (clock, control) = (&self.clock, &self.control);
+        let setup = Setup { config, table, of_connection, subscriptions, clock, control };
+        let (counters, writer) = self.files.split();
+        let party = Party { exchange, ids: self.ids };
+        let (mut stages, reports) =
+            assemble_with(&setup, source, attached.books, counters, writer, party, recovered)
+                .map_err(usage)?;
+        let (parted_tx, parted) = sync_channel(1);
+        let mut check = None;
+        match attached.repeated {
+            Some(Repeated { steps, check: with, gateway_heads }) => {
+                check = Some(with);
+                let script = Script::new(steps, Arc::clone(control), parted_tx);
+                stages = stages.repeating(script, gateway_heads);
+            }
+            None => {
+                if let Some(commands) = self.commands.take() {
+                    stages.strategy = stages.strategy.taking(commands);
+                }
+            }
+        }
+        let copies = stages.copies(check.is_some());
+        let listing = decisions::list(copies, check, Arc::clone(control)).map_err(usage)?;
+        stages.feed.mark_every(attached.mark_every);
+        if !attached.watched.is_empty() {
+            stages.feed = stages.feed.watching(attached.watched);
+        }
+        if let Some((instrument, tap)) = attached.signals {
+            stages.signal.tap(instrument, tap);
+        }
+        let threads = build(stages, placement, table.len(), clock, counters).map_err(usage)?;
+        Ok(Ready { threads, reports, listing, parted })
+    }
+}
+
+/// Stages that were put together and do not run yet.
+struct Ready {
+    threads: Vec<ThreadSpec>,
+    reports: Reports,
+    /// Lists and compares what they decide.
+    listing: JoinHandle<Listed>,
+    /// Where a repetition leaves the order of the run it repeats.
+    parted: Receiver<Parted>,
+}
+
+/// What the stages and threads of a run say at its end. Err: a stage says nothing.
+fn reported(
+    table: &InstrumentTable,
+    reports: &Reports,
+    threads: &[ThreadReport],
+) -> Result<(FeedReport, GatewayReport, Summary), Refused> {
+    let (feed, gateway) = (received(&reports.feed)?, received(&reports.gateway)?);
+    let summary = Summary::of(&StageReports {
+        table,
+        feed: &feed,
+        book: &received(&reports.book)?,
+        signal: received(&reports.signal)?,
+        gateway: &gateway,
+        threads,
+    });
+    Ok((feed, gateway, summary))
 }
 
 impl Ended {

@@ -16,7 +16,7 @@ pub(crate) mod verify;
 use crate::config::Config;
 use crate::pipeline::{order_ids, paper_venue};
 use crate::run::{
-    Attached, OnStall, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line,
+    Attached, Ended, OnStall, PlacementText, Progress, Refused, Repeated, Run, Show, input, json_line,
     refuse_unfit_host, say, usage,
 };
 use crate::run_files::RunFacts;
@@ -35,7 +35,7 @@ use pace::{Pace, Paced};
 use recorded::{Began, Recorded};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use strategies::signal::Subscriptions;
 use taps::Taps;
@@ -235,24 +235,24 @@ impl Replayed {
         args: &ReplayArgs,
         open: impl FnOnce(Failed) -> Result<F, Refused>,
     ) -> Result<ExitCode, Refused> {
-        let Self { config, table, of_connection, connections, repeated } = self;
+        let Self { config, table, of_connection, repeated, .. } = &self;
         let placement = args.placement.load()?;
-        refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
+        refuse_unfit_host(config, &placement, args.journal.as_deref())?;
         let rows = taps::wanted(args).map_err(usage)?;
-        let tapped = taps::instrument(args, &table, &rows).map_err(usage)?;
+        let tapped = taps::instrument(args, table, &rows).map_err(usage)?;
         // Strategies declare theirs first: their slots are then the same with and without taps.
         let mut subscriptions = Subscriptions::new();
-        let taps = Taps::open(args, &of_connection, tapped, &mut subscriptions).map_err(usage)?;
+        let taps = Taps::open(args, of_connection, tapped, &mut subscriptions).map_err(usage)?;
         let progress =
             Progress { status: &messages, every: Duration::from_millis(500), to: Show::unless(args.json) };
         let wired = (&placement, &of_connection[..]);
-        let began = match &repeated {
+        let began = match repeated {
             Some(run) => run.began()?,
             None => None,
         };
         let ids = began.as_ref().map_or_else(order_ids, Began::ids);
         let facts = RunFacts { command: "replay", pace: args.pace, ids };
-        let run = Run::new(&config, &table, wired, args.journal.as_deref(), facts, progress)?;
+        let run = Run::new(config, table, wired, args.journal.as_deref(), facts, progress)?;
         if repeated.as_ref().is_some_and(Recorded::cancels_at_end) {
             run.cancel_at_end();
         }
@@ -266,20 +266,31 @@ impl Replayed {
             check: Check::new(run, began.as_ref().is_some_and(|began| began.is_outside)),
             gateway_heads: run.wiring.gateway_heads(),
         });
-        let watched = crate::live::watched(&config, &table)?;
+        let watched = crate::live::watched(config, table)?;
         let attached = Attached { repeated: repeating, books, signals, mark_every, watched };
         let recovered = began.as_ref().map(|began| &began.recovered);
         let on_stall = OnStall::Count;
-        let mut ended = match repeated.as_ref().zip(began.as_ref()) {
+        let ended = match repeated.as_ref().zip(began.as_ref()) {
             Some((recorded, began)) if began.is_outside => {
-                let venue = recorded.venue(began, &table)?;
+                let venue = recorded.venue(began, table)?;
                 run.go(source, &subscriptions, attached, on_stall, (venue, recovered))?
             }
             _ => {
-                let paper = paper_venue(&config, &table).map_err(usage)?;
+                let paper = paper_venue(config, table).map_err(usage)?;
                 run.go(source, &subscriptions, attached, on_stall, (paper, recovered))?
             }
         };
+        self.close(args, ended, &failed, &rows_failed)
+    }
+
+    /// Says what came of a replay, and what failed of its source and its files of rows.
+    fn close(
+        &self,
+        args: &ReplayArgs,
+        mut ended: Ended,
+        failed: &Receiver<String>,
+        rows_failed: &Receiver<String>,
+    ) -> Result<ExitCode, Refused> {
         let is_interrupted = ended.is_interrupted();
         let checked = ended.checked.take();
         let (feed, summary) = (&ended.feed, &mut ended.summary);
@@ -288,17 +299,17 @@ impl Replayed {
             .first_errors
             .iter()
             .map(|(connection, line, error)| {
-                let name = connections.get(connection.index()).map_or("", String::as_str);
+                let name = self.connections.get(connection.index()).map_or("", String::as_str);
                 format!("{name}, line {line}: {error}")
             })
             .collect();
 
         let mut failures: Vec<String> = failed.try_iter().collect();
-        if failures.is_empty() && feed.frames == 0 && !is_interrupted && repeated.is_none() {
+        if failures.is_empty() && feed.frames == 0 && !is_interrupted && self.repeated.is_none() {
             failures.push("no line was read".into());
         }
         failures.extend(rows_failed.try_iter());
-        if let Some((run, (checked, parted))) = repeated.as_ref().zip(checked) {
+        if let Some((run, (checked, parted))) = self.repeated.as_ref().zip(checked) {
             let verified = Verified::new(run, checked, parted);
             failures.extend(verified.difference.as_ref().map(ToString::to_string));
             summary.verified = Some(verified);

@@ -1,9 +1,11 @@
 //! What a replay says at its end: one JSON object for programs, a page of text for people.
 
+mod text;
+
 use super::verify::Verified;
 use crate::live::venue_books::VenueBooks;
 use engine::book_stage::BookReport;
-use engine::ids::{InstrumentId, StrategyId};
+use engine::ids::InstrumentId;
 use engine::instrument::{Instrument, InstrumentTable};
 use engine::latency::Percentiles;
 use engine::message::book_state;
@@ -11,10 +13,10 @@ use engine::num::Decimal;
 use engine::risk::{MarketUnits, Refusal, RiskRule};
 use engine::runner::ThreadReport;
 use feeds::stage::FeedReport;
-use gateway::manager::GatewayReport;
+use feeds::sync::SyncCounts;
+use gateway::manager::{GatewayReport, OrderCounts, PositionReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use strategies::signal::SignalCounts;
 
 /// Everything a replay found, in the order in which it is printed.
@@ -156,72 +158,12 @@ impl Summary {
     /// Fills in what the stages and threads reported.
     pub(crate) fn of(reports: &StageReports<'_>) -> Self {
         let StageReports { table, feed, book, signal, gateway, threads } = reports;
-        let sum = |of: fn(&feeds::sync::SyncCounts) -> u64| feed.sync.iter().map(of).sum();
+        let sum = |of: fn(&SyncCounts) -> u64| feed.sync.iter().map(of).sum();
         let names = ["depth", "snapshot", "book_ticker", "trade", "mark_price", "kline", "other"];
-        let mut venues: Vec<&str> = Vec::new();
-        for instrument in table.iter() {
-            if !venues.contains(&instrument.venue.as_str()) {
-                venues.push(&instrument.venue);
-            }
-        }
-        let mut rejected: BTreeMap<&'static str, u64> =
-            RiskRule::ALL.iter().map(|rule| (rule.name(), gateway.orders.refused[*rule as usize])).collect();
-        rejected.retain(|_, count| *count > 0);
-        if gateway.orders.rejected > 0 {
-            rejected.insert("exchange", gateway.orders.rejected);
-        }
-        let in_words = |(id, refusal): &(InstrumentId, Refusal)| {
-            let instrument = table.get(*id)?;
-            let words = refusal.in_words(MarketUnits::of(instrument));
-            Some((refusal.rule.name(), format!("{}, {words}", instrument.full_name())))
-        };
-        let (mut cash, mut pnl, mut fees) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut funding = BTreeMap::new();
-        let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
-        for report in &gateway.positions {
-            let Some(instrument) = table.get(report.instrument) else { continue };
-            let amount = |amount: Option<i128>| amount.map(|amount| instrument.amount(amount));
-            *held.entry(report.instrument).or_insert(0_i128) += i128::from(report.position.qty.0);
-            add(&mut cash, instrument, amount(Some(report.position.cash)));
-            add(&mut pnl, instrument, amount(report.pnl));
-            add(&mut fees, instrument, amount(Some(report.position.fees)));
-            add(&mut funding, instrument, amount(Some(report.position.funding)));
-            let position = StrategyPosition {
-                position: report.position.qty.display(instrument.qty_unit).to_string(),
-                realised: amount(report.position.realised().ok()).map(|amount| amount.to_string()),
-                pnl: amount(report.pnl).map(|amount| amount.to_string()),
-                fees: instrument.amount(report.position.fees).to_string(),
-            };
-            strategies.entry(report.strategy.0).or_default().insert(instrument.full_name(), position);
-        }
-        if strategies.len() == 1 {
-            strategies.clear();
-        }
-        let position = table.iter().map(|instrument| {
-            let qty = held.get(&instrument.id).copied().unwrap_or(0);
-            (instrument.full_name(), instrument.qty_unit.decimal(qty).to_string())
-        });
-        let books = table.iter().zip(&book.states).zip(&feed.sync).map(|((instrument, state), sync)| {
-            let state = book_state::name(*state);
-            (
-                instrument.full_name(),
-                BookSummary {
-                    state,
-                    updates: sync.applied,
-                    gaps: sync.gaps,
-                    dropped_unsynced: sync.dropped_unsynced,
-                },
-            )
-        });
-        let known = |amounts: BTreeMap<String, Option<String>>| -> BTreeMap<String, String> {
-            amounts.into_iter().filter_map(|(asset, amount)| Some((asset, amount?))).collect()
-        };
-        let text = |amounts: BTreeMap<String, Option<Decimal>>| -> BTreeMap<String, Option<String>> {
-            amounts.into_iter().map(|(asset, amount)| (asset, amount.map(|a| a.to_string()))).collect()
-        };
+        let Held { position, cash, pnl, fees, funding, strategies } = Held::of(table, &gateway.positions);
         Self {
             files: Vec::new(),
-            venue: venues.join(","),
+            venue: venues(table).join(","),
             instruments: table.iter().map(Instrument::full_name).collect(),
             messages: names.into_iter().zip(feed.events).filter(|(_, count)| *count > 0).collect(),
             decode_errors: feed.decode_errors,
@@ -238,20 +180,13 @@ impl Summary {
             copies: feed.copies,
             clock_steps: feed.clock_steps,
             late_trades: signal.late_trades,
-            books: books.collect(),
-            orders: Orders {
-                placed: gateway.orders.placed,
-                amended: gateway.orders.amended,
-                canceled: gateway.orders.canceled,
-                filled: gateway.orders.filled,
-                rejected,
-                rejected_last: gateway.last_refusals.iter().filter_map(in_words).collect(),
-            },
-            position: position.collect(),
-            cash: known(text(cash)),
-            pnl: text(pnl),
-            fees: known(text(fees)),
-            funding: known(text(funding)),
+            books: books(table, book, feed),
+            orders: Orders::of(table, gateway),
+            position,
+            cash,
+            pnl,
+            fees,
+            funding,
             strategies,
             open_orders: gateway.positions.iter().map(|report| report.open_orders).sum(),
             decisions_sha256: None,
@@ -280,140 +215,109 @@ impl Summary {
             || unsynchronised
             || self.stopped.is_some()
     }
+}
 
-    /// A page for people.
-    pub(crate) fn text(&self) -> String {
-        let mut page = String::new();
-        // Writing into a string cannot fail.
-        let mut line = |label: &str, value: String| _ = writeln!(page, "{label:<18} {value}");
-        line("instruments", self.instruments.join(", "));
-        let kinds: Vec<String> =
-            self.messages.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        line("messages", kinds.join(", "));
-        line(
-            "decode errors",
-            format!("{} ({} by the general decoder)", self.decode_errors, self.general_decoder),
-        );
-        for error in &self.first_errors {
-            line("", error.clone());
+/// The venues of the instruments, each once, in the order in which they come.
+fn venues(table: &InstrumentTable) -> Vec<&str> {
+    let mut venues: Vec<&str> = Vec::new();
+    for instrument in table.iter() {
+        if !venues.contains(&instrument.venue.as_str()) {
+            venues.push(&instrument.venue);
         }
-        line(
-            "books",
-            format!(
-                "{} updates, {} gaps, {} resyncs, {} dropped unsynchronised, {} duplicates",
-                self.book_updates, self.gaps, self.resyncs, self.dropped_unsynced, self.duplicates
-            ),
-        );
-        for (name, book) in &self.books {
-            line("", format!("{name}: {} at the end", book.state));
+    }
+    venues
+}
+
+fn books(table: &InstrumentTable, book: &BookReport, feed: &FeedReport) -> BTreeMap<String, BookSummary> {
+    let summary = |((instrument, state), sync): ((&Instrument, &u32), &SyncCounts)| {
+        let summary = BookSummary {
+            state: book_state::name(*state),
+            updates: sync.applied,
+            gaps: sync.gaps,
+            dropped_unsynced: sync.dropped_unsynced,
+        };
+        (instrument.full_name(), summary)
+    };
+    table.iter().zip(&book.states).zip(&feed.sync).map(summary).collect()
+}
+
+impl Orders {
+    fn of(table: &InstrumentTable, gateway: &GatewayReport) -> Self {
+        let OrderCounts { placed, amended, canceled, filled, .. } = gateway.orders;
+        let refused = RiskRule::ALL.iter().map(|rule| (rule.name(), gateway.orders.refused[*rule as usize]));
+        let rejected = refused.chain([("exchange", gateway.orders.rejected)]);
+        let in_words = |(id, refusal): &(InstrumentId, Refusal)| {
+            let instrument = table.get(*id)?;
+            let words = refusal.in_words(MarketUnits::of(instrument));
+            Some((refusal.rule.name(), format!("{}, {words}", instrument.full_name())))
+        };
+        Self {
+            placed,
+            amended,
+            canceled,
+            filled,
+            rejected: rejected.filter(|(_, count)| *count > 0).collect(),
+            rejected_last: gateway.last_refusals.iter().filter_map(in_words).collect(),
         }
-        let [lost, copies, cuts, renewals] = [self.lost, self.copies, self.cuts, self.renewals];
-        if lost + copies + cuts + renewals > 0 {
-            line(
-                "connections",
-                format!(
-                    "{lost} lost or silent; {cuts} books cut, {renewals} renewed, {copies} second copies dropped"
-                ),
-            );
-        }
-        if self.clock_steps > 0 {
-            line("receive times", format!("{} stepped back, or forward over an hour", self.clock_steps));
-        }
-        let rejected: u64 = self.orders.rejected.values().sum();
-        if self.late_trades > 0 {
-            line("late trades", format!("{} older than the last closed candle", self.late_trades));
-        }
-        line(
-            "orders",
-            format!(
-                "{} placed, {} amended, {} canceled, {} filled, {} open, {rejected} rejected",
-                self.orders.placed,
-                self.orders.amended,
-                self.orders.canceled,
-                self.orders.filled,
-                self.open_orders
-            ),
-        );
-        for (rule, count) in &self.orders.rejected {
-            let last = self.orders.rejected_last.get(rule);
-            let last = last.map_or_else(String::new, |words| format!(", the last: {words}"));
-            line("", format!("{count} by {rule}{last}"));
-        }
-        for (name, position) in &self.position {
-            line("position", format!("{position} {name}"));
-        }
-        for (asset, cash) in &self.cash {
-            let pnl = self.pnl.get(asset).cloned().flatten().unwrap_or_else(|| "unknown".into());
-            let fees = self.fees.get(asset).map_or("unknown", String::as_str);
-            let funding = match self.funding.get(asset).map(String::as_str) {
-                None | Some("0") => String::new(),
-                Some(funding) => format!(", funding {funding}"),
-            };
-            line("profit", format!("{pnl} {asset} before {fees} fees (cash {cash}{funding})"));
-        }
-        for (strategy, positions) in &self.strategies {
-            for (name, position) in positions {
-                let pnl = position.pnl.as_deref().unwrap_or("unknown");
-                let StrategyPosition { position, fees, .. } = position;
-                let strategy = match StrategyId(*strategy) {
-                    StrategyId::MANUAL => StrategyId::MANUAL_NAME.to_owned(),
-                    number => format!("strategy {number}"),
-                };
-                line("", format!("{strategy}: {position} {name}, profit {pnl} before {fees} fees"));
-            }
-        }
-        line("decisions", format!("sha256 {}", self.decisions_sha256.as_deref().unwrap_or("unknown")));
-        line("configuration", format!("{}, sha256 {}", self.config.file, self.config.sha256));
-        if let Some(journal) = &self.journal {
-            line("journal", journal.clone());
-        }
-        for thread in &self.placement {
-            let place = match (thread.core, thread.pinned) {
-                (Some(core), true) => format!("pinned to core {core}"),
-                (Some(core), false) => {
-                    format!("NOT pinned to core {core}: the kernel says {:?}", thread.cores)
-                }
-                (None, _) => "not pinned".into(),
-            };
-            let idle = thread.idle_share * 100.0;
-            let longest = thread.longest_turn_ns / 1000;
-            line(
-                "thread",
-                format!("{} {place}, {idle:.0} % idle turns, longest {longest} us", thread.thread),
-            );
-        }
-        if self.stalls > 0 {
-            line("stalls", format!("{} times a thread made no turn for longer than stall_ms", self.stalls));
-        }
-        line("speed", format!("{:.0} messages/s in {:.3} s", self.messages_per_s, self.elapsed_s));
-        if self.latency_ns.values().any(|hop| hop.count > 0) {
-            let header = format!("{:>9} {:>9} {:>9} {:>9} {:>9}", "p50", "p99", "p99.9", "max", "count");
-            line("latency, ns", header);
-            for name in engine::latency::Hop::ALL.map(engine::latency::Hop::name) {
-                if let Some(hop) = self.latency_ns.get(name) {
-                    let row = format!(
-                        "{:>9} {:>9} {:>9} {:>9} {:>9}",
-                        hop.p50, hop.p99, hop.p999, hop.max, hop.count
-                    );
-                    line(&format!("  {name}"), row);
-                }
-            }
-        }
-        if let Some(books) = &self.venue_books {
-            line(if books.equal { "venue" } else { "DIFFERS" }, books.text().trim_end().to_owned());
-        }
-        if let Some(verified) = &self.verified {
-            line(if verified.difference.is_some() { "DIFFERS" } else { "verified" }, verified.text());
-        }
-        if let Some(why) = &self.stopped {
-            line("STOPPED", why.clone());
-        }
-        page
     }
 }
 
+/// What is held at the end, and what it came to, as the summary says it.
+struct Held {
+    position: BTreeMap<String, String>,
+    cash: BTreeMap<String, String>,
+    pnl: BTreeMap<String, Option<String>>,
+    fees: BTreeMap<String, String>,
+    funding: BTreeMap<String, String>,
+    strategies: BTreeMap<u16, BTreeMap<String, StrategyPosition>>,
+}
+
+impl Held {
+    fn of(table: &InstrumentTable, positions: &[PositionReport]) -> Self {
+        let [mut cash, mut pnl, mut fees, mut funding] = [const { Sums::new() }; 4];
+        let (mut held, mut strategies) = (BTreeMap::new(), BTreeMap::<u16, BTreeMap<_, _>>::new());
+        for report in positions {
+            let Some(instrument) = table.get(report.instrument) else { continue };
+            let amount = |amount: Option<i128>| amount.map(|amount| instrument.amount(amount));
+            *held.entry(report.instrument).or_insert(0_i128) += i128::from(report.position.qty.0);
+            add(&mut cash, instrument, amount(Some(report.position.cash)));
+            add(&mut pnl, instrument, amount(report.pnl));
+            add(&mut fees, instrument, amount(Some(report.position.fees)));
+            add(&mut funding, instrument, amount(Some(report.position.funding)));
+            let position = StrategyPosition {
+                position: report.position.qty.display(instrument.qty_unit).to_string(),
+                realised: amount(report.position.realised().ok()).map(|amount| amount.to_string()),
+                pnl: amount(report.pnl).map(|amount| amount.to_string()),
+                fees: instrument.amount(report.position.fees).to_string(),
+            };
+            strategies.entry(report.strategy.0).or_default().insert(instrument.full_name(), position);
+        }
+        if strategies.len() == 1 {
+            strategies.clear();
+        }
+        let position = table.iter().map(|instrument| {
+            let qty = held.get(&instrument.id).copied().unwrap_or(0);
+            (instrument.full_name(), instrument.qty_unit.decimal(qty).to_string())
+        });
+        let known = |sums: Sums| {
+            sums.into_iter().filter_map(|(asset, sum)| Some((asset, sum?.to_string()))).collect()
+        };
+        Self {
+            position: position.collect(),
+            cash: known(cash),
+            pnl: pnl.into_iter().map(|(asset, sum)| (asset, sum.map(|sum| sum.to_string()))).collect(),
+            fees: known(fees),
+            funding: known(funding),
+            strategies,
+        }
+    }
+}
+
+/// Amounts by asset; None: not known.
+type Sums = BTreeMap<String, Option<Decimal>>;
+
 /// Adds an amount to its asset's sum; once a part is unknown, so is the sum.
-fn add(sums: &mut BTreeMap<String, Option<Decimal>>, instrument: &Instrument, amount: Option<Decimal>) {
+fn add(sums: &mut Sums, instrument: &Instrument, amount: Option<Decimal>) {
     let sum = sums.entry(instrument.settle().to_owned()).or_insert(Some(Decimal::ZERO));
     *sum = sum.zip(amount).and_then(|(sum, amount)| sum.checked_add(amount).ok());
 }
@@ -447,8 +351,6 @@ pub(crate) fn anonymous_bytes() -> u64 {
 mod tests {
     use super::*;
     use engine::latency::Hops;
-    use feeds::sync::SyncCounts;
-    use gateway::manager::OrderCounts;
 
     /// The summary of a run of these instruments whose feed said this.
     fn summary(table: &InstrumentTable, feed: &FeedReport) -> Summary {
