@@ -255,13 +255,13 @@ impl Config {
             "[gateway] answer_timeout_ms must be in 1..=60000".into()
         });
         wrong.keep(file.paper.check().map_err(|what| format!("[paper] {what}")));
-        let run: Option<Vec<_>> =
-            file.live.is_some().then(|| file.venue.iter().flat_map(VenueTable::instruments).collect());
-        let strategies = wrong.keep_all(strategies(&file.strategy, run.as_deref()));
+        let of_run = || file.venue.iter().flat_map(VenueTable::instruments).collect::<Vec<_>>();
+        let of_run = file.live.is_some().then(of_run);
+        let strategies = wrong.keep_all(strategies(&file.strategy, of_run.as_deref()));
         let limits = match (limits, &strategies) {
             (Some(limits), Some(strategies)) => {
                 let names: Vec<_> = strategies.iter().map(|strategy| strategy.name.as_str()).collect();
-                wrong.keep_all(with_parts(limits, file.limit, &names, run.as_deref()))
+                wrong.keep_all(with_parts(limits, file.limit, &names, of_run.as_deref()))
             }
             (limits, _) => limits,
         };

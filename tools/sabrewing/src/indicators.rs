@@ -140,7 +140,8 @@ fn execute(args: &IndicatorsArgs) -> Result<(), Failure> {
 /// Err: a file would be written over one that is read, or over the other.
 fn refuse_overwriting(args: &IndicatorsArgs) -> Result<(), Failure> {
     let written = [("--out", &args.out), ("--plot", &args.plot)];
-    let written: Vec<_> = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
+    let written: Vec<_> =
+        written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
     for (index, (option, path)) in written.iter().enumerate() {
         let read = args.candles.iter().chain(&args.columns_of).map(PathBuf::as_path);
         let mut others = written[..index].iter().map(|(_, other)| *other).chain(read);
@@ -269,12 +270,30 @@ const HEADER: &str = "open_time_ms,open,high,low,close,volume";
 enum Failure {
     Nothing,
     Name(String),
-    Header { path: PathBuf, expected: &'static str, found: String },
-    Row { path: PathBuf, line: usize, what: String },
-    Io { place: String, error: io::Error },
+    Header {
+        path: PathBuf,
+        expected: &'static str,
+        found: String,
+    },
+    Row {
+        path: PathBuf,
+        line: usize,
+        what: String,
+    },
+    Io {
+        place: String,
+        error: io::Error,
+    },
     /// A file that cannot be made: another was asked for.
-    Made { place: String, error: io::Error },
-    Overwritten { option: &'static str, path: PathBuf, other: PathBuf },
+    Made {
+        place: String,
+        error: io::Error,
+    },
+    Overwritten {
+        option: &'static str,
+        path: PathBuf,
+        other: PathBuf,
+    },
 }
 
 impl Failure {

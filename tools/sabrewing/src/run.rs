@@ -177,8 +177,9 @@ impl<'a> Run<'a> {
     ) -> Result<Ended, Refused> {
         let Ready { threads, reports, listing, parted } =
             self.put_together(source, subscriptions, attached, trading)?;
-        let Self { config, table, journal, progress, control, interrupted, mut files, desk, end_after, .. } =
-            self;
+        let Self {
+            config, table, journal, progress, control, interrupted, mut files, desk, end_after, ..
+        } = self;
 
         files.wait_prepared().map_err(usage)?;
         let stalls = files.counters_mut().register("runner", &STALLS).map_err(usage)?;

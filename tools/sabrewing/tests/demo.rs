@@ -95,6 +95,20 @@ fn a_second_on_a_fresh_machine_places_orders_and_fills_them() {
 }
 
 #[test]
+fn a_market_without_connections_loses_none_whatever_the_configuration_says_of_them() {
+    let dir = Dir::new();
+    let config = dir.file("live.toml", include_str!("../configs/binance-paper.toml"));
+    let args = ["--for", "10s", "--instruments", "2", "--pace", "max", "--config", &config, "--json"];
+    let summary = demo(&dir, &[&args[..], &["--journal", "run1"]].concat()).expect(0, &[]).json();
+    let again = support::replay([dir.at("run1").as_str(), "--verify", "--json"]).expect(0, &[]).json();
+    assert_eq!(again["verified"]["difference"], Value::Null, "{again}");
+    for key in ["lost", "cuts", "books"] {
+        assert_eq!(again[key], summary[key], "{key}");
+    }
+    assert_eq!((&summary["lost"], &summary["cuts"]), (&json!(0), &json!(0)));
+}
+
+#[test]
 fn a_live_demo_takes_its_time_says_how_it_goes_and_ends_with_a_signal() {
     let dir = Dir::new();
     let started = std::time::Instant::now();

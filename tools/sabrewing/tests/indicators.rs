@@ -111,7 +111,10 @@ fn nothing_is_written_over_what_is_read() {
         let args = [candles.as_str(), "--columns-of", &columns].into_iter().chain(more.iter().copied());
         let run = sabrewing(&args.collect::<Vec<_>>());
         let told = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.code() == Some(2) && told.contains(&format!("{option} would overwrite ")), "{told}");
+        assert!(
+            run.status.code() == Some(2) && told.contains(&format!("{option} would overwrite ")),
+            "{told}"
+        );
     }
     assert_eq!(std::fs::read_to_string(&candles).expect("still there"), text);
     assert!(!std::path::Path::new(&out).exists(), "nothing was begun");

@@ -155,6 +155,22 @@ fn a_journal_is_replayed_though_its_captures_are_gone_and_gives_the_same_rows() 
 }
 
 #[test]
+fn captures_lose_no_connection_whatever_the_configuration_says_of_them() {
+    let dir = Dir::new();
+    let of_two = [short(&dir, 8000), dir.lines("spot", lines_of(SPOT).iter().take(4000))];
+    // It watches one of the two venues, and finds a stream silent after three seconds.
+    let live = dir.file("live.toml", include_str!("../configs/binance-paper.toml"));
+    let run = dir.at("run");
+    let args: [&str; 7] = [&of_two[0], &of_two[1], "--json", "--config", &live, "--journal", &run];
+    let ran = replay(args).expect(0, &[]);
+    assert_eq!(ran.counts(["lost", "cuts", "copies", "renewals"]), [0; 4]);
+    let again = verified(&run);
+    for key in ["decisions_sha256", "books", "lost"] {
+        assert_eq!(again[key], ran.json()[key], "{key}");
+    }
+}
+
+#[test]
 fn every_placement_is_repeated_on_one_thread() {
     let dir = Dir::new();
     let file = short(&dir, 30_000);

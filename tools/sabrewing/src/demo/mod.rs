@@ -104,6 +104,8 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
 
 fn demo(args: &DemoArgs, pace: PaceArg) -> Result<ExitCode, Refused> {
     let config = Config::load(args.config.as_deref()).map_err(usage)?;
+    // A market made inside the engine has no connections.
+    let config = config.with_live_tables_of(None).map_err(usage)?;
     let placement = args.placement.load()?;
     refuse_unfit_host(&config, &placement, args.journal.as_deref())?;
     let table = instruments(usize::from(args.instruments)).map_err(usage)?;

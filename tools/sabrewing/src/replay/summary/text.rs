@@ -150,10 +150,8 @@ impl Summary {
         page.line("latency, ns", header);
         for name in Hop::ALL.map(Hop::name) {
             if let Some(hop) = self.latency_ns.get(name) {
-                let row = format!(
-                    "{:>9} {:>9} {:>9} {:>9} {:>9}",
-                    hop.p50, hop.p99, hop.p999, hop.max, hop.count
-                );
+                let row =
+                    format!("{:>9} {:>9} {:>9} {:>9} {:>9}", hop.p50, hop.p99, hop.p999, hop.max, hop.count);
                 page.line(&format!("  {name}"), row);
             }
         }
