@@ -42,14 +42,15 @@ impl Asked {
     }
 }
 
-/// A request that was not answered yet.
+/// A request under way: it was not answered yet, or the answer does not end the doubt that it leaves about its order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) number: u64,
     pub(super) asked: Asked,
     pub(super) id: ClientOrderId,
     pub(super) at: Nanos,
-    pub(super) pass: Pass,
+    /// None: it was answered, and the pass given back.
+    pub(super) pass: Option<Pass>,
 }
 
 /// An order of which the venue says that it traded: its trades are wanted before that is told.
@@ -125,8 +126,8 @@ pub(super) struct Ledger {
     pub(super) is_clock_off: bool,
 }
 
-/// Requests under way, a power of two: far more than a venue takes in the time of an answer.
-const SENT_MAX: usize = 2_048;
+/// Requests under way, a power of two: far more than a venue takes in the time after which they expire.
+const SENT_MAX: usize = 8_192;
 const ANSWERS_MAX: usize = 8_192;
 /// Payments of funding that are not taken yet.
 const PAID_MAX: usize = 256;
@@ -186,7 +187,7 @@ impl Ledger {
 
     /// Whether there is room for another request.
     pub(super) fn has_room(&self, number: u64) -> bool {
-        self.sent.get(place(number)).is_some_and(Option::is_none)
+        self.order.len() < SENT_MAX && self.sent.get(place(number)).is_some_and(Option::is_none)
     }
 
     pub(super) fn sent(&mut self, sent: Sent) {
@@ -198,6 +199,21 @@ impl Ledger {
 
     pub(super) fn take(&mut self, number: u64) -> Option<Sent> {
         self.sent.get_mut(place(number))?.take_if(|sent| sent.number == number)
+    }
+
+    /// Puts back what was just taken because of an answer after which its order may still be asked about too early: it
+    /// stays under way, without its pass, until it expires.
+    fn keep(&mut self, sent: &Sent) {
+        if let Some(slot) = self.sent.get_mut(place(sent.number)) {
+            *slot = Some(Sent { pass: None, ..*sent });
+        }
+    }
+
+    /// Nobody knows what became of the request. One that opens risk may be carried out yet.
+    fn leave_open(&mut self, sent: &Sent) {
+        if matches!(sent.asked, Asked::Place | Asked::Amend) {
+            self.keep(sent);
+        }
     }
 
     /// What the venue charged for a fill. An asset without a name: nothing was charged.
@@ -221,13 +237,20 @@ impl Ledger {
             match self.sent.get(place(number)).copied().flatten().filter(|sent| sent.number == number) {
                 Some(sent) if now < sent.at.plus(self.window_ns).plus(ANSWER_NS_MAX) => return,
                 Some(sent) => {
-                    self.throttle.give_up(sent.pass);
+                    self.give_back(&sent);
                     self.take(number);
                     self.is_stream_over |= sent.asked == Asked::ListenKey;
                 }
                 None => {}
             }
             self.order.pop_front();
+        }
+    }
+
+    /// Gives a request's pass back, unless it was given back before.
+    pub(super) fn give_back(&mut self, sent: &Sent) {
+        if let Some(pass) = sent.pass {
+            self.throttle.give_up(pass);
         }
     }
 
@@ -272,8 +295,8 @@ impl Ledger {
         }
         let sent = answer.id.and_then(|number| self.take(number));
         let counts = answer.limits().into_iter().flatten().flatten().filter_map(|limit| count_of(&limit));
-        match &sent {
-            Some(sent) => self.throttle.answered(sent.pass, counts, venue_now),
+        match sent.and_then(|sent| sent.pass) {
+            Some(pass) => self.throttle.answered(pass, counts, venue_now),
             None => {
                 for (limit, used) in counts {
                     self.throttle.corrected(limit, used, venue_now);
@@ -288,7 +311,7 @@ impl Ledger {
             }
             return None;
         };
-        self.under_way = (sent.asked == Asked::Place).then(|| at.since(sent.at));
+        self.under_way = (sent.asked == Asked::Place && sent.pass.is_some()).then(|| at.since(sent.at));
         match answer.outcome {
             Outcome::Done(result) if sent.asked == Asked::ListenKey => {
                 let key = result.fields(&["listenKey"]).ok()?.optional("listenKey")?;
@@ -302,9 +325,15 @@ impl Ledger {
     }
 
     fn on_result(&mut self, sent: &Sent, result: Value<'_>, at: Nanos) {
-        if self.on_done(sent, result, at).is_err() {
-            self.counts.unreadable += 1;
-            self.is_in_doubt = true;
+        match self.on_done(sent, result, at) {
+            // For a second or so a copy of the venue's books may deny the order.
+            Ok(()) if sent.asked == Asked::Place => self.keep(sent),
+            Ok(()) => {}
+            Err(_) => {
+                self.counts.unreadable += 1;
+                self.is_in_doubt = true;
+                self.leave_open(sent);
+            }
         }
     }
 
@@ -323,9 +352,9 @@ impl Ledger {
             self.counts.unmatched += 1;
             return;
         };
-        self.throttle.give_up(sent.pass);
+        self.give_back(&sent);
         match response {
-            None => {}
+            None => self.leave_open(&sent),
             Some(response) if response.status == 200 => {
                 self.on_result(&sent, Value::root(response.body), at);
             }
@@ -447,7 +476,8 @@ impl Ledger {
             Asked::Query => {
                 let report = OrderReport::read(result, &self.listing)?;
                 match report.reported {
-                    Some(reported) if !self.may_still_change(&sent.id, sent.at) => {
+                    // Its placement cannot change it: the id is used once, and is there.
+                    Some(reported) if !self.may_still_come(&[Asked::Amend], sent) => {
                         self.inquiries.push_back(Inquiry { report, reported });
                     }
                     _ => self.tell(at, sent.id, AnswerEvent::Standing(Standing::Unknown), None),
@@ -462,7 +492,8 @@ impl Ledger {
         let action = self.weigh(sent.asked.name(), status, refusal, at, venue_now);
         let event = match (sent.asked, action) {
             (Asked::Query, _) => {
-                let is_absent = refusal.code == NO_SUCH_ORDER && !self.may_still_change(&sent.id, sent.at);
+                let is_absent = refusal.code == NO_SUCH_ORDER
+                    && !self.may_still_come(&[Asked::Place, Asked::Amend], sent);
                 AnswerEvent::Standing(if is_absent { Standing::Absent } else { Standing::Unknown })
             }
             (Asked::ListenKey, _) => {
@@ -472,7 +503,7 @@ impl Ledger {
             // The manager asks what became of an order whose cancel was refused.
             (Asked::Cancel, _) => AnswerEvent::CancelRefused,
             // Not answered: when the answer is overdue the order is unknown and asked about.
-            (Asked::Place | Asked::Amend, ErrorAction::Resolve) => return,
+            (Asked::Place | Asked::Amend, ErrorAction::Resolve) => return self.leave_open(sent),
             (Asked::Place, _) => AnswerEvent::Rejected,
             (Asked::Amend, _) => AnswerEvent::AmendRefused,
         };
@@ -493,12 +524,11 @@ impl Ledger {
         }
     }
 
-    /// Whether a placement or an amendment of the order was under way at `asked_at` that the venue may still take.
-    fn may_still_change(&self, id: &ClientOrderId, asked_at: Nanos) -> bool {
+    /// Whether one of these requests about the order of a query was sent so shortly before it that the venue may have
+    /// answered the query first.
+    fn may_still_come(&self, these: &[Asked], query: &Sent) -> bool {
         self.order.iter().filter_map(|number| self.sent.get(place(*number)).copied().flatten()).any(|sent| {
-            matches!(sent.asked, Asked::Place | Asked::Amend)
-                && sent.id == *id
-                && asked_at < sent.at.plus(self.window_ns)
+            these.contains(&sent.asked) && sent.id == query.id && query.at < sent.at.plus(self.window_ns)
         })
     }
 

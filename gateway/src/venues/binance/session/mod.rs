@@ -383,7 +383,7 @@ impl<C: Clock + Send> BinanceSession<C> {
         match (id, self.api.send_text(&mut self.net, now, text.as_bytes())) {
             (Some(id), Ok(_)) => {
                 let asked = Asked::ListenKey;
-                self.ledger.sent(Sent { number, asked, id, at: now, pass });
+                self.ledger.sent(Sent { number, asked, id, at: now, pass: Some(pass) });
                 true
             }
             _ => {
@@ -523,7 +523,7 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
             self.ledger.counts.held_back += 1;
             return false;
         };
-        let sent = Sent { number, asked, id: *id, at: now, pass };
+        let sent = Sent { number, asked, id: *id, at: now, pass: Some(pass) };
         self.written = Some(Written { len_bytes, sent, is_rest });
         true
     }
@@ -541,7 +541,7 @@ impl<C: Clock + Send> Counterparty for BinanceSession<C> {
         if is_sent {
             self.ledger.sent(sent);
         } else {
-            self.ledger.throttle.give_up(sent.pass);
+            self.ledger.give_back(&sent);
         }
         if is_sent && is_rest {
             self.ledger.counts.over_rest += 1;

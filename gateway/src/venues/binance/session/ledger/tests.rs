@@ -40,7 +40,7 @@ fn id() -> ClientOrderId {
 fn ask(ledger: &mut Ledger, number: u64, asked: Asked, at: Nanos) {
     let pass = ledger.throttle.ask(Priority::Cancel, Cost { weight: 1, orders: 1 }, at).unwrap();
     assert!(ledger.has_room(number));
-    ledger.sent(Sent { number, asked, id: id(), at, pass });
+    ledger.sent(Sent { number, asked, id: id(), at, pass: Some(pass) });
 }
 
 fn said(ledger: &mut Ledger) -> Vec<(AnswerEvent, Option<Qty>)> {
@@ -131,6 +131,92 @@ fn an_order_is_absent_only_once_a_request_for_it_would_be_refused() {
     ask(&mut ledger, 2, Asked::Query, AT);
     ledger.on_text(refused(2, 400, -1000).as_bytes(), AT, AT);
     assert_eq!(said(&mut ledger), [(AnswerEvent::Standing(Standing::Unknown), None)]);
+}
+
+/// The answer to a query asked so long after `AT`. None: its trades are wanted first.
+fn standing(ledger: &mut Ledger, number: u64, after_ms: u64, answer: &str) -> Option<Standing> {
+    let at = AT.plus(Nanos::from_ms(after_ms));
+    ask(ledger, number, Asked::Query, at);
+    ledger.on_text(answer.as_bytes(), at, at);
+    match said(ledger)[..] {
+        [(AnswerEvent::Standing(standing), None)] => Some(standing),
+        [] => {
+            assert!(ledger.inquiries.pop_front().is_some(), "neither told nor looked into");
+            None
+        }
+        ref other => panic!("{other:?}"),
+    }
+}
+
+/// Lets an answer to request 1 come, or none.
+type Answered<'a> = &'a dyn Fn(&mut Ledger);
+
+#[test]
+fn a_request_whose_outcome_is_open_is_under_way_until_the_venue_would_refuse_it() {
+    let window = u64::from(WINDOW_MS) + 1_000;
+    let heard = |text: String| {
+        move |ledger: &mut Ledger| {
+            ledger.on_text(text.as_bytes(), AT, AT);
+        }
+    };
+    let rest = |answer: Option<(u16, &'static str)>| {
+        let response = answer.map(|(status, body)| Response { status, head: b"", body: body.as_bytes() });
+        move |ledger: &mut Ledger| ledger.on_order_answer(1, response, AT, AT)
+    };
+    let ways: [(&str, Answered<'_>); 10] = [
+        ("503", &heard(refused(1, 503, 0))),
+        ("408", &heard(refused(1, 408, 0))),
+        ("-1000", &heard(refused(1, 400, -1000))),
+        ("-1006", &heard(refused(1, 400, -1006))),
+        ("-1007", &heard(refused(1, 400, -1007))),
+        ("a code without a row", &heard(refused(1, 400, -9_999))),
+        ("an unreadable result", &heard(r#"{"id":"1","status":200,"result":{}}"#.to_owned())),
+        ("no answer of REST", &rest(None)),
+        ("a proxy's page", &rest(Some((502, "<html>")))),
+        ("an unreadable answer of REST", &rest(Some((200, "{}")))),
+    ];
+    let (absent, open) = (refused(2, 400, -2013), format!(r#"{{"id":"2","status":200,"result":{OPEN}}}"#));
+    for asked in [Asked::Place, Asked::Amend] {
+        for (way, answered) in &ways {
+            let begun = || {
+                let mut ledger = ledger();
+                ask(&mut ledger, 1, asked, AT);
+                answered(&mut ledger);
+                assert!(said(&mut ledger).is_empty(), "{way}: nothing is told");
+                assert!(ledger.sent[1].is_some_and(|sent| sent.pass.is_none()), "{way}: its pass is back");
+                ledger
+            };
+            for (after_ms, expected) in [(1_000, Standing::Unknown), (window, Standing::Absent)] {
+                assert_eq!(standing(&mut begun(), 2, after_ms, &absent), Some(expected), "{way}, {asked:?}");
+            }
+            // A new order is there once it is seen; where an amendment stands is not certain before.
+            let seen = (asked == Asked::Amend).then_some(Standing::Unknown);
+            assert_eq!(standing(&mut begun(), 2, 1_000, &open), seen, "{way}, {asked:?}");
+            assert_eq!(standing(&mut begun(), 2, window, &open), None, "{way}, {asked:?}");
+            let mut ledger = begun();
+            ledger.expire(AT.plus(ledger.window_ns()).plus(ANSWER_NS_MAX));
+            assert!(ledger.order.is_empty() && ledger.has_room(1), "{way}: not for ever");
+        }
+    }
+}
+
+#[test]
+fn an_order_that_was_acknowledged_is_not_absent_while_a_copy_of_the_venues_may_lag_behind() {
+    let window = u64::from(WINDOW_MS) + 1_000;
+    let ack = format!(r#"{{"id":"1","status":200,"result":{OPEN}}}"#);
+    for (after_ms, expected) in [(1_000, Standing::Unknown), (window, Standing::Absent)] {
+        let mut ledger = ledger();
+        ask(&mut ledger, 1, Asked::Place, AT);
+        ledger.on_text(ack.as_bytes(), AT, AT);
+        assert_eq!(said(&mut ledger), [(AnswerEvent::Accepted, None)]);
+        assert_eq!(standing(&mut ledger, 2, after_ms, &refused(2, 400, -2013)), Some(expected));
+    }
+    // One that was refused is no order.
+    let mut ledger = ledger();
+    ask(&mut ledger, 1, Asked::Place, AT);
+    ledger.on_text(refused(1, 400, -5022).as_bytes(), AT, AT);
+    assert_eq!(said(&mut ledger), [(AnswerEvent::Rejected, None)]);
+    assert_eq!(standing(&mut ledger, 2, 0, &refused(2, 400, -2013)), Some(Standing::Absent));
 }
 
 #[test]
