@@ -29,6 +29,8 @@ pub struct Lanes<X> {
     written: Option<usize>,
     /// Every lane was asked for its account since the last one was handed out.
     is_asked: bool,
+    /// The lane that is asked for it first: the one that could not be asked the last time.
+    first_asked: usize,
     /// Of the answer handed out last.
     round_trip: Option<Nanos>,
 }
@@ -88,7 +90,7 @@ impl<X> Lanes<X> {
         if made.is_empty() {
             return Err(LanesError::Empty);
         }
-        Ok(Self { lanes: made, lane_of, written: None, is_asked: false, round_trip: None })
+        Ok(Self { lanes: made, lane_of, written: None, is_asked: false, first_asked: 0, round_trip: None })
     }
 
     /// Each of them, in the order given.
@@ -256,14 +258,21 @@ impl<X: Counterparty> Counterparty for Lanes<X> {
         any
     }
 
-    /// Asks every lane anew, so that all of them speak of about the same time.
+    /// Asks every lane anew, so that all of them speak of about the same time. As long as one cannot be asked, no other is
+    /// asked for an account that would be thrown away.
     fn ask_account(&mut self, now: Nanos) -> bool {
-        self.is_asked = true;
-        for lane in &mut self.lanes {
+        self.is_asked = false;
+        for step in 0..self.lanes.len() {
+            let index = (self.first_asked + step) % self.lanes.len();
+            let Some(lane) = self.lanes.get_mut(index) else { return false };
             lane.account = None;
-            self.is_asked &= lane.it.ask_account(now);
+            if !lane.it.ask_account(now) {
+                self.first_asked = index;
+                return false;
+            }
         }
-        self.is_asked
+        self.is_asked = true;
+        true
     }
 
     fn take_account(&mut self, now: Nanos) -> Option<Account> {
@@ -310,6 +319,7 @@ mod tests {
         sent: u32,
         is_up: bool,
         account: Option<Account>,
+        account_asked: u32,
         has_reconnected: bool,
     }
 
@@ -348,6 +358,7 @@ mod tests {
         }
 
         fn ask_account(&mut self, _now: Nanos) -> bool {
+            self.account_asked += 1;
             self.is_up
         }
 
@@ -461,6 +472,22 @@ mod tests {
         assert!(!both.ask_account(Nanos(2)), "one of them cannot tell");
         both.lanes[0].it.account = Some(account(open("a", 0), &[8]));
         assert_eq!(both.take_account(Nanos(2)), None);
+    }
+
+    #[test]
+    fn while_one_lane_cannot_be_asked_for_its_account_the_others_are_left_in_peace() {
+        let mut both = lanes([up(&[]), Scripted::default()]);
+        for second in 0..10 {
+            assert!(!both.ask_account(Nanos(second)));
+        }
+        let asked = |both: &Lanes<Scripted>| both.each().map(|lane| lane.account_asked).collect::<Vec<_>>();
+        assert_eq!(asked(&both), [1, 10]);
+        both.lanes[1].it.is_up = true;
+        assert!(both.ask_account(Nanos(10)));
+        assert_eq!(asked(&both), [2, 11], "of the same time");
+        both.lanes[0].it.is_up = false;
+        assert!(!both.ask_account(Nanos(11)) && !both.ask_account(Nanos(12)));
+        assert_eq!(asked(&both), [4, 12]);
     }
 
     #[test]

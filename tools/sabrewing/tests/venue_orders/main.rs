@@ -28,7 +28,7 @@ use engine::runner::StopReason;
 use gateway::counterparty::{AnswerEvent, Charge, ChargeAsset, Counterparty, Request, Standing, VenueState};
 use managed::Managed;
 use support::SimVenue;
-use trader::{Bob, Key, Trader, accepted, canceled, filled};
+use trader::{Bob, Key, Trader, accepted, canceled, filled, wall};
 
 /// Places, amends, cancels and queries, by either key; afterwards nothing is open on either side.
 fn lives(kind: ContractKind, key: Key) {
@@ -170,6 +170,22 @@ fn user_events_that_come_twice_or_late_tell_of_no_more_than_traded() {
     let times = trader.heard.iter().filter(|one| filled(&one.event)).count();
     assert!(times >= 1);
     assert_eq!((venue.position().as_str(), venue.open("futures").len()), ("0.004", 0));
+}
+
+#[test]
+fn an_account_comes_however_often_it_is_asked_for_meanwhile() {
+    let venue = SimVenue::start();
+    let mut trader = Trader::connect(&venue, ContractKind::Linear, Key::Ed25519);
+    // More times than there are connections.
+    for _ in 0..6 {
+        trader.until("the account", |trader| {
+            let is_there = trader.session.take_account(wall()).is_some();
+            if !is_there {
+                trader.session.ask_account(wall());
+            }
+            is_there
+        });
+    }
 }
 
 #[test]

@@ -73,10 +73,15 @@ impl AccountInquiry {
         baselines
     }
 
-    /// Begins anew. False: too early.
+    /// Begins, unless it is under way: whoever asks again because no answer has come yet would else throw away what was
+    /// answered, and with each question a connection that nobody gives back. Each question ends with the time that the
+    /// client gives an answer, and one that is not answered ends the inquiry. False: too early.
     pub(super) fn ask(&mut self, now: Nanos) -> bool {
         if now < self.from {
             return false;
+        }
+        if matches!(self.state, State::Asking { .. }) {
+            return true;
         }
         let places = self.held.iter().map(|held| held.place + 1).max().unwrap_or(0);
         let so_far = Account { open: Vec::new(), positions: vec![Qty(0); places] };
@@ -212,4 +217,30 @@ fn floor_count(amount: Decimal, unit: Step) -> Qty {
         _ => i128::MAX,
     };
     Qty(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger::tests::{AT, instrument, ledger};
+    use super::super::rest::tests::{free_connections, mute};
+    use super::*;
+
+    /// Asked by an order manager that hears nothing, once a second.
+    #[test]
+    fn who_asks_again_leaves_a_question_under_way_and_one_that_nobody_answers_ends() {
+        let (_mute, mut rest, mut net) = mute();
+        let mut ledger = ledger();
+        let mut inquiry = AccountInquiry::new(ContractKind::Linear, &[instrument()], AT);
+        assert!(!inquiry.ask(Nanos(AT.0 - 1)), "too early");
+        let (mut now, mut begun) = (AT, 0);
+        for _ in 0..60 {
+            begun += u32::from(matches!(inquiry.state, State::Idle));
+            assert!(inquiry.ask(now));
+            rest.turn(&mut net, &|| now, now);
+            inquiry.turn(&mut rest, &mut net, &mut ledger, now);
+            now = now.plus(Nanos::SECOND);
+        }
+        assert!((5..=7).contains(&begun), "{begun} times in a minute, each for ten seconds");
+        assert!(free_connections(&mut rest, now) >= 3, "one question is under way at most");
+    }
 }

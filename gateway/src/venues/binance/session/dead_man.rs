@@ -28,8 +28,15 @@ impl DeadMan {
         Self { symbols, countdown_ms, next: 0, due: Nanos(0), under_way: None }
     }
 
-    /// Sets the timers of all symbols one after the other, four times in a countdown.
-    pub(super) fn turn(&mut self, rest: &mut Rest, net: &mut Net, ledger: &mut Ledger, now: Nanos) {
+    /// Sets the timers of all symbols one after the other, four times in a countdown, while the session is up; what is
+    /// under way when it is not is brought to its end, because others need the connection.
+    pub(super) fn turn(
+        &mut self,
+        rest: &mut Rest,
+        net: &mut Net,
+        ledger: &mut Ledger,
+        (is_up, now): (bool, Nanos),
+    ) {
         if let Some(asking) = self.under_way {
             let Some(answer) = rest.answer(asking, ledger, now) else { return };
             let is_set = answer.is_some_and(|response| response.status == 200);
@@ -46,7 +53,7 @@ impl DeadMan {
                 self.due = now.plus(Nanos::from_ms(u64::from(self.countdown_ms) / 4));
             }
         }
-        let Some(symbol) = self.symbols.get(self.next).filter(|_| now >= self.due) else { return };
+        let Some(symbol) = self.symbols.get(self.next).filter(|_| is_up && now >= self.due) else { return };
         let parameters = format!("symbol={}&countdownTime={}", encoded(symbol), self.countdown_ms);
         let question = Question {
             what: "the venue's own timer",
@@ -58,5 +65,27 @@ impl DeadMan {
         if self.under_way.is_none() {
             self.due = now.plus(RETRY_NS);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger::tests::{AT, ledger};
+    use super::super::rest::tests::{free_connections, mute};
+    use super::*;
+
+    #[test]
+    fn a_setting_under_way_gives_its_connection_back_when_the_session_is_not_up_any_more() {
+        let (_mute, mut rest, mut net) = mute();
+        let (mut ledger, mut dead_man) = (ledger(), DeadMan::new(vec!["BTCUSDT".into()], 60_000));
+        let mut turn = |is_up, now| {
+            rest.turn(&mut net, &|| now, now);
+            dead_man.turn(&mut rest, &mut net, &mut ledger, (is_up, now));
+            dead_man.under_way.is_some()
+        };
+        assert!(!turn(false, AT) && turn(true, AT));
+        let late = AT.plus(Nanos::from_ms(10_000));
+        assert!(!turn(false, late) && !turn(false, late.plus(Nanos::SECOND)));
+        assert_eq!(free_connections(&mut rest, late), 4);
     }
 }

@@ -684,4 +684,4 @@ fn count_of(limit: &RateLimit) -> Option<(Limit, u64)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

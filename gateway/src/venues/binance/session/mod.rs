@@ -429,11 +429,8 @@ impl<C: Clock + Send> BinanceSession<C> {
         self.fallback.turn(rest, net, ledger, (now, venue_now));
         self.settings.turn(rest, net, ledger, now);
         self.account.turn(rest, net, ledger, now);
-        if self.is_api_up
-            && self.is_stream_up
-            && let Some(dead_man) = &mut self.dead_man
-        {
-            dead_man.turn(rest, net, ledger, now);
+        if let Some(dead_man) = &mut self.dead_man {
+            dead_man.turn(rest, net, ledger, (self.is_api_up && self.is_stream_up, now));
         }
     }
 

@@ -146,3 +146,36 @@ pub(super) fn encoded(value: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use wire::http::HttpConfig;
+    use wire::net::{Backend, Endpoint, NetOptions, Resolver};
+    use wire::sign::HmacKey;
+
+    /// A venue that takes connections and says nothing, and a client of four of them that waits ten seconds.
+    pub(in super::super) fn mute() -> (TcpListener, Rest, Net) {
+        let venue = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = HttpConfig {
+            endpoint: Endpoint::new("127.0.0.1", venue.local_addr().unwrap().port(), None),
+            connections_max: 4,
+            spare_count: 0,
+            response_bytes_max: 1 << 12,
+            answer_ns_max: Nanos::from_ms(10_000),
+        };
+        let key = HmacKey::new(&Secret::new(vec![1]));
+        let client = HttpClient::new(config, Resolver::start().unwrap());
+        let (signs, window) =
+            (Authentication::Hmac { api_key: "key".into(), key }, RecvWindow::from_ms(2_000).unwrap());
+        let net = Net::new(NetOptions { backend: Backend::Busy, busy_poll_us: 0 });
+        (venue, Rest::new(client, signs, window, VenueOffset::default()), net)
+    }
+
+    /// How many requests more can be begun; afterwards none.
+    pub(in super::super) fn free_connections(rest: &mut Rest, now: Nanos) -> usize {
+        let more = Question { what: "more", method: Method::Get, path: "/", parameters: "" };
+        std::iter::from_fn(|| rest.begin(more, now)).count()
+    }
+}

@@ -7,11 +7,11 @@ use engine::instrument::{PriceRule, Status as Trading};
 use engine::num::{Level, Price, Side, Step};
 use wire::json::Value;
 
-const AT: Nanos = Nanos::from_ms(1_700_000_003_000);
+pub(in super::super) const AT: Nanos = Nanos::from_ms(1_700_000_003_000);
 const WINDOW_MS: u32 = 2_000;
 
-fn ledger() -> Ledger {
-    let instrument = Instrument {
+pub(in super::super) fn instrument() -> Instrument {
+    Instrument {
         id: InstrumentId(0),
         venue_id: VenueId(0),
         venue: "binance-usdm".into(),
@@ -28,9 +28,12 @@ fn ledger() -> Ledger {
         contract_size: Step::ONE,
         status: Trading::Trading,
         source: "test".into(),
-    };
+    }
+}
+
+pub(in super::super) fn ledger() -> Ledger {
     let limits = [Limit { counted: Counted::Orders, window_ns: Nanos::from_ms(10_000), max: 100 }];
-    Ledger::new(ContractKind::Linear, &[instrument], &limits, WINDOW_MS, "key")
+    Ledger::new(ContractKind::Linear, &[instrument()], &limits, WINDOW_MS, "key")
 }
 
 fn id() -> ClientOrderId {
