@@ -56,6 +56,8 @@ impl FetchPlan {
 pub struct VenueClock {
     offset_ns: AtomicI64,
     round_trip_ns: AtomicU64,
+    /// What is known is wrong, and is to be measured anew.
+    is_doubted: AtomicBool,
 }
 
 impl VenueClock {
@@ -65,6 +67,17 @@ impl VenueClock {
         // Acquire pairs with the Release in `set`: the offset is at least as new as the round trip.
         let round_trip = self.round_trip_ns.load(Ordering::Acquire);
         (round_trip > 0).then(|| (self.offset_ns.load(Ordering::Relaxed), Nanos(round_trip)))
+    }
+
+    /// What is known is wrong, as where the venue refuses a time stamp: it is measured at once, and nothing that was
+    /// measured before is believed any more.
+    pub fn doubt(&self) {
+        // Alone: the helper only has to see it.
+        self.is_doubted.store(true, Ordering::Relaxed);
+    }
+
+    fn is_doubted(&self) -> bool {
+        self.is_doubted.load(Ordering::Relaxed)
     }
 
     fn set(&self, sample: ClockSample) {
@@ -318,6 +331,12 @@ impl Helper {
             }
             let (now, _) = self.clock.read();
             if now >= self.paused_until {
+                // Before any snapshot: until then no order is taken.
+                if self.venue_clock.is_doubted() {
+                    self.filter = ClockFilter::default();
+                    self.ask_time(is_over);
+                    continue;
+                }
                 if let Some((place, instrument)) = next_of(&waiting, &self.waits) {
                     let (path, weight) = self.plan.snapshots.get(&instrument).cloned().unwrap_or_default();
                     if self.budget.take(weight, self.plan.weight_per_minute, now) {
@@ -358,7 +377,10 @@ impl Helper {
         let answer = self.get(path, is_over);
         let received = self.clock.read().0;
         match answer.map(|body| streams::server_time(&body)) {
-            Ok(Some(venue)) => self.venue_clock.set(self.filter.add(sent, received, venue)),
+            Ok(Some(venue)) => {
+                self.venue_clock.set(self.filter.add(sent, received, venue));
+                self.venue_clock.is_doubted.store(false, Ordering::Relaxed);
+            }
             Ok(None) => self.say(format!("{path}: the answer holds no time")),
             Err(what) => self.say(format!("{path}: {what}")),
         }

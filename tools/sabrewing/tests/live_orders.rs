@@ -139,6 +139,23 @@ fn a_process_that_is_killed_leaves_orders_that_the_next_run_takes_back_before_it
 }
 
 #[test]
+fn a_clock_that_the_venue_refuses_is_measured_again_at_once_and_trading_goes_on() {
+    let (venue, dir) = (SimVenue::start(), Dir::new());
+    let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);
+    // Else it would be measured again only after an hour.
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains("clock_every_s = 1\n"), "{text}");
+    let config = dir.file("once.toml", text.replace("clock_every_s = 1\n", "clock_every_s = 3600\n"));
+    let mut running = Running::start(&config);
+    running.wait("fills", |now| gateway(now, "fills") >= 2);
+    venue.fault(r#"{"kind":"wrong-clock","ms":9000}"#);
+    // More than what rests already can fill.
+    let before = gateway(&running.counters(), "fills");
+    running.wait("trading", |now| gateway(now, "fills") >= before + 6);
+    assert!(running.said().iter().any(|line| line.contains("-1021")), "{:?}", running.said());
+}
+
+#[test]
 fn orders_to_a_host_with_real_money_are_refused_by_check_and_by_run() {
     let (venue, dir) = (SimVenue::open(false, true), Dir::new());
     let config = Wanted { orders: true, ..Wanted::of(&venue) }.write(&dir);

@@ -15,9 +15,9 @@ use engine::instrument::ContractKind;
 /// What to do about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorAction {
-    /// It was not carried out and may be asked for again after a wait.
+    /// It was not carried out, and the same may be taken later. Nothing is sent again for it.
     Retry,
-    /// The clock is off: measure it again, and ask once more with a new time stamp.
+    /// It was not carried out because the clock is off: measure it again. Nothing is sent again for it.
     SignAgain,
     /// Whether it was carried out is not known, or the order is another than thought: ask what became of it.
     Resolve,
@@ -52,8 +52,8 @@ impl ErrorAction {
 
     pub(super) const fn meaning(self) -> &'static str {
         match self {
-            Self::Retry => "It was not carried out and may be asked for again after a wait.",
-            Self::SignAgain => "The clock is off: it is measured again, and the request sent once more.",
+            Self::Retry => "It was not carried out; the same may be taken later.",
+            Self::SignAgain => "It was not carried out. The clock is off: it is measured again at once.",
             Self::Resolve => {
                 "Whether it was carried out is not known: the order is asked about, never sent again."
             }

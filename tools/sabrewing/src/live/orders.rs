@@ -129,13 +129,16 @@ impl<'a> Accounts<'a> {
         lines
     }
 
-    /// Tells the sessions how far their venues' clocks are ahead, as `clocks` say, which are those of `live.venues`.
-    /// False: one was not measured yet.
+    /// Tells the sessions how far their venues' clocks are ahead, as `clocks` say, which are those of `live.venues`. Where
+    /// a venue has refused a time stamp its clock is measured again. False: one was not measured yet.
     pub(crate) fn set_clocks(&self, live: &LiveConfig, clocks: &[Arc<VenueClock>]) -> bool {
         self.accounts.iter().all(|account| {
             let place = live.venues.iter().position(|venue| venue.plan.venue == account.config.venue);
-            let offset = place.and_then(|place| clocks.get(place)).and_then(|clock| clock.offset());
-            offset.map(|(ahead_ns, _)| account.offset.set_ns(ahead_ns)).is_some()
+            let Some(clock) = place.and_then(|place| clocks.get(place)) else { return false };
+            if account.watch.take_clock_off() {
+                clock.doubt();
+            }
+            clock.offset().map(|(ahead_ns, _)| account.offset.set_ns(ahead_ns)).is_some()
         })
     }
 

@@ -235,7 +235,8 @@ impl<C: Clock + Send> BinanceSession<C> {
         self.ledger.stopped
     }
 
-    /// Whether the venue said since the last call that our time is off: it is to be measured again.
+    /// Whether the venue said since the last call that our time is off: it is to be measured again. Who watches asks
+    /// [`SessionWatch::take_clock_off`].
     pub const fn take_clock_off(&mut self) -> bool {
         std::mem::replace(&mut self.ledger.is_clock_off, false)
     }
@@ -278,6 +279,9 @@ impl<C: Clock + Send> BinanceSession<C> {
         if is_live != self.was_live {
             self.was_live = is_live;
             watch.set_live(is_live);
+        }
+        if std::mem::replace(&mut self.ledger.is_clock_off, false) {
+            watch.set_clock_off();
         }
         while let Some(remark) = self.ledger.remarks.take() {
             if !watch.tell(remark) {

@@ -120,6 +120,7 @@ pub struct SessionSetup<'a, C> {
 #[derive(Clone, Debug)]
 pub struct SessionWatch {
     is_live: Arc<AtomicBool>,
+    is_clock_off: Arc<AtomicBool>,
     remarks: SyncSender<Remark>,
 }
 
@@ -127,7 +128,7 @@ impl SessionWatch {
     /// Lines for the operator go to `remarks`, and are lost where nobody takes them away.
     #[must_use]
     pub fn new(remarks: SyncSender<Remark>) -> Self {
-        Self { is_live: Arc::default(), remarks }
+        Self { is_live: Arc::default(), is_clock_off: Arc::default(), remarks }
     }
 
     /// Whether orders can be sent and their events come.
@@ -137,8 +138,19 @@ impl SessionWatch {
         self.is_live.load(Ordering::Relaxed)
     }
 
+    /// Whether the venue said since the last call that our time is off: it is to be measured again.
+    #[must_use]
+    pub fn take_clock_off(&self) -> bool {
+        // Alone, as above. One that is said between the measurement and its use is said again with the next refusal.
+        self.is_clock_off.swap(false, Ordering::Relaxed)
+    }
+
     pub(super) fn set_live(&self, is_live: bool) {
         self.is_live.store(is_live, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_clock_off(&self) {
+        self.is_clock_off.store(true, Ordering::Relaxed);
     }
 
     /// False: there was no room for it.
