@@ -26,8 +26,10 @@ pub(super) enum Asked {
     Cancel,
     Amend,
     Query,
-    /// A listen key, or that it goes on living.
+    /// A listen key.
     ListenKey,
+    /// That the listen key goes on living.
+    KeepKey,
 }
 
 impl Asked {
@@ -37,7 +39,7 @@ impl Asked {
             Self::Cancel => "a cancel",
             Self::Amend => "an amendment",
             Self::Query => "a query of an order",
-            Self::ListenKey => "the listen key",
+            Self::ListenKey | Self::KeepKey => "the listen key",
         }
     }
 }
@@ -239,7 +241,7 @@ impl Ledger {
                 Some(sent) => {
                     self.give_back(&sent);
                     self.take(number);
-                    self.is_stream_over |= sent.asked == Asked::ListenKey;
+                    self.is_stream_over |= matches!(sent.asked, Asked::ListenKey | Asked::KeepKey);
                 }
                 None => {}
             }
@@ -268,8 +270,8 @@ impl Ledger {
         self.answers.push_back((at, Answer { id, event, filled }, self.under_way.take()));
     }
 
-    /// A text frame of either connection; `venue_now` is the venue's time. Returns a listen key, if it is the answer
-    /// to the wish for one.
+    /// A text frame of either connection; `venue_now` is the venue's time. Returns the listen key, if it is the answer to
+    /// the wish for one or for its longer life.
     pub(super) fn on_text<'t>(&mut self, frame: &'t [u8], at: Nanos, venue_now: Nanos) -> Option<&'t [u8]> {
         let read = match Heard::read(frame) {
             Ok(Some(answer)) => return self.on_answer(&answer, at, venue_now),
@@ -313,9 +315,14 @@ impl Ledger {
         };
         self.under_way = (sent.asked == Asked::Place && sent.pass.is_some()).then(|| at.since(sent.at));
         match answer.outcome {
-            Outcome::Done(result) if sent.asked == Asked::ListenKey => {
-                let key = result.fields(&["listenKey"]).ok()?.optional("listenKey")?;
-                return key.text().ok();
+            Outcome::Done(result) if matches!(sent.asked, Asked::ListenKey | Asked::KeepKey) => {
+                let fields = result.fields(&["listenKey"]).ok();
+                let key = fields.and_then(|fields| fields.optional("listenKey")?.text().ok());
+                if key.is_none() && sent.asked == Asked::ListenKey {
+                    self.counts.unreadable += 1;
+                    self.is_stream_over = true;
+                }
+                return key;
             }
             Outcome::Done(result) => self.on_result(&sent, result, at),
             Outcome::Refused(refusal) => self.on_refused(&sent, answer.status, &refusal, at, venue_now),
@@ -483,7 +490,7 @@ impl Ledger {
                     _ => self.tell(at, sent.id, AnswerEvent::Standing(Standing::Unknown), None),
                 }
             }
-            Asked::ListenKey => {}
+            Asked::ListenKey | Asked::KeepKey => {}
         }
         Ok(())
     }
@@ -496,7 +503,7 @@ impl Ledger {
                     && !self.may_still_come(&[Asked::Place, Asked::Amend], sent);
                 AnswerEvent::Standing(if is_absent { Standing::Absent } else { Standing::Unknown })
             }
-            (Asked::ListenKey, _) => {
+            (Asked::ListenKey | Asked::KeepKey, _) => {
                 self.is_stream_over = true;
                 return;
             }

@@ -17,6 +17,7 @@ mod account;
 mod dead_man;
 mod fallback;
 mod ledger;
+mod listen_key;
 mod protocol;
 mod remark;
 mod rest;
@@ -48,6 +49,7 @@ use engine::order::Order;
 use engine::time::Nanos;
 use fallback::Fallback;
 use ledger::{Asked, Inquiry, Ledger, Sent};
+use listen_key::ListenKey;
 use protocol::{Events, listen_key_request};
 use rest::{Asking, Question, Rest, encoded};
 use settings::Settings;
@@ -91,10 +93,7 @@ pub struct BinanceSession<C> {
     has_reconnected: bool,
     /// The connection is not opened while the venue refuses everything.
     is_waiting: bool,
-    /// When the listen key is told to go on living.
-    keep_key_at: Nanos,
-    /// A listen key is not asked for before.
-    ask_key_at: Nanos,
+    listen_key: ListenKey,
     watch: Option<SessionWatch>,
     /// What the owner was told last.
     was_live: bool,
@@ -110,10 +109,6 @@ struct Written {
 
 /// Frames taken in a turn at most.
 const BATCH_MAX: usize = 64;
-/// Below the hour that a listen key lives.
-const KEEP_KEY_NS: Nanos = Nanos::from_ms(30 * 60_000);
-/// Between two wishes for a listen key.
-const ASK_KEY_NS: Nanos = Nanos::SECOND;
 /// Orders whose trades are asked for at once.
 const ASKING_MAX: usize = 3;
 
@@ -197,8 +192,7 @@ impl<C: Clock + Send> BinanceSession<C> {
             was_lost: false,
             has_reconnected: false,
             is_waiting: false,
-            keep_key_at: Nanos::MAX,
-            ask_key_at: Nanos(0),
+            listen_key: ListenKey::new(),
             watch: None,
             was_live: false,
         })
@@ -296,15 +290,12 @@ impl<C: Clock + Send> BinanceSession<C> {
         self.wait_or_go_on(now);
         let is_spot = self.stream.is_none();
         for _ in 0..BATCH_MAX {
-            let venue_now = self.offset.venue_time(now);
+            let (venue_now, mut key) = (self.offset.venue_time(now), None);
             match self.api.poll(&mut self.net, &self.clock, now) {
                 Polled::Nothing => break,
                 Polled::Frame(frame) => {
-                    if let Some(key) = self.ledger.on_text(frame.bytes, frame.recv_ns, venue_now) {
-                        let key = String::from_utf8_lossy(key).into_owned();
-                        open_stream(self.stream.as_mut(), &key, now);
-                        self.keep_key_at = now.plus(KEEP_KEY_NS);
-                    }
+                    let heard = self.ledger.on_text(frame.bytes, frame.recv_ns, venue_now);
+                    key = heard.map(|key| String::from_utf8_lossy(key).into_owned());
                 }
                 Polled::Event(Event::Live(_)) => {
                     self.is_api_up = true;
@@ -324,17 +315,26 @@ impl<C: Clock + Send> BinanceSession<C> {
                 Polled::Event(_) => {}
             }
             self.api.consume();
-            if let Some(key) = self.api.session().protocol().take_listen_key() {
-                if !self.is_stream_up {
-                    open_stream(self.stream.as_mut(), &key, now);
-                }
-                self.keep_key_at = now.plus(KEEP_KEY_NS);
+            if let Some(key) = key.or_else(|| self.api.session().protocol().take_listen_key()) {
+                self.hear_listen_key(key, now);
             }
         }
         self.turn_stream(now);
         self.ledger.expire(now);
         self.turn_rest(now);
         self.tell_watch();
+    }
+
+    /// Opens the user stream of a key that was heard, or moves it there, unless that is where it is.
+    #[cold]
+    fn hear_listen_key(&mut self, key: String, now: Nanos) {
+        if self.listen_key.heard(key, self.is_stream_up, now)
+            && let Some(stream) = &mut self.stream
+        {
+            stream.session().set_path(self.listen_key.path().into());
+            stream.session().start(now);
+            stream.session().rotate(now);
+        }
     }
 
     fn turn_stream(&mut self, now: Nanos) {
@@ -365,28 +365,28 @@ impl<C: Clock + Send> BinanceSession<C> {
         if self.ledger.is_stream_over {
             self.was_lost |= self.is_stream_up;
             self.is_stream_up = false;
-            if now >= self.ask_key_at && self.is_api_up && self.ask_listen_key("start", now) {
-                self.ask_key_at = now.plus(ASK_KEY_NS);
+            if self.listen_key.may_ask(now) && self.is_api_up && self.ask_for_key(Asked::ListenKey, now) {
+                self.listen_key.was_asked_for(now);
                 self.ledger.is_stream_over = false;
             }
-        } else if now >= self.keep_key_at && self.is_api_up && self.ask_listen_key("ping", now) {
-            self.keep_key_at = now.plus(KEEP_KEY_NS);
+        } else if self.listen_key.is_old(now) && self.is_api_up && self.ask_for_key(Asked::KeepKey, now) {
+            self.listen_key.was_kept(now);
         }
     }
 
     /// False: it did not leave.
     #[cold]
-    fn ask_listen_key(&mut self, what: &str, now: Nanos) -> bool {
+    fn ask_for_key(&mut self, asked: Asked, now: Nanos) -> bool {
         let cost = Cost { weight: 1, orders: 0 };
         let Ok(pass) = self.ledger.throttle.ask(Priority::Hedge, cost, self.offset.venue_time(now)) else {
             return false;
         };
         let number = self.api.session().request_id();
+        let what = if asked == Asked::KeepKey { "ping" } else { "start" };
         let text = listen_key_request(number, what, &self.api_key);
         let id = ClientOrderId::from_bytes(b"-");
         match (id, self.api.send_text(&mut self.net, now, text.as_bytes())) {
             (Some(id), Ok(_)) => {
-                let asked = Asked::ListenKey;
                 self.ledger.sent(Sent { number, asked, id, at: now, pass: Some(pass) });
                 true
             }
@@ -465,19 +465,12 @@ impl<C: Clock + Send> BinanceSession<C> {
             Asked::Place => (Priority::New, Cost { weight: is_spot as u32, orders: 1 }),
             Asked::Amend if is_spot => (Priority::New, Cost { weight: 4, orders: 0 }),
             Asked::Amend => (Priority::New, Cost { weight: 0, orders: 1 }),
-            Asked::Cancel | Asked::ListenKey => (Priority::Cancel, Cost { weight: 1, orders: 0 }),
+            Asked::Cancel | Asked::ListenKey | Asked::KeepKey => {
+                (Priority::Cancel, Cost { weight: 1, orders: 0 })
+            }
             Asked::Query => (Priority::Hedge, Cost { weight: if is_spot { 4 } else { 1 }, orders: 0 }),
         }
     }
-}
-
-/// Opens the user stream of this key, or moves it there.
-#[cold]
-fn open_stream(stream: Option<&mut Driver<StreamProtocol>>, key: &str, now: Nanos) {
-    let Some(stream) = stream else { return };
-    stream.session().set_path(format!("/private/ws/{key}").into());
-    stream.session().start(now);
-    stream.session().rotate(now);
 }
 
 impl<C: Clock + Send> Counterparty for BinanceSession<C> {

@@ -294,6 +294,24 @@ fn what_cannot_be_read_puts_everything_in_doubt_and_a_lost_session_stops() {
 }
 
 #[test]
+fn an_answer_without_the_key_that_was_asked_for_has_it_asked_for_again() {
+    for (asked, result, key, is_over) in [
+        (Asked::ListenKey, r#"{"listenKey":"k"}"#, Some(&b"k"[..]), false),
+        (Asked::ListenKey, "{}", None, true),
+        (Asked::ListenKey, r#"{"listenKey":7}"#, None, true),
+        (Asked::KeepKey, r#"{"listenKey":"k"}"#, Some(&b"k"[..]), false),
+        // It lives on all the same.
+        (Asked::KeepKey, "{}", None, false),
+    ] {
+        let mut ledger = ledger();
+        ask(&mut ledger, 1, asked, AT);
+        let answer = format!(r#"{{"id":"1","status":200,"result":{result}}}"#);
+        assert_eq!(ledger.on_text(answer.as_bytes(), AT, AT), key, "{answer}");
+        assert_eq!(ledger.is_stream_over, is_over, "{answer}");
+    }
+}
+
+#[test]
 fn what_nobody_answers_is_given_up_in_time() {
     let mut ledger = ledger();
     ask(&mut ledger, 1, Asked::Cancel, AT);
