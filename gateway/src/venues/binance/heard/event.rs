@@ -54,9 +54,17 @@ pub enum UserEvent<'t> {
     /// A list of spot orders changed; its orders say so themselves: `listStatus`.
     List,
     /// Leverage or asset mode changed: `ACCOUNT_CONFIG_UPDATE`.
-    Configured,
+    Configured {
+        /// A symbol and the leverage that it has now.
+        leverage: Option<(&'t [u8], u64)>,
+        /// Whether the account is in multi-assets mode now.
+        multi_assets: Option<bool>,
+    },
     /// The account is short of margin: `MARGIN_CALL`.
-    MarginCall,
+    MarginCall {
+        /// The array of positions: `s` symbol, `pa` quantity, `mp` mark price, `up` profit, `mm` maintenance margin.
+        positions: Option<Value<'t>>,
+    },
     /// Nothing more comes until it is subscribed again: `eventStreamTerminated`, `listenKeyExpired`.
     Ended,
     /// The server is about to close: `serverShutdown`.
@@ -187,8 +195,16 @@ impl<'t> UserEvent<'t> {
             }
             b"ALGO_UPDATE" => Self::Algo(algo(fields.required("o")?, at("T")?)?),
             b"listStatus" => Self::List,
-            b"ACCOUNT_CONFIG_UPDATE" => Self::Configured,
-            b"MARGIN_CALL" => Self::MarginCall,
+            b"ACCOUNT_CONFIG_UPDATE" => {
+                let inner = event.fields(&["ac", "ai"])?;
+                let leverage = inner.present("ac").map(|of| {
+                    let of = of.fields(&["s", "l"])?;
+                    Ok((of.required("s")?.words()?, of.required("l")?.uint()?))
+                });
+                let multi_assets = inner.present("ai").map(|of| of.fields(&["j"])?.required("j")?.bool());
+                Self::Configured { leverage: leverage.transpose()?, multi_assets: multi_assets.transpose()? }
+            }
+            b"MARGIN_CALL" => Self::MarginCall { positions: event.fields(&["p"])?.present("p") },
             b"eventStreamTerminated" | b"listenKeyExpired" => Self::Ended,
             b"serverShutdown" => Self::Shutdown,
             _ => Self::Other,

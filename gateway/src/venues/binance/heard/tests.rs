@@ -152,8 +152,15 @@ fn other_spot_events_are_read() {
         (r#"{"event":{"e":"serverShutdown","E":1}}"#, "Shutdown"),
         (r#"{"e":"listenKeyExpired","E":"1736996475556","listenKey":"k"}"#, "Ended"),
         (r#"{"subscriptionId":0,"event":{"e":"eventStreamTerminated","E":1}}"#, "Ended"),
-        (r#"{"e":"MARGIN_CALL","E":1,"p":[]}"#, "MarginCall"),
-        (r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"s":"BTCUSDT","l":5}}"#, "Configured"),
+        (r#"{"e":"MARGIN_CALL","E":1}"#, "MarginCall { positions: None }"),
+        (
+            r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"s":"B","l":5}}"#,
+            "Configured { leverage: Some(([66], 5)), multi_assets: None }",
+        ),
+        (
+            r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ai":{"j":true}}"#,
+            "Configured { leverage: None, multi_assets: Some(true) }",
+        ),
         (r#"{"e":"STRATEGY_UPDATE"}"#, "Other"),
     ] {
         assert_eq!(format!("{:?}", UserEvent::read(text.as_bytes(), &listing).unwrap()), expected, "{text}");

@@ -15,6 +15,7 @@ use engine::instrument::{ContractKind, Instrument};
 use engine::num::{Decimal, Qty};
 use engine::time::Nanos;
 use std::collections::VecDeque;
+use std::fmt::Write;
 use wire::http::Response;
 use wire::json::{JsonError, Value};
 use wire::session::Failure;
@@ -552,11 +553,51 @@ impl Ledger {
             UserEvent::Account { reason: AccountReason::Funding, symbol, balances: Some(rows), .. } => {
                 self.on_funding(rows, symbol, at)?;
             }
+            UserEvent::Configured { leverage, multi_assets } => {
+                self.on_configured(leverage, multi_assets, at);
+            }
+            UserEvent::MarginCall { positions } => self.on_margin_call(positions, at),
             // Wallets and positions are compared when the account is asked for; an early fill is told again with its
             // sum, by which it is booked.
             _ => {}
         }
         Ok(())
+    }
+
+    /// Somebody set the account, perhaps this engine at its start.
+    #[cold]
+    fn on_configured(&mut self, leverage: Option<(&[u8], u64)>, multi_assets: Option<bool>, at: Nanos) {
+        let leverage = leverage.map(|(symbol, is)| format!("{}: {is}", String::from_utf8_lossy(symbol)));
+        let multi_assets =
+            multi_assets.map(|is_on| format!("multi-assets mode {}", if is_on { "on" } else { "off" }));
+        for (what, message) in [("the leverage was set", leverage), ("the asset mode was set", multi_assets)]
+        {
+            let Some(message) = message else { continue };
+            // Each of them, however soon after another symbol's.
+            self.remarks.tell(Remark::new(at, what, 0, "Orders go on."), message.as_bytes());
+        }
+        self.counts.remarks_lost = self.remarks.lost;
+    }
+
+    /// What the venue asks margin for, as far as it can be read: the line matters more than any of its numbers.
+    #[cold]
+    fn on_margin_call(&mut self, positions: Option<Value<'_>>, at: Nanos) {
+        let mut message = String::new();
+        let rows = positions.and_then(|rows| rows.elements().ok());
+        for row in rows.into_iter().flatten().flatten() {
+            let Ok(fields) = row.fields(&["s", "pa", "mp", "up", "mm"]) else { continue };
+            let text = |key: &'static str| {
+                let words = fields.present(key).and_then(|value| value.words().ok());
+                String::from_utf8_lossy(words.unwrap_or(b"?")).into_owned()
+            };
+            message += if message.is_empty() { "" } else { "; " };
+            // Writing to a string cannot fail.
+            let _ = write!(message, "{} {} at {}, profit {}", text("s"), text("pa"), text("mp"), text("up"));
+            let _ = write!(message, ", needs {}", text("mm"));
+        }
+        let done = "Nothing is done about it: add margin, or reduce the position.";
+        self.remarks.push(Remark::new(at, "a margin call", 0, done), message.as_bytes());
+        self.counts.remarks_lost = self.remarks.lost;
     }
 
     /// A conditional order of futures; once it is triggered the order that it became has its id and speaks for itself.

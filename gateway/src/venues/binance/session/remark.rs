@@ -87,13 +87,18 @@ impl Remarks {
 
     /// Keeps a line, with the venue's words, unless it was the last one and that lately.
     #[cold]
-    pub(super) fn push(&mut self, mut remark: Remark, message: &[u8]) {
+    pub(super) fn push(&mut self, remark: Remark, message: &[u8]) {
         let is_again = |(what, code, at): (&str, i32, Nanos)| {
             (what, code) == (remark.what, remark.code) && remark.at < at.plus(AGAIN_NS)
         };
-        if self.last.is_some_and(is_again) {
-            return;
+        if !self.last.is_some_and(is_again) {
+            self.tell(remark, message);
         }
+    }
+
+    /// Keeps a line whatever was said before it.
+    #[cold]
+    pub(super) fn tell(&mut self, mut remark: Remark, message: &[u8]) {
         if self.waiting.len() == REMARKS_MAX {
             self.lost += 1;
             return;

@@ -312,6 +312,37 @@ fn an_answer_without_the_key_that_was_asked_for_has_it_asked_for_again() {
 }
 
 #[test]
+fn what_the_venue_says_of_the_account_is_told_to_the_operator_and_changes_nothing() {
+    let mut ledger = ledger();
+    for event in [
+        r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"s":"BTCUSDT","l":25}}"#,
+        r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ac":{"s":"ETHUSDT","l":5}}"#,
+        r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ai":{"j":true}}"#,
+        r#"{"e":"MARGIN_CALL","E":1,"cw":"3.16","p":[{"s":"ETHUSDT","ps":"BOTH","pa":"1.327","mt":"CROSSED","iw":"0","mp":"187.17","up":"-1.16","mm":"1.61"},{"s":"BTCUSDT","pa":-1}]}"#,
+        // Once a minute, and even where it says nothing more.
+        r#"{"e":"MARGIN_CALL","E":1,"p":[]}"#,
+    ] {
+        ledger.on_text(event.as_bytes(), AT, AT);
+    }
+    ledger.on_text(br#"{"e":"MARGIN_CALL","E":1,"p":7}"#, AT.plus(Nanos::from_ms(60_000)), AT);
+    let lines: Vec<_> = std::iter::from_fn(|| ledger.remarks.take()).map(|line| line.to_string()).collect();
+    let call = "Nothing is done about it: add margin, or reduce the position.";
+    assert_eq!(
+        lines,
+        [
+            r#"the leverage was set "BTCUSDT: 25". Orders go on."#.to_owned(),
+            r#"the leverage was set "ETHUSDT: 5". Orders go on."#.to_owned(),
+            r#"the asset mode was set "multi-assets mode on". Orders go on."#.to_owned(),
+            format!(
+                r#"a margin call "ETHUSDT 1.327 at 187.17, profit -1.16, needs 1.61; BTCUSDT ? at ?, profit ?, needs ?". {call}"#
+            ),
+            format!("a margin call. {call}"),
+        ]
+    );
+    assert!(!ledger.is_in_doubt && ledger.counts.unreadable == 0 && said(&mut ledger).is_empty());
+}
+
+#[test]
 fn what_nobody_answers_is_given_up_in_time() {
     let mut ledger = ledger();
     ask(&mut ledger, 1, Asked::Cancel, AT);
