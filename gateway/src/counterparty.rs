@@ -173,9 +173,9 @@ pub trait Counterparty: Send {
     /// Lets what was written leave. False: it did not leave.
     fn send(&mut self, now: Nanos) -> bool;
 
-    /// Asks for the end of every open order of an instrument, with one request. Each order's end is told as if it had
-    /// been canceled alone; the request itself has no answer. False: this venue has no such request, or it did not
-    /// leave.
+    /// Asks for the end of every open order of an instrument at once, those that wait for a trigger included. Each
+    /// order's end is told as if it had been canceled alone; the request itself has no answer. False: this venue has no
+    /// such request, or it did not leave.
     fn cancel_all_of(&mut self, _instrument: InstrumentId, _now: Nanos) -> bool {
         false
     }

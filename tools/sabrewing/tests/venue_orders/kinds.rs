@@ -1,11 +1,11 @@
 //! Market orders, stops and reduce-only orders at the simulated venue.
 
 use crate::support::SimVenue;
-use crate::trader::{Bob, Key, Trader, accepted, canceled};
+use crate::trader::{Bob, Key, Trader, accepted, canceled, wall};
 use engine::instrument::ContractKind;
 use engine::num::{Level, Price, Qty, Side};
 use engine::order::{Order, Terms, Tif};
-use gateway::counterparty::{AnswerEvent, Request, Standing, VenueState};
+use gateway::counterparty::{AnswerEvent, Counterparty, Request, Standing, VenueState};
 
 const fn triggered(event: &AnswerEvent) -> bool {
     matches!(event, AnswerEvent::Triggered)
@@ -63,6 +63,26 @@ fn every_kind(kind: ContractKind, key: Key) {
     let product = if is_spot { "spot" } else { "futures" };
     assert!(venue.open(product).is_empty());
     assert_eq!((trader.session.counts().unreadable, trader.session.stopped()), (0, None));
+}
+
+#[test]
+fn orders_that_wait_for_a_trigger_end_with_everything_else_of_the_instrument() {
+    for kind in [ContractKind::Spot, ContractKind::Linear] {
+        let venue = SimVenue::start();
+        let mut trader = Trader::connect(&venue, kind, Key::Ed25519);
+        let (tick, unit) = if kind == ContractKind::Spot { (10, 100) } else { (1, 1) };
+        let trigger = Price(600_000 * tick);
+        trader.place(&Trader::order(1, Side::Buy, Tif::PostOnly, 500_000 * tick, 10 * unit));
+        trader.place(&of(Terms::stop_limit(trigger), 2, Side::Buy, trigger.0, 10 * unit));
+        trader.hears(1, accepted);
+        trader.hears(2, accepted);
+        assert!(trader.session.cancel_all_of(trader.instrument.id, wall()));
+        trader.hears(1, canceled);
+        trader.hears(2, canceled);
+        let product = if kind == ContractKind::Spot { "spot" } else { "futures" };
+        assert!(venue.open(product).is_empty());
+        assert_eq!((trader.session.counts().unreadable, trader.session.counts().refused), (0, 0));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::counterparty::AnswerEvent;
 use crate::throttle::Priority;
 use engine::instrument::ContractKind;
 use engine::time::Nanos;
+use std::collections::VecDeque;
 use wire::http::Method;
 use wire::json::{JsonError, Value};
 use wire::net::Net;
@@ -19,16 +20,21 @@ pub(super) struct Fallback {
     kind: ContractKind,
     /// With the numbers by which the ledger knows them.
     orders: Vec<(u64, Asking)>,
-    /// Symbols of which everything ends.
+    /// Requests that end everything of a symbol: those that wait for a connection, with the time at which they were
+    /// asked for, and those that are under way.
+    ends_due: VecDeque<(Nanos, &'static str, String)>,
     ends: Vec<Asking>,
 }
 
 /// At once: more than a client has connections.
 const UNDER_WAY_MAX: usize = 16;
+/// An end that could not leave for so long is given up: what is placed later is none of its business.
+const ENDS_WAIT_NS: Nanos = Nanos::from_ms(10_000);
 
 impl Fallback {
     pub(super) fn new(kind: ContractKind) -> Self {
-        Self { kind, orders: Vec::with_capacity(UNDER_WAY_MAX), ends: Vec::with_capacity(UNDER_WAY_MAX) }
+        let (orders, ends) = (Vec::with_capacity(UNDER_WAY_MAX), Vec::with_capacity(UNDER_WAY_MAX));
+        Self { kind, orders, ends_due: VecDeque::new(), ends }
     }
 
     /// Sends the codec's message. False: it did not leave.
@@ -41,18 +47,27 @@ impl Fallback {
         asking.is_some()
     }
 
-    /// Ends every open order of a symbol. False: it did not leave.
+    /// Ends every open order of a symbol, as soon as connections are free. False: nothing of it has left yet.
     pub(super) fn end_all(&mut self, symbol: &str, rest: &mut Rest, ledger: &mut Ledger, now: Nanos) -> bool {
-        let path = match self.kind {
-            ContractKind::Spot => "/api/v3/openOrders",
-            _ => "/fapi/v1/allOpenOrders",
-        };
         let parameters = format!("symbol={}", encoded(symbol));
-        let what = "the end of all orders";
-        let question = Question { what, method: Method::Delete, path, parameters: &parameters };
-        let asking = rest.ask(question, (Priority::Cancel, 1), ledger, now);
-        self.ends.extend(asking);
-        asking.is_some()
+        self.ends_due.extend(ends_of(self.kind).iter().map(|path| (now, *path, parameters.clone())));
+        self.ask_for_ends(rest, ledger, now) > 0
+    }
+
+    /// Asks for as many ends as can leave. Returns how many left.
+    fn ask_for_ends(&mut self, rest: &mut Rest, ledger: &mut Ledger, now: Nanos) -> usize {
+        let mut left = 0;
+        while let Some((at, path, parameters)) = self.ends_due.front() {
+            if now < at.plus(ENDS_WAIT_NS) {
+                let what = "the end of all orders";
+                let question = Question { what, method: Method::Delete, path, parameters };
+                let Some(asking) = rest.ask(question, (Priority::Cancel, 1), ledger, now) else { break };
+                self.ends.push(asking);
+                left += 1;
+            }
+            self.ends_due.pop_front();
+        }
+        left
     }
 
     /// Takes what has been answered.
@@ -80,6 +95,16 @@ impl Fallback {
             rest.finish(net, *asking);
             false
         });
+        self.ask_for_ends(rest, ledger, now);
+    }
+}
+
+/// What ends everything of a symbol. On futures orders that wait for a trigger are beside the others, and no list of open
+/// orders knows them: first they, so that none becomes an order in between.
+const fn ends_of(kind: ContractKind) -> &'static [&'static str] {
+    match kind {
+        ContractKind::Spot => &["/api/v3/openOrders"],
+        _ => &["/fapi/v1/algoOpenOrders", "/fapi/v1/allOpenOrders"],
     }
 }
 
@@ -168,5 +193,11 @@ mod tests {
         for len in 0..message.len() {
             assert_eq!(parts_of(&message[..len]), None, "{len}");
         }
+    }
+
+    #[test]
+    fn everything_of_a_symbol_ends_by_one_request_on_spot_and_by_two_on_futures() {
+        assert_eq!(ends_of(ContractKind::Spot), ["/api/v3/openOrders"]);
+        assert_eq!(ends_of(ContractKind::Linear), ["/fapi/v1/algoOpenOrders", "/fapi/v1/allOpenOrders"]);
     }
 }
