@@ -177,6 +177,35 @@ fn orders_to_a_host_with_real_money_are_refused_by_check_and_by_run() {
 }
 
 #[test]
+fn spot_instruments_that_move_one_balance_are_refused_by_check_and_by_run_where_orders_are_real() {
+    let (venue, dir) = (SimVenue::open(false, true), Dir::new());
+    let row = |product: &str, base: &str, quote: &str| {
+        format!(
+            "[[instrument]]\nvenue = 'binance'\nproduct = '{product}'\nsymbol = '{base}{quote}'\nbase = '{base}'\n\
+             quote = '{quote}'\ntick = '0.01'\nlot = '0.001'\nsource = 'test'\n"
+        )
+    };
+    let list = [("usdm", "BTC", "USDT"), ("spot", "BTC", "USDT"), ("spot", "ETH", "BTC")];
+    let list = list.map(|(product, base, quote)| row(product, base, quote)).concat();
+    let list = dir.file("instruments.toml", list);
+    for orders in [true, false] {
+        let config = Wanted { orders, ..Wanted::of(&venue) }.write(&dir);
+        let mut file: toml::Table = std::fs::read_to_string(&config).unwrap().parse().unwrap();
+        file["venue"][1]["symbols"] = toml::Value::Array(vec!["BTCUSDT".into(), "ETHBTC".into()]);
+        let config = dir.file("two.toml", toml::to_string(&file).unwrap());
+        if !orders {
+            sabrewing(["check", "--config", &config, "--instruments", &list]).expect(0, &[]);
+            continue;
+        }
+        for command in ["check", "run"] {
+            let words = ["binance-spot", "BTCUSDT and ETHBTC", "balance of BTC"];
+            let ran = sabrewing([command, "--config", &config, "--instruments", &list]).expect(2, &words);
+            assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn a_key_that_is_missing_readable_by_others_or_wrong_is_refused_in_one_line() {
     let (venue, dir) = (SimVenue::open(false, true), Dir::new());
     let config = Wanted { orders: true, products: 1, ..Wanted::of(&venue) }.write(&dir);

@@ -1,5 +1,6 @@
 //! `sabrewing check`: says what is wrong with a configuration before anything starts, or prints its schema.
 
+use super::config::{LiveConfig, Mode};
 use super::instruments_of;
 use crate::config::{Config, Mistakes};
 use crate::run::{PlacementText, Refused, say, usage};
@@ -62,7 +63,7 @@ fn check(args: &CheckArgs) -> Result<String, Refused> {
     let placement = placement.load().map_err(&mut keep).ok();
     super::refuse_mode(live).unwrap_or_else(&mut keep);
     let plan = match Venues::new(live.venues.clone(), wall_now()).map_err(usage) {
-        Ok(venues) => args.instruments.as_ref().map(|path| plan_of(&venues, path)),
+        Ok(venues) => args.instruments.as_ref().map(|path| plan_of(live, &venues, path)),
         Err(refused) => Some(Err(refused)),
     };
     let plan = plan.transpose().map_err(&mut keep).ok();
@@ -99,9 +100,14 @@ fn check(args: &CheckArgs) -> Result<String, Refused> {
     Ok(page)
 }
 
-/// What would be connected to for the instruments of a file. Err: as [`instruments_of`].
-fn plan_of(venues: &Venues, path: &Path) -> Result<LivePlan, Refused> {
-    venues.plan(&instruments_of(venues, path)?).map_err(usage)
+/// What would be connected to for the instruments of a file. Err: as [`instruments_of`]; or an account could not tell
+/// their positions apart.
+fn plan_of(live: &LiveConfig, venues: &Venues, path: &Path) -> Result<LivePlan, Refused> {
+    let table = instruments_of(venues, path)?;
+    if live.mode == Mode::Live {
+        super::orders::refuse_shared_assets(live, &table).map_err(usage)?;
+    }
+    venues.plan(&table).map_err(usage)
 }
 
 /// A line for each connection.

@@ -5,7 +5,7 @@ use super::asked_in_vain;
 use super::config::LiveConfig;
 use crate::config::Mistakes;
 use crate::run::{Refused, usage};
-use engine::instrument::{Instrument, InstrumentTable};
+use engine::instrument::{ContractKind, Instrument, InstrumentTable};
 use engine::time::{Nanos, WallClock};
 use feeds::live::Venues;
 use feeds::live::fetch::VenueClock;
@@ -76,12 +76,14 @@ const CLOCK_WAIT: Duration = Duration::from_millis(10);
 const ANSWER_BYTES_MAX: usize = 1 << 21;
 
 impl<'a> Accounts<'a> {
-    /// Reads the keys, and asks each venue what it allows. Err: a key that is missing; a venue or its answer.
+    /// Reads the keys, and asks each venue what it allows. Err: instruments that one account cannot trade together; a key
+    /// that is missing; a venue or its answer.
     pub(crate) fn open(
         live: &'a LiveConfig,
         venues: &'a Venues,
         table: &InstrumentTable,
     ) -> Result<Self, Refused> {
+        refuse_shared_assets(live, table).map_err(usage)?;
         let account = |config: &'a AccountConfig| {
             let venue = live.venues.iter().find(|venue| venue.plan.venue == config.venue);
             let venue = venue.ok_or_else(|| {
@@ -253,6 +255,37 @@ const fn limit(stated: &StatedLimit) -> Limit {
     Limit { counted, window_ns: stated.window, max: stated.max }
 }
 
+/// What a spot account holds of an instrument is told by the balance of its base asset alone. Err: two instruments of one
+/// account that both move such a balance: neither position could be told from it, and every restart would refuse to trade.
+pub(crate) fn refuse_shared_assets(live: &LiveConfig, table: &InstrumentTable) -> Result<(), String> {
+    for account in &live.accounts {
+        let is_its = |one: &&Instrument| one.venue == account.venue && one.kind == ContractKind::Spot;
+        let spot: Vec<&Instrument> = table.iter().filter(is_its).collect();
+        if let Some((one, other, asset)) = shared_asset(&spot) {
+            return Err(format!(
+                "[live] mode = \"live\", [[account]] venue = \"{}\": {} and {} both move the balance of {asset}, by \
+                 which positions are told: an account trades one of them",
+                account.venue, one.symbol, other.symbol
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The first two of these spot instruments of which the base asset of one is base or quote of the other, and that asset.
+fn shared_asset<'i>(spot: &[&'i Instrument]) -> Option<(&'i Instrument, &'i Instrument, &'i str)> {
+    spot.iter().enumerate().find_map(|(place, one)| {
+        spot.iter().take(place).find_map(|other| {
+            let asset = if other.base == one.base || other.base == one.quote {
+                Some(&other.base)
+            } else {
+                (one.base == other.quote).then_some(&one.base)
+            };
+            asset.map(|asset| (*other, *one, asset.as_str()))
+        })
+    })
+}
+
 /// Err: orders would go to hosts that are no test network, or venues have no account.
 pub(crate) fn refuse_real_money(live: &LiveConfig) -> Result<(), Mistakes> {
     let mut wrong = Mistakes::default();
@@ -274,4 +307,49 @@ pub(crate) fn refuse_real_money(live: &LiveConfig) -> Result<(), Mistakes> {
         refused.iter().for_each(|why| wrong.note(format!("[live] mode = \"live\", {name}: {why}")));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::ids::{InstrumentId, VenueId};
+    use engine::instrument::{PriceRule, Status};
+    use engine::num::{Decimal, Qty, Step};
+
+    fn spot(base: &str, quote: &str) -> Instrument {
+        Instrument {
+            id: InstrumentId(0),
+            venue_id: VenueId(0),
+            venue: "binance-spot".into(),
+            symbol: format!("{base}{quote}"),
+            base: base.into(),
+            quote: quote.into(),
+            kind: ContractKind::Spot,
+            price_rule: PriceRule { tick: Step::parse(b"0.01").unwrap(), significant_figures: None },
+            qty_unit: Step::parse(b"0.00001").unwrap(),
+            lot: Qty(1),
+            qty_min: Qty(1),
+            qty_max: Qty(1_000),
+            notional_min: Decimal::ZERO,
+            contract_size: Step::ONE,
+            status: Status::Trading,
+            source: "test".into(),
+        }
+    }
+
+    #[test]
+    fn spot_instruments_that_move_one_balance_are_found_and_those_with_one_quote_are_not() {
+        for (those, found) in [
+            (&[("BTC", "USDT"), ("ETH", "USDT"), ("BNB", "FDUSD")][..], None),
+            (&[("BTC", "USDT"), ("ETH", "USDT"), ("BTC", "FDUSD")], Some(("BTCUSDT", "BTCFDUSD", "BTC"))),
+            (&[("BTC", "USDT"), ("ETH", "BTC")], Some(("BTCUSDT", "ETHBTC", "BTC"))),
+            (&[("ETH", "BTC"), ("BTC", "USDT")], Some(("ETHBTC", "BTCUSDT", "BTC"))),
+            (&[("BTC", "USDT")], None),
+        ] {
+            let instruments: Vec<_> = those.iter().map(|(base, quote)| spot(base, quote)).collect();
+            let each: Vec<_> = instruments.iter().collect();
+            let shared = shared_asset(&each).map(|(one, other, asset)| (&*one.symbol, &*other.symbol, asset));
+            assert_eq!(shared, found, "{those:?}");
+        }
+    }
 }
