@@ -1,7 +1,6 @@
 //! What a venue said, as the journal keeps it, and a venue that says it again: the counterparty of a repeated run.
 
 use crate::client_order_id::{ClientOrderId, ClientOrderIds};
-use crate::codec::{Amendment, OrderCodec};
 use crate::counterparty::{
     Account, Answer, AnswerEvent, Charge, ChargeAsset, Counterparty, Paid, Request, Standing, VenueOrder,
     VenueState,
@@ -310,9 +309,7 @@ impl RecordedVenue {
 
 impl Counterparty for RecordedVenue {
     fn can_amend(&self, open: &Order, to: Level) -> bool {
-        let rest = Level { qty: Qty(to.qty.0 - open.filled.0), ..to };
-        let amendment = self.codec.amendment(open, rest);
-        matches!(amendment, Ok(Amendment::KeepsPriority | Amendment::LosesPriority))
+        self.codec.can_amend(open, to)
     }
 
     fn encode(&mut self, _request: Request<'_>, _id: &ClientOrderId, _now: Nanos) -> bool {

@@ -4,13 +4,13 @@
 use super::PaperExchange;
 use super::funding::{FundingClock, FundingDue};
 use crate::client_order_id::ClientOrderId;
-use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
+use crate::codec::{OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Request};
 use crate::venues::binance::BinanceCodec;
 use engine::ids::{InstrumentId, VenueId};
 use engine::instrument::InstrumentTable;
 use engine::message::{BookChanged, Depth, Kind, MarkPrice, Message, Trade};
-use engine::num::{Level, Qty};
+use engine::num::Level;
 use engine::order::Order;
 use engine::time::Nanos;
 
@@ -59,9 +59,7 @@ impl PaperVenue {
 
 impl Counterparty for PaperVenue {
     fn can_amend(&self, open: &Order, to: Level) -> bool {
-        let rest = Level { qty: Qty(to.qty.0 - open.filled.0), ..to };
-        let amendment = self.codec.amendment(open, rest);
-        matches!(amendment, Ok(Amendment::KeepsPriority | Amendment::LosesPriority))
+        self.codec.can_amend(open, to)
     }
 
     #[inline]

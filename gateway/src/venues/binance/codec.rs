@@ -66,6 +66,14 @@ impl BinanceCodec {
             scratch: [0; MESSAGE_BYTES_MAX],
         })
     }
+
+    /// Whether an order can be amended to this price and whole quantity and keep its id.
+    #[inline]
+    pub(crate) fn can_amend(&self, open: &Order, to: Level) -> bool {
+        let rest = Level { qty: Qty(to.qty.0 - open.filled.0), ..to };
+        let amendment = self.amendment(open, rest);
+        matches!(amendment, Ok(Amendment::KeepsPriority | Amendment::LosesPriority))
+    }
 }
 
 /// How the codec authenticates; nothing of any key.

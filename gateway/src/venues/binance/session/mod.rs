@@ -36,7 +36,7 @@ use super::heard::trades;
 use super::template::Prepared;
 use super::{Authentication, BinanceCodec, BinanceCodecError, LogOn};
 use crate::client_order_id::ClientOrderId;
-use crate::codec::{Amendment, OpenOrder, OrderCodec, Request as Envelope};
+use crate::codec::{OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Paid, Request};
 use crate::throttle::{Cost, Limit, Priority};
 use account::AccountInquiry;
@@ -475,9 +475,7 @@ impl<C: Clock + Send> BinanceSession<C> {
 
 impl<C: Clock + Send> Counterparty for BinanceSession<C> {
     fn can_amend(&self, open: &Order, to: Level) -> bool {
-        let rest = Level { qty: Qty(to.qty.0 - open.filled.0), ..to };
-        let amendment = self.codec.amendment(open, rest);
-        matches!(amendment, Ok(Amendment::KeepsPriority | Amendment::LosesPriority))
+        self.codec.can_amend(open, to)
     }
 
     #[inline]
