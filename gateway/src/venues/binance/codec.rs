@@ -260,82 +260,22 @@ impl Messages {
         authentication: &Authentication,
         recv_window: RecvWindow,
     ) -> Result<Self, BinanceCodecError> {
-        let symbol = &instrument.symbol;
+        let symbol = instrument.symbol.clone();
         // Other scripts are fine, sent and signed as UTF-8; what JSON would escape or a signed text be split by is not.
         let plain = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '\\' | '&' | '=');
         if symbol.is_empty() || !symbol.chars().all(plain) {
-            return Err(BinanceCodecError::Symbol(symbol.clone()));
+            return Err(BinanceCodecError::Symbol(symbol));
         }
         let spot = instrument.kind == ContractKind::Spot;
-        let prepare = |method: &str, parameters: Vec<Vec<(&'static str, Value)>>| {
-            let mut all: Vec<_> = parameters.into_iter().flatten().collect();
-            all.push(("symbol", Value::Text(symbol.clone())));
-            all.push(("recvWindow", Value::Number(recv_window.as_ms())));
-            Prepared::new(method, all, authentication).ok_or(BinanceCodecError::Symbol(symbol.clone()))
-        };
-        let order = |side, tif| {
-            let mut parameters =
-                vec![fixed("side", side_name(side)), id("newClientOrderId", Field::ClientOrderId)];
-            parameters.extend(level("quantity"));
-            parameters.extend(kind(spot, tif));
-            // Spot answers with the fills by default, which the user stream brings anyway.
-            parameters.extend(spot.then(|| fixed("newOrderRespType", "ACK")));
-            parameters
-        };
-        let mut place: Vec<Option<Prepared>> = Vec::new();
-        place.resize_with(SHAPES, || None);
-        for (side, kind, tif, reduces) in every_shape() {
-            let parameters = match kind {
-                OrderKind::Limit => Some(order(side, tif)),
-                OrderKind::Market => market(spot, side, tif),
-                OrderKind::Stop | OrderKind::StopLimit => stop(spot, side, kind, tif),
-            };
-            let Some(mut parameters) = parameters else { continue };
-            // Spot has no such orders: there the gate alone holds them to the position.
-            parameters.extend((reduces && !spot).then(|| fixed("reduceOnly", "true")));
-            let method = if kind.is_stop() && !spot { "algoOrder.place" } else { "order.place" };
-            place[shape(side, kind, tif, reduces)] = Some(prepare(method, vec![parameters])?);
-        }
-        // The answer names no symbol, and the request needs none.
-        let cancel_waiting = || {
-            let parameters =
-                vec![id("clientAlgoId", Field::OpenId), ("recvWindow", Value::Number(recv_window.as_ms()))];
-            Prepared::new("algoOrder.cancel", parameters, authentication)
-                .ok_or(BinanceCodecError::Symbol(symbol.clone()))
-        };
-        let cancel_waiting = if spot { None } else { Some(cancel_waiting()?) };
-        let amend = if spot {
-            let shrink = vec![
-                id("origClientOrderId", Field::OpenId),
-                // Without it the order would get a random id.
-                id("newClientOrderId", Field::ClientOrderId),
-                ("newQty", Value::Field(Field::Qty)),
-            ];
-            let replace = |side, tif| {
-                let open = id("cancelOrigClientOrderId", Field::OpenId);
-                // No new order beside one that could not be canceled, perhaps because it had filled.
-                let cancel = vec![open, fixed("cancelReplaceMode", "STOP_ON_FAILURE")];
-                prepare("order.cancelReplace", vec![cancel, order(side, tif)])
-            };
-            Amend::Spot {
-                shrink: prepare("order.amend.keepPriority", vec![shrink])?,
-                replace: by_kind(replace)?.into(),
-            }
-        } else {
-            let modify = |side| {
-                let parameters = vec![fixed("side", side_name(side)), id("origClientOrderId", Field::OpenId)];
-                prepare("order.modify", vec![parameters, level("quantity").into()])
-            };
-            Amend::Futures { modify: [modify(Side::Buy)?, modify(Side::Sell)?] }
-        };
+        let maker = Maker { symbol, spot, authentication, recv_window };
         Ok(Self {
             price: DecimalPrinter::new(instrument.price_rule.tick),
             qty: DecimalPrinter::new(instrument.qty_unit),
-            place: place.into(),
-            cancel_waiting,
-            cancel: prepare("order.cancel", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
-            query: prepare("order.status", vec![vec![id("origClientOrderId", Field::OpenId)]])?,
-            amend,
+            place: maker.place()?,
+            cancel_waiting: if spot { None } else { Some(maker.cancel_waiting()?) },
+            cancel: maker.make("order.cancel", vec![id("origClientOrderId", Field::OpenId)])?,
+            query: maker.make("order.status", vec![id("origClientOrderId", Field::OpenId)])?,
+            amend: if spot { maker.amend_spot()? } else { maker.amend_futures()? },
         })
     }
 
@@ -349,6 +289,97 @@ impl Messages {
     fn set_qty(&self, values: &mut Values, qty: Qty) -> Result<(), EncodeError> {
         let is_set = qty.0 > 0 && self.qty.print(qty.0, values.text(Field::Qty));
         if is_set { Ok(()) } else { Err(EncodeError::Quantity) }
+    }
+}
+
+/// Prepares the messages of one instrument.
+struct Maker<'a> {
+    symbol: String,
+    spot: bool,
+    authentication: &'a Authentication,
+    recv_window: RecvWindow,
+}
+
+/// What a message says, beside what every one does.
+type Parameters = Vec<(&'static str, Value)>;
+
+impl Maker<'_> {
+    fn make(&self, method: &str, mut parameters: Parameters) -> Result<Prepared, BinanceCodecError> {
+        parameters.push(("symbol", Value::Text(self.symbol.clone())));
+        self.make_without_symbol(method, parameters)
+    }
+
+    fn make_without_symbol(
+        &self,
+        method: &str,
+        mut parameters: Parameters,
+    ) -> Result<Prepared, BinanceCodecError> {
+        parameters.push(("recvWindow", Value::Number(self.recv_window.as_ms())));
+        let prepared = Prepared::new(method, parameters, self.authentication);
+        prepared.ok_or_else(|| BinanceCodecError::Symbol(self.symbol.clone()))
+    }
+
+    /// Every order that the venue has, by [`shape`].
+    fn place(&self) -> Result<Box<[Option<Prepared>]>, BinanceCodecError> {
+        let mut place: Vec<Option<Prepared>> = Vec::new();
+        place.resize_with(SHAPES, || None);
+        for (side, kind, tif, reduces) in every_shape() {
+            let parameters = match kind {
+                OrderKind::Limit => Some(self.limit(side, tif)),
+                OrderKind::Market => market(self.spot, side, tif),
+                OrderKind::Stop | OrderKind::StopLimit => stop(self.spot, side, kind, tif),
+            };
+            let Some(mut parameters) = parameters else { continue };
+            // Spot has no such orders: there the gate alone holds them to the position.
+            parameters.extend((reduces && !self.spot).then(|| fixed("reduceOnly", "true")));
+            let method = if kind.is_stop() && !self.spot { "algoOrder.place" } else { "order.place" };
+            place[shape(side, kind, tif, reduces)] = Some(self.make(method, parameters)?);
+        }
+        Ok(place.into())
+    }
+
+    fn limit(&self, side: Side, tif: Tif) -> Parameters {
+        let mut parameters =
+            vec![fixed("side", side_name(side)), id("newClientOrderId", Field::ClientOrderId)];
+        parameters.extend(level("quantity"));
+        parameters.extend(kind(self.spot, tif));
+        // Spot answers with the fills by default, which the user stream brings anyway.
+        parameters.extend(self.spot.then(|| fixed("newOrderRespType", "ACK")));
+        parameters
+    }
+
+    /// The answer names no symbol, and the request needs none.
+    fn cancel_waiting(&self) -> Result<Prepared, BinanceCodecError> {
+        self.make_without_symbol("algoOrder.cancel", vec![id("clientAlgoId", Field::OpenId)])
+    }
+
+    fn amend_spot(&self) -> Result<Amend, BinanceCodecError> {
+        let shrink = vec![
+            id("origClientOrderId", Field::OpenId),
+            // Without it the order would get a random id.
+            id("newClientOrderId", Field::ClientOrderId),
+            ("newQty", Value::Field(Field::Qty)),
+        ];
+        let replace = |side, tif| {
+            let mut parameters = self.limit(side, tif);
+            parameters.push(id("cancelOrigClientOrderId", Field::OpenId));
+            // No new order beside one that could not be canceled, perhaps because it had filled.
+            parameters.push(fixed("cancelReplaceMode", "STOP_ON_FAILURE"));
+            self.make("order.cancelReplace", parameters)
+        };
+        Ok(Amend::Spot {
+            shrink: self.make("order.amend.keepPriority", shrink)?,
+            replace: by_kind(replace)?.into(),
+        })
+    }
+
+    fn amend_futures(&self) -> Result<Amend, BinanceCodecError> {
+        let modify = |side| {
+            let mut parameters = vec![fixed("side", side_name(side)), id("origClientOrderId", Field::OpenId)];
+            parameters.extend(level("quantity"));
+            self.make("order.modify", parameters)
+        };
+        Ok(Amend::Futures { modify: [modify(Side::Buy)?, modify(Side::Sell)?] })
     }
 }
 
@@ -369,7 +400,7 @@ fn every_shape() -> impl Iterator<Item = (Side, OrderKind, Tif, bool)> {
 }
 
 /// A market order, which takes at once or not at all. None: another time in force.
-fn market(spot: bool, side: Side, tif: Tif) -> Option<Vec<(&'static str, Value)>> {
+fn market(spot: bool, side: Side, tif: Tif) -> Option<Parameters> {
     let mut parameters = vec![
         fixed("side", side_name(side)),
         id("newClientOrderId", Field::ClientOrderId),
@@ -382,7 +413,7 @@ fn market(spot: bool, side: Side, tif: Tif) -> Option<Vec<(&'static str, Value)>
 
 /// An order that waits for its trigger, by the last price; futures have conditional orders beside the others, with
 /// ids of their own. None: the venue has none of this time in force.
-fn stop(spot: bool, side: Side, kind: OrderKind, tif: Tif) -> Option<Vec<(&'static str, Value)>> {
+fn stop(spot: bool, side: Side, kind: OrderKind, tif: Tif) -> Option<Parameters> {
     let limit_tif = match (kind, tif) {
         (OrderKind::Stop, Tif::Ioc) => None,
         (OrderKind::StopLimit, Tif::Gtc) => Some("GTC"),
@@ -435,7 +466,7 @@ const fn side_name(side: Side) -> &'static str {
 }
 
 /// Order type and time in force.
-fn kind(spot: bool, tif: Tif) -> Vec<(&'static str, Value)> {
+fn kind(spot: bool, tif: Tif) -> Parameters {
     let (kind, tif) = match tif {
         Tif::Gtc => ("LIMIT", Some("GTC")),
         Tif::Ioc => ("LIMIT", Some("IOC")),

@@ -34,7 +34,7 @@ pub use statement::{BookedTrade, OrderEnds, Statement, Statements};
 
 use super::heard::trades;
 use super::template::Prepared;
-use super::{Authentication, BinanceCodec, BinanceCodecError, LogOn};
+use super::{Authentication, BinanceCodec, BinanceCodecError, LogOn, RecvWindow};
 use crate::client_order_id::ClientOrderId;
 use crate::codec::{OpenOrder, OrderCodec, Request as Envelope};
 use crate::counterparty::{Account, Answer, Counterparty, Paid, Request};
@@ -42,7 +42,7 @@ use crate::throttle::{Cost, Limit, Priority};
 use account::AccountInquiry;
 use dead_man::DeadMan;
 use engine::ids::InstrumentId;
-use engine::instrument::ContractKind;
+use engine::instrument::{ContractKind, Instrument};
 use engine::message::Message;
 use engine::num::{Level, Qty};
 use engine::order::Order;
@@ -127,64 +127,37 @@ impl<C: Clock + Send> BinanceSession<C> {
             return Err(SessionError::Products);
         }
         let authentication = || credentials.authentication().map_err(SessionError::Key);
-        let api_key = credentials.api_key.clone();
-        let log_on = match credentials.kind {
-            KeyKind::Hmac => None,
-            KeyKind::Ed25519 => {
-                let key = Ed25519Key::from_pkcs8(&credentials.secret).map_err(SessionError::Key)?;
-                Some(LogOn::new(api_key.clone(), key, recv_window).map_err(SessionError::Codec)?)
-            }
-        };
-        let events = match (kind, &log_on) {
-            (ContractKind::Spot, Some(_)) => Events::Subscribed,
-            (ContractKind::Spot, None) => {
-                let signs = authentication()?;
-                let prepared = Prepared::new("userDataStream.subscribe.signature", Vec::new(), &signs);
-                let prepared = prepared.ok_or(SessionError::Codec(BinanceCodecError::ApiKey))?;
-                Events::Signed(Box::new(prepared), signs)
-            }
-            _ => Events::ListenKey(api_key.clone()),
-        };
+        let log_on = log_on_of(credentials, recv_window)?;
         let of_requests = if log_on.is_some() { Authentication::Session } else { authentication()? };
-        let codec = BinanceCodec::new(instruments, of_requests, recv_window).map_err(SessionError::Codec)?;
-        let mut symbols = Vec::new();
-        for instrument in instruments {
-            let index = instrument.id.index();
-            symbols.resize(symbols.len().max(index + 1), None);
-            if let Some(place) = symbols.get_mut(index) {
-                *place = Some(instrument.symbol.clone());
-            }
-        }
-        let rest_codec = BinanceCodec::new(instruments, Authentication::Session, recv_window);
-        let names: Vec<String> = instruments.iter().map(|one| one.symbol.clone()).collect();
-        let settings = Settings::new(kind, &names, settings);
-        let dead_man = dead_man_ms.filter(|_| kind == ContractKind::Linear);
-        let dead_man = dead_man.map(|ms| DeadMan::new(names, ms));
-        let ledger = Ledger::new(kind, instruments, limits, recv_window.as_ms(), &api_key);
-        let protocol = ApiProtocol::new(log_on, events, offset.clone());
-        let mut api = (routes.api)(protocol);
+        let codec = |of| BinanceCodec::new(instruments, of, recv_window).map_err(SessionError::Codec);
+        let (codec, rest_codec) = (codec(of_requests)?, codec(Authentication::Session)?);
+        let events = events_of(kind, log_on.is_some(), credentials)?;
+        let mut api = (routes.api)(ApiProtocol::new(log_on, events, offset.clone()));
+        let stream = (kind != ContractKind::Spot).then(|| (routes.stream)(StreamProtocol));
         let now = clock.now();
         api.session().start(now);
-        let stream = (kind != ContractKind::Spot).then(|| (routes.stream)(StreamProtocol));
+        let ledger = Ledger::new(kind, instruments, limits, recv_window.as_ms(), &credentials.api_key);
+        let names: Vec<String> = instruments.iter().map(|one| one.symbol.clone()).collect();
+        let dead_man_ms = dead_man_ms.filter(|_| kind == ContractKind::Linear);
         Ok(Self {
             rest: Rest::new(routes.rest, authentication()?, recv_window, offset.clone()),
             account: AccountInquiry::new(kind, instruments, now.plus(ledger.window_ns())),
-            dead_man,
+            settings: Settings::new(kind, &names, settings),
+            dead_man: dead_man_ms.map(|ms| DeadMan::new(names, ms)),
+            symbols: symbols_by_id(instruments),
+            api_key: credentials.api_key.clone(),
             net,
             clock,
             api,
             stream,
             ledger,
             codec,
-            rest_codec: rest_codec.map_err(SessionError::Codec)?,
+            rest_codec,
             fallback: Fallback::new(kind),
-            settings,
             message: [0; BinanceCodec::MESSAGE_BYTES_MAX],
             written: None,
             offset,
             kind,
-            api_key,
-            symbols,
             asking: Vec::with_capacity(ASKING_MAX),
             polled: now,
             is_api_up: false,
@@ -471,6 +444,47 @@ impl<C: Clock + Send> BinanceSession<C> {
             Asked::Query => (Priority::Hedge, Cost { weight: if is_spot { 4 } else { 1 }, orders: 0 }),
         }
     }
+}
+
+/// What logs a connection on, where the key can. Err: the secret is no such key.
+fn log_on_of(credentials: &Credentials, recv_window: RecvWindow) -> Result<Option<LogOn>, SessionError> {
+    if credentials.kind == KeyKind::Hmac {
+        return Ok(None);
+    }
+    let key = Ed25519Key::from_pkcs8(&credentials.secret).map_err(SessionError::Key)?;
+    let log_on = LogOn::new(credentials.api_key.clone(), key, recv_window);
+    log_on.map(Some).map_err(SessionError::Codec)
+}
+
+/// How user events are had: over the connection of orders on spot, by a listen key on futures.
+/// Err: the secret is no key of its kind, or its public half cannot be sent.
+fn events_of(
+    kind: ContractKind,
+    is_logged_on: bool,
+    credentials: &Credentials,
+) -> Result<Events, SessionError> {
+    if kind != ContractKind::Spot {
+        return Ok(Events::ListenKey(credentials.api_key.clone()));
+    }
+    if is_logged_on {
+        return Ok(Events::Subscribed);
+    }
+    let signs = credentials.authentication().map_err(SessionError::Key)?;
+    let prepared = Prepared::new("userDataStream.subscribe.signature", Vec::new(), &signs);
+    let prepared = prepared.ok_or(SessionError::Codec(BinanceCodecError::ApiKey))?;
+    Ok(Events::Signed(Box::new(prepared), signs))
+}
+
+fn symbols_by_id(instruments: &[Instrument]) -> Vec<Option<String>> {
+    let mut symbols = Vec::new();
+    for instrument in instruments {
+        let index = instrument.id.index();
+        symbols.resize(symbols.len().max(index + 1), None);
+        if let Some(place) = symbols.get_mut(index) {
+            *place = Some(instrument.symbol.clone());
+        }
+    }
+    symbols
 }
 
 impl<C: Clock + Send> Counterparty for BinanceSession<C> {
