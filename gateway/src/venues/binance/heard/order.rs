@@ -5,7 +5,7 @@ use crate::client_order_id::ClientOrderId;
 use engine::ids::InstrumentId;
 use engine::num::{Decimal, Level, Price, Qty, Side};
 use engine::time::Nanos;
-use wire::json::{Elements, JsonError, JsonErrorKind, Value};
+use wire::json::{Elements, Fields, JsonError, JsonErrorKind, Value};
 
 /// An order in an answer or a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,23 +242,17 @@ pub(super) fn spot<'t>(event: Value<'t>, listing: &Listing) -> Result<OrderUpdat
             level: level(listed, fields.required("L")?, fields.required("l")?)?,
             maker: fields.required("m")?.bool()?,
             fee: fields.required("n")?.amount()?,
-            fee_asset: fields.present("N").map_or(Ok(&[][..]), |asset| asset.words())?,
+            fee_asset: words(&fields, "N")?,
         })
     });
-    let reason = fields.present("r").map_or(Ok(&[][..]), |reason| reason.words())?;
-    let expiry = fields.present("eR").map_or(Ok(&[][..]), |reason| reason.words())?;
+    let (reason, expiry) = (words(&fields, "r")?, words(&fields, "eR")?);
     Ok(OrderUpdate {
         instrument: listed.id,
         id: client_order_id(own)?,
         venue_order_id: fields.required("i")?.uint()?,
         at: fields.required("T")?.millis()?,
         execution: fields.required("x")?.named(Execution::named)?,
-        reported: Reported {
-            side: side(fields.required("S")?)?,
-            status: fields.required("X")?.named(Status::named)?,
-            level: level(listed, fields.required("p")?, fields.required("q")?)?,
-            filled: Qty(fields.required("z")?.count(listed.unit)?),
-        },
+        reported: reported(&fields, listed)?,
         fill: fill.transpose()?,
         execution_id: fields.optional("I").map(|id| id.uint()).transpose()?,
         reason: if matches!(reason, b"" | b"NONE") { expiry } else { reason },
@@ -285,27 +279,37 @@ pub(super) fn futures<'t>(order: Value<'t>, listing: &Listing) -> Result<OrderUp
             level: level(listed, fields.required("L")?, last)?,
             maker: fields.required("m")?.bool()?,
             fee: fields.present("n").map_or(Ok(Decimal::ZERO), |fee| fee.amount())?,
-            fee_asset: fields.present("N").map_or(Ok(&[][..]), |asset| asset.words())?,
+            fee_asset: words(&fields, "N")?,
         })
     });
-    let reason = fields.present("er").map_or(Ok(&[][..]), |reason| reason.words())?;
+    let reason = words(&fields, "er")?;
     Ok(OrderUpdate {
         instrument: listed.id,
         id: client_order_id(fields.required("c")?)?,
         venue_order_id: fields.required("i")?.uint()?,
         at: fields.required("T")?.millis()?,
         execution: fields.required("x")?.named(Execution::named)?,
-        reported: Reported {
-            side: side(fields.required("S")?)?,
-            status: fields.required("X")?.named(Status::named)?,
-            level: level(listed, fields.required("p")?, fields.required("q")?)?,
-            filled: Qty(fields.required("z")?.count(listed.unit)?),
-        },
+        reported: reported(&fields, listed)?,
         fill: fill.transpose()?,
         execution_id: None,
         reason: if reason == b"0" { b"" } else { reason },
         was_triggered: false,
     })
+}
+
+/// What an event of either product says of the order, under the same names.
+fn reported<const N: usize>(fields: &Fields<'_, N>, listed: Listed) -> Result<Reported, JsonError> {
+    Ok(Reported {
+        side: side(fields.required("S")?)?,
+        status: fields.required("X")?.named(Status::named)?,
+        level: level(listed, fields.required("p")?, fields.required("q")?)?,
+        filled: Qty(fields.required("z")?.count(listed.unit)?),
+    })
+}
+
+/// A text for people; empty where it is missing or `null`.
+fn words<'t, const N: usize>(fields: &Fields<'t, N>, key: &'static str) -> Result<&'t [u8], JsonError> {
+    fields.present(key).map_or(Ok(&[][..]), |text| text.words())
 }
 
 /// The id of the conditional order that an answer to `algoOrder.place` or `algoOrder.cancel` is about. None: it is
