@@ -278,7 +278,7 @@ fn what_is_wanted_after_a_whole_fill_is_stated_again_and_after_a_part_it_is_not(
     // No skew: what a fill changes of the position changes no quote.
     let mut rig = rig_of(&[config(|mm| mm["skew_ticks"] = "0".into())], &["BTCUSDT"]);
     let quotes = rig.sound(600_000).unwrap();
-    let mut fill = |rig: &mut Rig, state: OrderState, position| {
+    let fill = |rig: &mut Rig, state: OrderState, position| {
         let execution = Execution { state: state as u8, position: Qty(position), ..Execution::default() };
         let head = Head { strategy: StrategyId(1), ..rig.head(Kind::Execution, 0) };
         assert!(rig.executions.send(Message { head: &head, body: execution.cells() }));

@@ -77,6 +77,8 @@ pub struct HttpClient {
     place: String,
     resolver: Resolver,
     slots: Vec<Slot>,
+    /// The slot that is looked at in the next turn also where it is spare.
+    looked_at: usize,
     next_number: u64,
     /// No spare connection is begun before.
     spare_ns: Nanos,
@@ -116,6 +118,7 @@ impl HttpClient {
             slots: (0..config.connections_max.max(1)).map(|_| slot()).collect(),
             config,
             resolver,
+            looked_at: 0,
             next_number: 1,
             spare_ns: Nanos::default(),
             called: None,
@@ -142,11 +145,16 @@ impl HttpClient {
         Ok(Ticket { slot: index, number })
     }
 
-    /// One turn for every connection; never waits.
+    /// One turn for every connection that is at work, and for one of the others; never waits.
     pub fn turn(&mut self, net: &mut Net, clock: &impl Clock, now: Nanos) {
         for index in 0..self.slots.len() {
-            self.turn_slot(index, net, clock, now);
+            // A spare connection can only end: one of them is looked at.
+            let is_spare = |slot: &Slot| slot.job.is_none() && matches!(slot.line, Line::Up(_));
+            if index == self.looked_at || !is_spare(&self.slots[index]) {
+                self.turn_slot(index, net, clock, now);
+            }
         }
+        self.looked_at = if self.looked_at + 1 < self.slots.len() { self.looked_at + 1 } else { 0 };
         let spare = |slot: &&Slot| slot.job.is_none() && !matches!(slot.line, Line::Down);
         let spares = self.slots.iter().filter(spare).count();
         let is_down = |slot: &&mut Slot| slot.job.is_none() && matches!(slot.line, Line::Down);

@@ -87,6 +87,8 @@ pub struct BinanceSession<C> {
     dead_man: Option<DeadMan>,
     /// The last turn's time.
     polled: Nanos,
+    /// What is looked at next.
+    part: Part,
     is_api_up: bool,
     is_stream_up: bool,
     was_lost: bool,
@@ -111,6 +113,28 @@ struct Written {
 const BATCH_MAX: usize = 64;
 /// Orders whose trades are asked for at once.
 const ASKING_MAX: usize = 3;
+
+/// What a turn looks at, one after the other. Every look is a call to the system, nearly always in vain, and what shares
+/// the thread waits for it: a market's stream waits for one of these and not for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The WebSocket API.
+    Api,
+    /// The user stream, where it is a connection of its own.
+    Stream,
+    /// REST, and what was sent too long ago.
+    Rest,
+}
+
+impl Part {
+    const fn next(self) -> Self {
+        match self {
+            Self::Api => Self::Stream,
+            Self::Stream => Self::Rest,
+            Self::Rest => Self::Api,
+        }
+    }
+}
 
 impl<C: Clock + Send> BinanceSession<C> {
     /// A session that connects with its first turn. Takes the memory that trading needs.
@@ -160,6 +184,7 @@ impl<C: Clock + Send> BinanceSession<C> {
             kind,
             asking: Vec::with_capacity(ASKING_MAX),
             polled: now,
+            part: Part::Api,
             is_api_up: false,
             is_stream_up: false,
             was_lost: false,
@@ -257,9 +282,24 @@ impl<C: Clock + Send> BinanceSession<C> {
         }
     }
 
-    /// One turn of everything.
+    /// One turn of the part whose turn it is.
+    #[inline]
     fn turn(&mut self, now: Nanos) {
         self.polled = self.polled.max(now);
+        let part = self.part;
+        self.part = part.next();
+        match part {
+            Part::Api => self.turn_api(now),
+            Part::Stream => self.turn_stream(now),
+            Part::Rest => {
+                self.ledger.expire(now);
+                self.turn_rest(now);
+            }
+        }
+        self.tell_watch();
+    }
+
+    fn turn_api(&mut self, now: Nanos) {
         self.wait_or_go_on(now);
         let is_spot = self.stream.is_none();
         for _ in 0..BATCH_MAX {
@@ -292,10 +332,6 @@ impl<C: Clock + Send> BinanceSession<C> {
                 self.hear_listen_key(key, now);
             }
         }
-        self.turn_stream(now);
-        self.ledger.expire(now);
-        self.turn_rest(now);
-        self.tell_watch();
     }
 
     /// Opens the user stream of a key that was heard, or moves it there, unless that is where it is.
