@@ -131,14 +131,16 @@ pub struct Merged {
 
 struct MergedLane {
     cursor: Cursor,
-    stand: Option<Stand>, // None: damaged
+    stand: Option<Stand>, // None: it cannot be read on
+    is_torn: bool,        // for its last record is unfinished
 }
 
 impl Merged {
     /// The given lanes (each once), from their starts. Lanes whose segments do not exist yet may be among them.
     #[must_use]
     pub fn new(reader: &Reader, lanes: impl IntoIterator<Item = Lane>) -> Self {
-        let lane = |lane| MergedLane { cursor: reader.cursor(lane), stand: Some(Stand::Tail) };
+        let lane =
+            |lane| MergedLane { cursor: reader.cursor(lane), stand: Some(Stand::Tail), is_torn: false };
         let mut merged =
             Self { lanes: lanes.into_iter().map(lane).collect(), shown: None, problems: VecDeque::new() };
         merged.look_again();
@@ -148,7 +150,9 @@ impl Merged {
     /// Looks at the tail of each lane whether something has been written since.
     pub fn look_again(&mut self) {
         for index in 0..self.lanes.len() {
-            if self.lanes[index].stand == Some(Stand::Tail) && self.shown != Some(index) {
+            // What looks unfinished is damage once something was written behind it.
+            let lane = &self.lanes[index];
+            if (lane.stand == Some(Stand::Tail) || lane.is_torn) && self.shown != Some(index) {
                 self.step(index);
             }
         }
@@ -165,7 +169,8 @@ impl Merged {
         self.lanes[index].cursor.current()
     }
 
-    /// Damage met since the last call. The lane ends there, the others go on.
+    /// Damage met since the last call. The lane ends there, the others go on. An unfinished last record, as a killed
+    /// process or a power loss leaves it, is none: the lane ends with the record before.
     pub fn take_problem(&mut self) -> Option<Problem> {
         self.problems.pop_front()
     }
@@ -177,10 +182,14 @@ impl Merged {
 
     fn step(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
-        lane.stand = match lane.cursor.step() {
+        let found = lane.cursor.step();
+        lane.is_torn = found.is_err() && lane.cursor.is_torn();
+        lane.stand = match found {
             Ok(stand) => Some(stand),
             Err(problem) => {
-                self.problems.push_back(problem);
+                if !lane.is_torn {
+                    self.problems.push_back(problem);
+                }
                 None
             }
         };

@@ -209,6 +209,44 @@ fn the_lanes_merge_by_time_but_no_record_comes_before_its_cause() {
 }
 
 #[test]
+fn an_unfinished_last_record_is_none_until_something_is_written_behind_it() {
+    let run = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(run.path(), small()).unwrap();
+    let mut feed = journal.writer(Lane::Feed).unwrap();
+    for seq in 1..=4 {
+        feed.append(entry(1, Cause::NONE, seq), &body_of(1)).unwrap();
+    }
+    drop((feed, journal));
+    let path = run.path().join("feed-000001.seg");
+    let whole = fs::read(&path).unwrap();
+    let (third, fourth) =
+        (256 + 2 * record_bytes(body_of(1).len()), 256 + 3 * record_bytes(body_of(1).len()));
+    let mut torn = whole.clone();
+    torn[third + 64..].fill(0);
+    fs::write(&path, &torn).unwrap();
+    let reader = Reader::open(run.path()).unwrap();
+    let mut cursor = reader.cursor(Lane::Feed);
+    let mut seqs = Vec::new();
+    while let Some(view) = cursor.next_whole().unwrap() {
+        seqs.push(view.seq);
+    }
+    assert_eq!((seqs, cursor.is_torn()), (vec![1, 2], true));
+    let mut merged = Merged::new(&reader, Lane::ALL);
+    while merged.next().is_some() {}
+    assert_eq!(merged.take_problem(), None);
+    merged.look_again();
+    assert_eq!(merged.take_problem(), None);
+
+    torn[fourth..].copy_from_slice(&whole[fourth..]);
+    fs::write(&path, &torn).unwrap();
+    merged.look_again();
+    assert_eq!(merged.take_problem().unwrap().after_seq, 2);
+    merged.look_again();
+    assert_eq!(merged.take_problem(), None, "it is said once");
+    assert_eq!(cursor.next_whole().unwrap_err().after_seq, 2);
+}
+
+#[test]
 fn a_cause_that_points_to_nothing_is_reported() {
     let run = tempfile::tempdir().unwrap();
     let mut journal = Journal::create(run.path(), small()).unwrap();

@@ -10,7 +10,7 @@ use crate::time::Nanos;
 use super::cursor::{Cursor, Gap, Stand};
 use super::problem::{Problem, Trouble};
 use super::reader::Reader;
-use super::record::{CELL_BYTES, Damage, check, peek, record_bytes};
+use super::record::{CELL_BYTES, Damage, View, check, peek, record_bytes};
 
 /// What `verify` found in one lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,6 +188,16 @@ impl Cursor {
         // In a segment that its writer left, every record was finished once.
         let remains = || remains(path, *offset, self.lane(), self.last_seq());
         !self.is_left() && matches!(remains(), Ok(Remains::Nothing | Remains::Scraps))
+    }
+
+    /// As `next`, but an unfinished last record is none: the lane ends with the record before.
+    /// Err: as `step`.
+    pub fn next_whole(&mut self) -> Result<Option<View<'_>>, Problem> {
+        match self.step() {
+            Ok(_) => Ok(self.current()),
+            Err(_) if self.is_torn() => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn dump(reader: &Reader, out: &mut Out) -> Result<(), Stop> {
 
 /// Takes a lane's next record. False: that was the last.
 fn step(cursor: &mut Cursor, decisions: &mut Decisions, say: &mut impl FnMut(&str)) -> Result<bool, Stop> {
-    let Some(view) = cursor.next().map_err(input)? else { return Ok(false) };
+    let Some(view) = cursor.next_whole().map_err(input)? else { return Ok(false) };
     let record = Record {
         lane: view.lane,
         kind: view.entry.kind,

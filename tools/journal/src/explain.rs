@@ -150,7 +150,7 @@ fn order_of(view: &View<'_>) -> Option<u64> {
 fn own_records(reader: &Reader, order_seq: u64) -> Result<Vec<Step>, Stop> {
     let (mut own, mut touches) = (Vec::<Step>::new(), BTreeMap::<InstrumentId, Kept>::new());
     let mut cursor = reader.cursor(Lane::Gateway);
-    while let Some(view) = cursor.next().map_err(input)? {
+    while let Some(view) = cursor.next_whole().map_err(input)? {
         if view.entry.kind == RecordKind::Touch as u16 {
             let touch = Kept::of(&view);
             // Written behind the orders of its target, of the same moment.
@@ -181,7 +181,7 @@ fn causes_of(reader: &Reader, causes: impl Iterator<Item = Cause>) -> Result<BTr
                 wanted.iter().filter(|cause| cause.lane() == Some(lane)).map(|cause| cause.seq()).max();
             let Some(last) = last else { continue };
             let mut cursor = reader.cursor(lane);
-            while let Some(view) = cursor.next().map_err(input)?.filter(|view| view.seq <= last) {
+            while let Some(view) = cursor.next_whole().map_err(input)?.filter(|view| view.seq <= last) {
                 let kept = Cause::new(lane, view.seq);
                 if wanted.contains(&kept) {
                     next.insert(view.entry.cause);
@@ -200,7 +200,7 @@ fn causes_of(reader: &Reader, causes: impl Iterator<Item = Cause>) -> Result<BTr
 fn stamps_of(reader: &Reader, causes: &BTreeMap<Cause, Kept>) -> Result<BTreeMap<Cause, Kept>, Stop> {
     let mut stamps = BTreeMap::new();
     let mut cursor = reader.cursor(Lane::Gateway);
-    while let Some(view) = cursor.next().map_err(input)? {
+    while let Some(view) = cursor.next_whole().map_err(input)? {
         let is_wanted = match RecordKind::from_u16(view.entry.kind) {
             Some(RecordKind::Stamps) => causes.contains_key(&view.entry.cause),
             Some(RecordKind::OrderStamps) => true,

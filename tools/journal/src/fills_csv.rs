@@ -37,7 +37,7 @@ pub(crate) fn run(reader: &Reader, context: &Context, filter: &Filter, out: &mut
     let mut cursor = reader.cursor(Lane::Gateway);
     let (mut progress, mut read) = (Progress::new("records read"), 0);
     row(out, COLUMNS.map(Cow::from))?;
-    while let Some(view) = cursor.next().map_err(input)? {
+    while let Some(view) = cursor.next_whole().map_err(input)? {
         read += 1;
         progress.at(read);
         // Every fill is booked and checked, those not asked for too: what is fetched adds up.

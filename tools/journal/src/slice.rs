@@ -100,9 +100,5 @@ fn copy(
 
 /// Steps, and says of which time the record is. None: there is no whole one any more.
 fn next(cursor: &mut Cursor) -> Result<Option<Nanos>, Stop> {
-    match cursor.step() {
-        Ok(_) => Ok(cursor.current().map(|view| view.entry.recv_ns)),
-        Err(_) if cursor.is_torn() => Ok(None),
-        Err(problem) => Err(input(problem)),
-    }
+    Ok(cursor.next_whole().map_err(input)?.map(|view| view.entry.recv_ns))
 }

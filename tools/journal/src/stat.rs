@@ -46,7 +46,7 @@ pub(crate) fn run(
     for lane in reader.lanes() {
         let mut cursor = reader.cursor(lane);
         let problem = loop {
-            match cursor.next() {
+            match cursor.next_whole() {
                 Ok(Some(view)) => {
                     read += 1;
                     progress.at(read);

@@ -361,20 +361,46 @@ fn one_record_that_is_gone_from_the_middle_is_no_work_of_retention() {
     );
 }
 
-#[test]
-fn of_a_run_that_was_killed_in_a_record_a_slice_has_all_that_is_whole() {
-    let dir = tempfile::tempdir().unwrap();
-    let run = dir.path().join("run");
-    let options = Options::new(7, [3; 32]);
-    let mut written = Journal::create(&run.join("journal"), options).unwrap();
-    let mut gateway = written.writer(Lane::Gateway).unwrap();
+/// Five orders, of records of 128 bytes each; of the last one the second half is lost.
+fn write_torn_run(run: &Path) {
+    let mut journal = Journal::create(&run.join("journal"), Options::new(7, [3; 32])).unwrap();
+    let mut gateway = journal.writer(Lane::Gateway).unwrap();
     (1..=5).for_each(|seq| order(&mut gateway, seq, Cause::NONE, seq));
-    drop((gateway, written));
-    // The fifth of its records, of 128 bytes each, lost its second half.
+    drop((gateway, journal));
     let file = run.join("journal/gateway-000001.seg");
     let mut bytes = fs::read(&file).unwrap();
     bytes[256 + 4 * 128 + 64..256 + 5 * 128].fill(0);
     fs::write(&file, bytes).unwrap();
+}
+
+#[test]
+fn a_run_that_was_killed_in_a_record_is_shown_up_to_the_record_before() {
+    let dir = tempfile::tempdir().unwrap();
+    write_torn_run(dir.path());
+    let path = dir.path().to_str().unwrap();
+    for (arguments, shown) in [
+        (&["dump", path][..], 4),
+        (&["dump", path, "--decisions"], 4),
+        (&["dump", path, "--kind", "fill", "--csv"], 1),
+        (&["tail", path, "-n", "2"], 2),
+        (&["tail", path, "--follow"], 4),
+        (&["tail", path, "--since", "1ms"], 2),
+        (&["explain", "4", "--in", path], 2),
+    ] {
+        assert_eq!(lines(&journal(arguments)).len(), shown, "{arguments:?}");
+    }
+    let rows = objects(&journal(&["stat", path, "--json"]));
+    assert_eq!((&rows[0]["kind"], &rows[0]["records"]), (&"order".into(), &4.into()));
+    let missing = journal(&["explain", "5", "--in", path]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("no order 5 in this journal"));
+}
+
+#[test]
+fn of_a_run_that_was_killed_in_a_record_a_slice_has_all_that_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    write_torn_run(&run);
     let path = run.to_str().unwrap();
     let row = &objects(&journal(&["verify", path, "--json"]))[0];
     assert_eq!((&row["good"], &row["end"], &row["last_seq"]), (&true.into(), &"torn".into(), &4.into()));
