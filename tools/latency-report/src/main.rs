@@ -65,6 +65,13 @@ fn main() -> ExitCode {
 fn report(args: &Cli) -> Result<ExitCode, Stop> {
     let run = Run::read(&args.run).map_err(Stop::Input)?;
     let baseline = args.baseline.as_deref().map(Run::read).transpose().map_err(Stop::Input)?;
+    for Run { name, facts, .. } in [&run].into_iter().chain(&baseline) {
+        if let Some(what) = &facts.lacks {
+            eprintln!(
+                "latency-report: {name}: the report lacks {what}; not compared with the run's counters"
+            );
+        }
+    }
     let compared = match &baseline {
         Some(baseline) => compare(&run, baseline, args.tolerance).map_err(Stop::Usage)?,
         None => Vec::new(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use engine::counters::{self, Snapshot};
 use engine::ids::Lane;
 use engine::journal::schema::{AnsweredBody, OrderStamps, RecordKind, Stamps};
-use engine::journal::{Reader, Stand};
+use engine::journal::{Gap, Reader, Stand};
 use engine::latency::{Hop, Hops, Measured};
 use engine::time::Nanos;
 use serde::Deserialize;
@@ -37,6 +37,8 @@ pub(crate) struct Facts {
     pub(crate) build: Build,
     /// What it wrote of its end. None: it goes on, or was cut off.
     pub(crate) end: Option<String>,
+    /// What the journal lacks of what was measured, where it does: the counters have all of it.
+    pub(crate) lacks: Option<String>,
 }
 
 /// The `build` record.
@@ -72,8 +74,9 @@ impl Facts {
 }
 
 impl Run {
-    /// Reads a run directory, or the journal directory in it. Err: there is no journal, it is damaged, it holds no
-    /// stamps, or what it says differs from the run's counters; with file and place.
+    /// Reads a run directory, or the journal directory in it. An unfinished last record is none.
+    /// Err: there is no journal, it is damaged, it holds no stamps, or it is whole and says something else than the
+    /// run's counters; with file and place.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let reader = Reader::open(path).map_err(|problem| problem.to_string())?;
         let mut facts = facts(&reader)?;
@@ -88,6 +91,7 @@ impl Run {
         let counters = counters_of(&reader)?;
         if let Some(counters) = &counters
             && facts.end.is_some()
+            && facts.lacks.is_none()
         {
             compare(&hops, counters).map_err(|what| format!("{}: {what}", reader.dir().display()))?;
         }
@@ -112,7 +116,7 @@ fn facts(reader: &Reader) -> Result<Facts, String> {
         (facts.id, facts.started) = (run.run_id, run.anchor.wall_ns);
     }
     let mut cursor = reader.cursor(Lane::Runner);
-    while let Some(view) = cursor.next().map_err(|problem| problem.to_string())? {
+    while let Some(view) = cursor.next_whole().map_err(|problem| problem.to_string())? {
         let text = String::from_utf8_lossy(view.body);
         let bad = |error: toml::de::Error| format!("record runner:{}: {}", view.seq, error.message());
         match RecordKind::from_u16(view.entry.kind) {
@@ -135,7 +139,7 @@ fn hops(reader: &Reader, facts: &mut Facts) -> Result<Hops, String> {
     let mut cursor = reader.cursor(Lane::Gateway);
     let started = Instant::now();
     let (mut records, mut shown) = (0_u64, false);
-    while let Some(view) = cursor.next().map_err(|problem| problem.to_string())? {
+    while let Some(view) = cursor.next_whole().map_err(|problem| problem.to_string())? {
         let malformed = |_| format!("record gateway:{}: {} bytes are no stamps", view.seq, view.body.len());
         let at = view.entry.recv_ns;
         match RecordKind::from_u16(view.entry.kind) {
@@ -165,13 +169,15 @@ fn hops(reader: &Reader, facts: &mut Facts) -> Result<Hops, String> {
     if shown {
         eprint!("\r\x1b[K");
     }
+    let gone = |gap: &Gap| format!("records {} to {}", gap.after_seq + 1, gap.next_seq - 1);
+    let gone: Vec<_> = cursor.gaps().iter().map(gone).collect();
     // An orderly end closes every lane; one that is open may lack records that nothing tells of.
-    if facts.end.is_some() && cursor.step() != Ok(Stand::Closed) {
-        return Err(format!(
-            "{}: the run has ended, but its gateway lane is cut off",
-            reader.dir().display()
-        ));
-    }
+    let is_open = facts.end.is_some() && cursor.step() != Ok(Stand::Closed);
+    facts.lacks = match (gone.is_empty(), is_open) {
+        (true, false) => None,
+        (true, true) => Some("the end of the gateway lane, which was not closed".to_owned()),
+        (false, _) => Some(format!("{} of the gateway lane, which were not kept", gone.join(", "))),
+    };
     Ok(hops)
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn facts(run: &Run) -> Vec<(&'static str, String)> {
     lines.push(("pace", said(&facts.build.pace)));
     lines.push(("version", said(&facts.build.version)));
     lines.push(("end", facts.end.clone().unwrap_or_else(|| "not ended in order".to_owned())));
+    lines.extend(facts.lacks.as_ref().map(|what| ("lacks", what.clone())));
     lines
 }
 
