@@ -106,6 +106,8 @@ pub enum Message {
         level: Level,
         /// Who took.
         aggressor: Side,
+        /// What one order took at one price, where the recording has no single trades.
+        is_aggregate: bool,
     },
 }
 
@@ -119,7 +121,7 @@ pub struct Capture {
     pub frames: Vec<Frame>,
 }
 
-/// Reads a file to its end. Messages of other kinds are left out.
+/// Reads a file to its end. Messages of other kinds are left out, and aggregates where there are single trades.
 /// Err: the first line that is not what it should be.
 pub fn read(path: &Path) -> Result<Capture, CaptureError> {
     let error = |line, what| CaptureError { path: path.to_owned(), line, what };
@@ -144,7 +146,11 @@ pub fn parse(bytes: &[u8]) -> Result<Capture, (usize, Fault)> {
         read.take(line).map_err(|fault| (last, fault))?;
     }
     let (product, listing) = read.market.ok_or((last, Fault::Empty))?;
-    Ok(Capture { listing, product, frames: read.frames })
+    let mut frames = read.frames;
+    if frames.iter().any(|frame| matches!(frame.what, Message::Trade { is_aggregate: false, .. })) {
+        frames.retain(|frame| !matches!(frame.what, Message::Trade { is_aggregate: true, .. }));
+    }
+    Ok(Capture { listing, product, frames })
 }
 
 /// Lines as they are read. Which market they are of the first depth message says, by its form.
@@ -213,12 +219,19 @@ fn decode(message: &Value, listing: &Listing) -> Result<Option<Message>, Fault> 
             bids: levels(message, "b", listing)?,
             asks: levels(message, "a", listing)?,
         }),
-        Some("trade") => {
+        // Transfers of the insurance fund and of auto-deleveraging: no order met another.
+        Some("trade") if message.get("X").is_some_and(|origin| origin != "MARKET") => None,
+        Some(kind @ ("trade" | "aggTrade")) => {
             let is_sell = message.get("m").and_then(Value::as_bool).ok_or(Fault::Field("m"))?;
             let level = level(message.get("p"), message.get("q"), listing)?;
-            // Trades outside the market (`X` other than MARKET) have no price.
+            if level.price.0 <= 0 || level.qty.0 <= 0 {
+                let instrument = &listing.instrument;
+                let price = level.price.display(instrument.price_rule.tick);
+                let said = format!("{} at {price}", level.qty.display(instrument.qty_unit));
+                return Err(Fault::Number(NumError::OutOfRange, said));
+            }
             let aggressor = if is_sell { Side::Sell } else { Side::Buy };
-            (level.price.0 > 0 && level.qty.0 > 0).then_some(Message::Trade { level, aggressor })
+            Some(Message::Trade { level, aggressor, is_aggregate: kind == "aggTrade" })
         }
         Some("bookTicker") | None if message.get("B").is_some() => Some(Message::Quote {
             update_id: last_update_id("u")?,
@@ -274,6 +287,39 @@ mod tests {
         assert_eq!(parse(spot.as_bytes()).unwrap().product, Product::Spot);
     }
 
+    /// Trades of a capture: quantity, aggressor, whether it is an aggregate.
+    fn trades(lines: &[&str]) -> Vec<(i64, Side, bool)> {
+        let capture = parse(format!("{DEPTH}\n{}", lines.join("\n")).as_bytes()).unwrap();
+        let trade = |frame: &Frame| match frame.what {
+            Message::Trade { level, aggressor, is_aggregate } => Some((level.qty.0, aggressor, is_aggregate)),
+            _ => None,
+        };
+        capture.frames.iter().filter_map(trade).collect()
+    }
+
+    #[test]
+    fn aggregates_are_the_trades_of_a_recording_without_single_ones() {
+        let aggregate = r#"6 {"stream":"x","data":{"e":"aggTrade","s":"BTCUSDT","a":1,"f":1,"l":2,"p":"60000.10","q":"0.005","m":true}}"#;
+        let single = r#"7 {"stream":"x","data":{"e":"trade","s":"BTCUSDT","t":1,"p":"60000.10","q":"0.002","X":"MARKET","m":false}}"#;
+        assert_eq!(trades(&[aggregate, aggregate]), [(5, Side::Sell, true); 2]);
+        assert_eq!(trades(&[aggregate, single]), [(2, Side::Buy, false)]);
+        assert_eq!(trades(&[single, aggregate]), [(2, Side::Buy, false)]);
+    }
+
+    #[test]
+    fn what_did_not_come_of_the_market_is_no_trade() {
+        let trade = |origin: &str, price: &str| {
+            format!(
+                r#"6 {{"e":"trade","s":"BTCUSDT","t":1,"p":"{price}","q":"0.002","X":"{origin}","m":true}}"#
+            )
+        };
+        let (adl, fund) = (trade("ADL", "60000.10"), trade("INSURANCE_FUND", "60000.10"));
+        assert_eq!(trades(&[&adl, &fund, &trade("NA", "0"), &trade("MARKET", "60000.10")]).len(), 1);
+        // Nor does one of them stand for all single trades.
+        let aggregate = r#"6 {"e":"aggTrade","s":"BTCUSDT","a":1,"p":"60000.10","q":"0.005","m":true}"#;
+        assert_eq!(trades(&[&adl, aggregate]), [(5, Side::Sell, true)]);
+    }
+
     #[test]
     fn what_is_wrong_is_said_with_line_and_value() {
         assert_eq!(fault("").1, "x: no message of a market");
@@ -283,6 +329,8 @@ mod tests {
         assert!(fault(&DEPTH.replace("0.002", "0.0021")).1.contains("`0.0021`: not a whole number"));
         assert!(fault(&DEPTH.replace("BTCUSDT", "XYZ")).1.contains("no market `XYZ`"));
         assert!(fault(&DEPTH.replace(r#""b":"#, r#""c":"#)).1.contains("field `b`"));
+        let trade = r#"6 {"e":"aggTrade","s":"BTCUSDT","a":1,"p":"0.00","q":"0.005","m":true}"#;
+        assert_eq!(fault(&format!("{DEPTH}\n{trade}")).1, "x: line 2: `0.005 at 0.00`: number out of range");
         let other = DEPTH.replace("BTCUSDT", "ETHUSDT");
         assert!(
             fault(&format!("{DEPTH}\n{other}")).1.starts_with("x: line 2: `ETHUSDT` in a file of another")

@@ -72,7 +72,7 @@ impl Replay {
                 Some(waiting) => waiting.push(frame.clone()),
                 None => self.play_depth(exchange, frame, events),
             },
-            Message::Trade { level, aggressor } => self.trade(exchange, *level, *aggressor, events),
+            Message::Trade { level, aggressor, .. } => self.trade(exchange, *level, *aggressor, events),
             Message::Quote { update_id, bid, ask } => self.quote(exchange, *update_id, [*bid, *ask], events),
         }
     }
@@ -290,7 +290,7 @@ mod tests {
                     }
                 }
                 match &frame.what {
-                    Message::Trade { level, aggressor } if is_open => {
+                    Message::Trade { level, aggressor, .. } if is_open => {
                         traded[*aggressor as usize] += level.qty.0;
                     }
                     Message::Snapshot { last_update_id, bids, asks } => {

@@ -67,7 +67,7 @@ impl Statistics {
         for frame in &capture.frames {
             match &frame.what {
                 Message::Quote { bid, ask, .. } => statistics.quote(frame.time, *bid, *ask),
-                Message::Trade { level, aggressor } => statistics.trade(frame.time, *level, *aggressor),
+                Message::Trade { level, aggressor, .. } => statistics.trade(frame.time, *level, *aggressor),
                 Message::Depth { bids, asks, .. } => {
                     statistics.depth(frame.time, (bids.len() + asks.len()) as u64);
                 }
