@@ -2,6 +2,7 @@
 //! `Stamp` measures latency and has no order, so that no decision can compare two of them.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Nanoseconds since 1970-01-01 UTC (until 2554), or a length of time in nanoseconds.
@@ -30,6 +31,8 @@ impl Nanos {
     pub const SECOND: Self = Self(1_000_000_000);
     /// One hour.
     pub const HOUR: Self = Self(3_600_000_000_000);
+    /// One day of 24 hours.
+    pub const DAY: Self = Self(24 * Self::HOUR.0);
 
     /// From milliseconds; saturates (584 million years).
     #[inline]
@@ -65,7 +68,41 @@ impl Nanos {
     pub const fn plus(self, length: Self) -> Self {
         Self(self.0.saturating_add(length.0))
     }
+
+    /// Reads a length of time as people type it: a whole number and its unit, such as `500ms`, `20s`, `5m`, `1h`, `7d`.
+    /// Err: another text, or a length that is not `within`; in words, with the text and what it may be.
+    pub fn parse_length(text: &str, within: RangeInclusive<Self>) -> Result<Self, String> {
+        let unit_at = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+        let (count, unit) = text.split_at(unit_at);
+        let unit_ns = UNITS.into_iter().find(|(name, _)| *name == unit).map(|(_, ns)| ns);
+        let length = unit_ns.and_then(|ns| count.parse::<u64>().ok()?.checked_mul(ns)).map(Self);
+        let (least, most) = within.into_inner();
+        length.filter(|length| (least..=most).contains(length)).ok_or_else(|| {
+            let (least, most) = (least.length(), most.length());
+            format!(
+                "`{text}`: a duration is a whole number of ns, us, ms, s, m, h or d, from {least} to {most}"
+            )
+        })
+    }
+
+    /// This length of time in the largest unit of which it is a whole number.
+    fn length(self) -> String {
+        let whole = UNITS.into_iter().rev().find(|(_, ns)| self.0 > 0 && self.0.is_multiple_of(*ns));
+        let (unit, ns) = whole.unwrap_or(UNITS[0]);
+        format!("{}{unit}", self.0 / ns)
+    }
 }
+
+/// Units of lengths of time, and the nanoseconds of each.
+const UNITS: [(&str, u64); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+];
 
 impl fmt::Display for Nanos {
     /// UTC, `2024-08-08T23:54:15.030314667Z`. Civil date from days: the algorithm of Howard Hinnant's
@@ -212,6 +249,38 @@ mod tests {
         assert_eq!(Nanos(1_723_161_255_030_314_667).to_string(), "2024-08-08T23:54:15.030314667Z");
         assert_eq!(Nanos(951_782_400_000_000_000).to_string(), "2000-02-29T00:00:00.000000000Z");
         assert_eq!(Nanos(4_102_444_799_999_999_999).to_string(), "2099-12-31T23:59:59.999999999Z");
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_exactly_or_refused_with_what_they_may_be() {
+        let any = Nanos(0)..=Nanos::MAX;
+        for (text, ns) in [
+            ("0s", 0),
+            ("7ns", 7),
+            ("3us", 3_000),
+            ("250ms", 250_000_000),
+            ("90s", 90_000_000_000),
+            ("15m", 900_000_000_000),
+            ("48h", 172_800_000_000_000),
+            ("213503d", 213_503 * 86_400_000_000_000),
+            ("18446744073709551615ns", u64::MAX),
+        ] {
+            assert_eq!(Nanos::parse_length(text, any.clone()), Ok(Nanos(ns)), "{text}");
+        }
+        let bad =
+            ["", "s", "20", "-1s", "+1s", "1.5h", "20 s", "1S", "1w", "é", "1é", "18446744073709551616ns"];
+        for text in bad.into_iter().chain(["213504d", "99999999999999999999h"]) {
+            let said = Nanos::parse_length(text, any.clone()).unwrap_err();
+            assert!(said.starts_with(&format!("`{text}`: a duration is a whole number of ns")), "{said}");
+        }
+        let bounds = Nanos::from_ms(1)..=Nanos::DAY;
+        assert_eq!(Nanos::parse_length("1d", bounds.clone()), Ok(Nanos::DAY));
+        for text in ["999us", "86401s"] {
+            let said = Nanos::parse_length(text, bounds.clone()).unwrap_err();
+            assert!(said.ends_with("from 1ms to 1d"), "{said}");
+        }
+        let hour = Nanos::parse_length("0s", Nanos(1)..=Nanos::HOUR).unwrap_err();
+        assert!(hour.ends_with("from 1ns to 1h"), "{hour}");
     }
 
     #[test]

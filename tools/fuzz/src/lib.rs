@@ -162,6 +162,7 @@ pub const TARGETS: &[Target] = &[
             "engine::num::Price::parse",
             "engine::num::Qty::parse",
             "engine::num::Decimal::parse",
+            "engine::time::Nanos::parse_length",
         ],
         run: num::target,
         words: NUMBERS,

@@ -1,6 +1,7 @@
 //! `fuzz`: searches for inputs that break a property. The corpus runs in `cargo test`; this goes on from there.
 
 use clap::Parser;
+use engine::time::Nanos;
 use fuzz::{Limit, TARGETS, Target, attempt, search, shrink};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 struct Cli {
     /// A target, or `all`; without one, lists them
     target: Option<String>,
-    /// How long to search, each target: seconds, or with s, m or h behind
+    /// How long to search, each target: seconds, or with a unit behind, as in 10m
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = time)]
     time: Duration,
     /// Where the search begins; the same number and build repeat it
@@ -102,14 +103,9 @@ fn keep(target: &Target, input: &[u8]) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
+/// A number alone is of seconds.
 fn time(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(['s', 'm', 'h']);
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return Err("a number of seconds, or with s, m or h behind".to_owned()),
-    };
-    let count: u64 = digits.parse().map_err(|_| "not a whole number".to_owned())?;
-    Ok(Duration::from_secs(count.saturating_mul(unit)))
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = if is_number { format!("{text}s") } else { text.to_owned() };
+    Nanos::parse_length(&text, Nanos(0)..=Nanos::MAX).map(|time| Duration::from_nanos(time.0))
 }

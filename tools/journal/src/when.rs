@@ -13,8 +13,9 @@ impl When {
     /// Reads `2024-08-08`, `2024-08-08T23:54`, `2024-08-08T23:54:15.030Z` (UTC), or a length such as `250ms`,
     /// `90s`, `15m`, `2h`, `1d`. Err: neither.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        parse_length(text).map(Self::Before).or_else(|| parse_moment(text).map(Self::At)).ok_or_else(|| {
-            "neither a UTC time such as 2024-08-08T23:54:15 nor a length such as 15m".to_owned()
+        let length = Nanos::parse_length(text, Nanos(0)..=Nanos::MAX).ok();
+        length.map(Self::Before).or_else(|| parse_moment(text).map(Self::At)).ok_or_else(|| {
+            format!("`{text}`: neither a UTC time such as 2024-08-08T23:54:15 nor a length such as 15m")
         })
     }
 
@@ -25,22 +26,6 @@ impl When {
             Self::Before(length) => newest.since(length),
         }
     }
-}
-
-fn parse_length(text: &str) -> Option<Nanos> {
-    let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (count, unit) = text.split_at(unit_at);
-    let ns: u64 = match unit {
-        "ns" => 1,
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        _ => return None,
-    };
-    count.parse::<u64>().ok()?.checked_mul(ns).map(Nanos)
 }
 
 fn parse_moment(text: &str) -> Option<Nanos> {

@@ -502,20 +502,9 @@ fn author(args: &CtlArgs) -> String {
     args.author.clone().or_else(named).filter(|name| !name.is_empty()).unwrap_or_else(uid)
 }
 
-/// Err: not a whole number of ms, s or m, zero, or above an hour.
+/// Err: not a length of time, below 1 ms, or above an hour.
 fn length_of(text: &str) -> Result<Nanos, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (count, unit) = text.split_at(split);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        _ => return Err("a length of time such as 500ms, 5s, 1m".into()),
-    };
-    let count: u64 = count.parse().map_err(|error| format!("{error}"))?;
-    let length = Nanos::from_ms(count.saturating_mul(unit_ms));
-    let fits = length.0 > 0 && length <= engine::commands::TTL_MAX;
-    if fits { Ok(length) } else { Err("must be above zero and at most an hour".into()) }
+    Nanos::parse_length(text, Nanos::from_ms(1)..=engine::commands::TTL_MAX)
 }
 
 /// Err: not `NAME=VALUE`.

@@ -281,8 +281,8 @@ fn without_a_run_a_kill_keeps_the_next_one_from_starting() {
 fn a_wrong_command_line_is_said() {
     let dir = Dir::new();
     ctl(dir.path(), ["set", "quoter", "levels"]).expect(2, &["NAME=VALUE"]);
-    ctl(dir.path(), ["--ttl", "0s", "pause"]).expect(2, &["above zero and at most an hour"]);
-    ctl(dir.path(), ["--ttl", "5 s", "pause"]).expect(2, &["500ms, 5s, 1m"]);
+    ctl(dir.path(), ["--ttl", "0s", "pause"]).expect(2, &["`0s`: a duration is", "to 1h"]);
+    ctl(dir.path(), ["--ttl", "5 s", "pause"]).expect(2, &["`5 s`: a duration is"]);
     ctl(dir.path(), ["--run", &dir.at("missing"), "pause"]).expect(2, &["counters"]);
     ctl(dir.path(), ["--run", &dir.at("missing"), "kill"]).expect(2, &["no such directory"]);
     ctl(&dir.path().join("missing"), ["status"]).expect(2, &["missing"]);

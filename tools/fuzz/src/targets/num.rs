@@ -1,11 +1,12 @@
-//! Numbers: read as another parser reads them, refused for the reason there is, and the same after printing
-//! and reading again.
+//! Numbers, lengths of time among them: read as another parser reads them, refused for the reason there is, and the
+//! same after printing and reading again.
 //!
 //! Input: lines of `EXPONENT TEXT`; a line without a space is a text with exponent 8.
 
 use crate::driver::Outcome;
 use crate::truth::{count_of, outcome};
 use engine::num::{Decimal, NumError, Price, Qty, Step, parse_decimal};
+use engine::time::Nanos;
 
 /// Runs one input.
 pub fn target(data: &[u8]) -> Outcome {
@@ -51,9 +52,39 @@ fn line(line: &[u8]) -> Outcome {
         let floor = decimal.floor_to(exponent);
         assert!(floor.rescaled(18).unwrap_or(0) <= decimal.rescaled(18).unwrap_or(0) || floor == decimal);
     }
+    let length = length(&shown);
     let said = count.map(i64::checked_ilog10).map_err(|error| error as u8);
-    outcome((said, step.map(Step::exponent).map_err(|error| error as u8), decimal.is_ok()))
+    outcome((said, step.map(Step::exponent).map_err(|error| error as u8), decimal.is_ok(), length))
 }
+
+/// What the digits and the unit make of it.
+fn length(text: &str) -> Option<u32> {
+    let of_unit = |(unit, ns): &(&str, u128)| {
+        let digits = text.strip_suffix(unit)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let ns = digits.parse::<u128>().ok().filter(|_| is_number)?.checked_mul(*ns)?;
+        u64::try_from(ns).ok().map(Nanos)
+    };
+    let truth = UNITS.iter().find_map(of_unit);
+    let said = Nanos::parse_length(text, Nanos(0)..=Nanos::MAX);
+    assert_eq!(said.as_ref().ok(), truth.as_ref(), "{text}");
+    if let Some(truth) = truth {
+        assert_eq!(Nanos::parse_length(text, truth..=truth), Ok(truth), "{text}");
+        let below = Nanos::parse_length(text, Nanos(0)..=truth.since(Nanos(1)));
+        assert_eq!(below.is_ok(), truth == Nanos(0), "{text}");
+    }
+    truth.map(|truth| truth.0.checked_ilog10().unwrap_or(0))
+}
+
+const UNITS: [(&str, u128); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+];
 
 /// Prices and quantities of a step, three of it and a bit more.
 fn three(step: Step, shown: &str) {

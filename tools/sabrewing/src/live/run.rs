@@ -54,8 +54,8 @@ pub(crate) struct RunArgs {
     /// The configuration; see `sabrewing check --schema`.
     #[arg(long)]
     config: PathBuf,
-    /// Ends after this time: 30s, 10m, 12h; until it is told to when absent.
-    #[arg(long = "for", value_name = "DURATION", value_parser = crate::demo::duration)]
+    /// Ends after this time: 30s, 10m, 12h, 7d; until it is told to when absent.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Nanos>,
     /// Instruments of a file instead of the venue's own answer.
     #[arg(long)]
@@ -74,6 +74,11 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Reads `30s`, `10m`, `12h`, `7d`. Err: another text; less than 1 ms; more than a year.
+fn duration(text: &str) -> Result<Nanos, String> {
+    Nanos::parse_length(text, Nanos::from_ms(1)..=Nanos(365 * Nanos::DAY.0))
 }
 
 fn go(args: &RunArgs) -> Result<ExitCode, Refused> {
@@ -307,5 +312,18 @@ impl Screen<'_> {
             format!("{} clock {offset}", venue.plan.venue)
         };
         self.live.venues.iter().zip(&self.clocks).map(text).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_for_days_where_it_is_told_to() {
+        assert_eq!(duration("48h"), Ok(Nanos(2 * Nanos::DAY.0)));
+        assert_eq!(duration("365d"), Ok(Nanos(365 * Nanos::DAY.0)));
+        assert!(duration("366d").unwrap_err().ends_with("from 1ms to 365d"));
+        assert!(duration("0s").is_err());
     }
 }
