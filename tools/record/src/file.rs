@@ -1,6 +1,7 @@
 //! One instrument's captures: lines of `<recv_ns> <json>`, gzip, a new file at every boundary of time. A file has its
 //! name only once it is whole and was read again; until then it ends in `.part`.
 
+use crate::start::Start;
 use engine::time::Nanos;
 use feeds::capture::{CaptureReader, Next};
 use flate2::Compression;
@@ -8,8 +9,8 @@ use flate2::write::GzEncoder;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The captures of one instrument.
 pub(crate) struct Captures {
@@ -26,6 +27,7 @@ pub(crate) struct Captures {
 pub(crate) struct Written {
     lines: AtomicU64,
     files: AtomicU64,
+    without_start: Mutex<Vec<String>>,
 }
 
 impl Written {
@@ -38,6 +40,11 @@ impl Written {
     pub(crate) fn files(&self) -> u64 {
         self.files.load(Ordering::Relaxed)
     }
+
+    /// Names of the files that cannot be replayed alone: no snapshot came that their updates follow.
+    pub(crate) fn without_start(&self) -> Vec<String> {
+        self.without_start.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 struct Open {
@@ -47,6 +54,7 @@ struct Open {
     until: Nanos,
     lines: u64,
     flushed: Nanos,
+    start: Start,
 }
 
 impl Captures {
@@ -56,17 +64,17 @@ impl Captures {
         Self { dir: dir.to_owned(), name, every, open: None, written }
     }
 
-    /// Adds a line. Returns whether it is the first of its file. Err: the disk's, or a file that cannot be read again,
-    /// with its path.
-    pub(crate) fn line(&mut self, recv_ns: Nanos, json: &[u8]) -> Result<bool, String> {
+    /// Adds a line. Returns what its file starts from, to be told of the frame. Err: the disk's, or a file that cannot
+    /// be read again, with its path.
+    pub(crate) fn line(&mut self, recv_ns: Nanos, json: &[u8]) -> Result<&mut Start, String> {
         if self.open.as_ref().is_some_and(|open| recv_ns >= open.until) {
             self.close()?;
         }
-        let is_first = self.open.is_none();
-        if is_first {
-            self.open = Some(self.begin(recv_ns)?);
-        }
-        let Some(open) = &mut self.open else { return Ok(false) };
+        let Self { dir, name, every, open, written } = self;
+        let open = match open {
+            Some(open) => open,
+            none => none.insert(Open::begin(dir, name, *every, recv_ns)?),
+        };
         let mut write = || {
             write!(open.out, "{} ", recv_ns.0)?;
             open.out.write_all(json)?;
@@ -80,13 +88,13 @@ impl Captures {
         };
         write().map_err(|error| format!("{}: {error}", open.path.display()))?;
         open.lines += 1;
-        self.written.lines.fetch_add(1, Ordering::Relaxed);
-        Ok(is_first)
+        written.lines.fetch_add(1, Ordering::Relaxed);
+        Ok(&mut open.start)
     }
 
     /// Ends the file that is open, reads it again, and gives it its name. Err: as [`Self::line`].
     pub(crate) fn close(&mut self) -> Result<(), String> {
-        let Some(Open { out, path, lines, .. }) = self.open.take() else { return Ok(()) };
+        let Some(Open { out, path, lines, start, .. }) = self.open.take() else { return Ok(()) };
         let at = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
         let file =
             out.finish().and_then(|buffer| buffer.into_inner().map_err(io::IntoInnerError::into_error));
@@ -95,25 +103,35 @@ impl Captures {
         if found != lines {
             return Err(at(&format!("{lines} lines were written, and {found} are there")));
         }
-        std::fs::rename(&path, path.with_extension("")).map_err(|error| at(&error))?;
+        let whole = path.with_extension("");
+        std::fs::rename(&path, &whole).map_err(|error| at(&error))?;
         self.written.files.fetch_add(1, Ordering::Relaxed);
+        if !start.is_there() {
+            let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.written.without_start.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+        }
         Ok(())
     }
+}
 
-    fn begin(&self, now: Nanos) -> Result<Open, String> {
-        let until = Nanos((now.0 / self.every.0 + 1) * self.every.0);
-        // `2026-11-28T03:00:00.123456789Z` without what file names do not take.
-        let stamp: String = now.to_string().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+impl Open {
+    /// Err: as [`Captures::line`].
+    fn begin(dir: &Path, name: &str, every: Nanos, now: Nanos) -> Result<Self, String> {
+        let until = Nanos((now.0 / every.0 + 1) * every.0);
         let free = (0..1_000)
             .map(|more| if more == 0 { String::new() } else { format!("-{more}") })
-            .map(|more| self.dir.join(format!("{}_{stamp}Z{more}.gz", self.name)))
+            .map(|more| dir.join(format!("{name}_{}{more}.gz", stamp(now))))
             .find(|path| !path.exists() && !part(path).exists());
-        let path =
-            part(&free.ok_or_else(|| format!("{}: a thousand files of one second", self.dir.display()))?);
+        let path = part(&free.ok_or_else(|| format!("{}: a thousand files of one second", dir.display()))?);
         let file = File::create_new(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let out = GzEncoder::new(BufWriter::new(file), Compression::default());
-        Ok(Open { out, path, until, lines: 0, flushed: now })
+        Ok(Self { out, path, until, lines: 0, flushed: now, start: Start::default() })
     }
+}
+
+/// `2026-11-28T03:00:00.123456789Z` to the second, without what file names do not take.
+pub(crate) fn stamp(now: Nanos) -> String {
+    now.to_string().chars().take(19).filter(|c| !matches!(c, '-' | ':')).chain(['Z']).collect()
 }
 
 fn part(path: &Path) -> PathBuf {
@@ -139,6 +157,9 @@ fn count(path: &Path) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::message::Depth;
+    use feeds::codec::Event;
+    use feeds::venues::binance::{BinanceCodec, Product};
 
     fn captures(dir: &Path, venue: &str, symbol: &str) -> Captures {
         Captures::new(dir, venue, symbol, Nanos::HOUR, Arc::default())
@@ -157,10 +178,10 @@ mod tests {
         let hour = Nanos::HOUR;
         let mut recorded = captures(dir.path(), "binance-usdm", "BTCUSDT");
         let start = Nanos(1_723_161_255_030_314_667);
-        assert_eq!(recorded.line(start, b"{\"a\":1}"), Ok(true));
-        assert_eq!(recorded.line(start.plus(Nanos(1)), b"{\"a\":2}"), Ok(false));
+        recorded.line(start, b"{\"a\":1}").unwrap();
+        recorded.line(start.plus(Nanos(1)), b"{\"a\":2}").unwrap();
         assert_eq!(names(dir.path()), ["binance-usdm_btcusdt_20240808T235415Z.gz.part"]);
-        assert_eq!(recorded.line(start.plus(hour), b"{\"a\":3}"), Ok(true));
+        recorded.line(start.plus(hour), b"{\"a\":3}").unwrap();
         recorded.close().unwrap();
         assert_eq!(
             names(dir.path()),
@@ -168,6 +189,21 @@ mod tests {
         );
         assert_eq!((recorded.written.files(), recorded.written.lines()), (2, 3));
         assert_eq!(count(&dir.path().join(&names(dir.path())[0])), Ok(2));
+    }
+
+    #[test]
+    fn each_file_needs_a_snapshot_of_its_own_and_those_without_one_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut recorded = captures(dir.path(), "binance-usdm", "BTCUSDT");
+        let codec = BinanceCodec::new(Product::UsdM, &[]);
+        let start = recorded.line(Nanos(1), b"{}").unwrap();
+        start.take(Event::Snapshot, &Depth { last_id: 7, ..Depth::default() }, &codec);
+        assert!(start.is_there());
+        let start = recorded.line(Nanos::HOUR, b"{}").unwrap();
+        assert!(!start.is_there());
+        start.take(Event::Delta, &Depth { last_id: 9, ..Depth::default() }, &codec);
+        recorded.close().unwrap();
+        assert_eq!(recorded.written.without_start(), ["binance-usdm_btcusdt_19700101T010000Z.gz"]);
     }
 
     #[test]

@@ -2,35 +2,28 @@
 
 mod file;
 mod recorder;
+mod recording;
+mod start;
 
 use clap::{Parser, ValueEnum};
-use engine::ids::Lane;
-use engine::journal::Writer;
-use engine::runner::{Control, Source, Step};
-use engine::stage::Nowhere;
-use engine::stage_log::StageLog;
-use engine::time::{Nanos, StampClock};
+use engine::time::Nanos;
 use feeds::codec::Event;
-use feeds::live::{Endpoints, LiveSource, LiveVenue, VenuePlan, Venues, Wanted, product_of, rotate_after};
-use feeds::stage::{Connection, FeedConfig, FeedReport, FeedStage};
-use feeds::venues::AnyCodec;
+use feeds::live::{Endpoints, LiveVenue, VenuePlan, Venues, Wanted, product_of, rotate_after};
 use feeds::venues::binance::streams;
-use file::{Captures, Written};
-use recorder::Recorder;
-use std::io::Write;
+use recording::Recording;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use wire::net::{Backend, NetOptions};
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Records live market data: one capture for each instrument, gzip, a new file at every boundary of time.
 ///
-/// Every frame is written as it came, behind the time at which it left the socket. A file holds a snapshot of the book,
-/// so that it can be replayed alone; what happens to connections stands in it as lines of a recorder's own. A file is
-/// called `.part` until it is whole and was read again.
+/// Every frame is written as it came, behind the time at which it left the socket; one that is no instrument's, into all
+/// files of its connection. A file holds a snapshot of the book, which is asked for until it comes, so that it can be
+/// replayed alone; what happens to connections stands in it as lines of a recorder's own. A file is called `.part` until
+/// it is whole and was read again.
 #[derive(Parser)]
 #[command(
     name = "record",
@@ -56,7 +49,7 @@ struct Args {
     /// What is recorded.
     #[arg(long, value_delimiter = ',', value_enum, default_value = "depth,ticker,trades,mark-price")]
     streams: Vec<Stream>,
-    /// A new file at every multiple of this: 10m, 1h, 24h.
+    /// A new file at every multiple of this: 10m, 1h, 1d.
     #[arg(long, default_value = "1h", value_parser = length_of)]
     every: Nanos,
     /// Ends after this time; until it is told to when absent.
@@ -90,7 +83,7 @@ fn main() -> ExitCode {
     match record(&args) {
         Ok(page) => {
             // A reader that closed the pipe has seen what it wanted.
-            let _ = std::io::stdout().write_all(page.as_bytes());
+            let _ = io::stdout().write_all(page.as_bytes());
             ExitCode::SUCCESS
         }
         Err((code, what)) => {
@@ -100,96 +93,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// Exit code, and what there is to say.
 type Failed = (u8, String);
 
 fn record(args: &Args) -> Result<String, Failed> {
-    let usage = |what: String| (2, what);
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let at_once = signal_hook::flag::register_conditional_shutdown;
-        at_once(signal, 1, Arc::clone(&interrupted)).map_err(|error| usage(error.to_string()))?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))
-            .map_err(|error| usage(error.to_string()))?;
-    }
+    let interrupted = interrupts().map_err(|error| (2, error.to_string()))?;
     let venues = Venues::new(vec![venue(args).map_err(usage)?], wall_now()).map_err(usage)?;
     std::fs::create_dir_all(&args.out).map_err(|error| (1, format!("{}: {error}", args.out.display())))?;
     let table = venues.ask_instruments().map_err(|error| (1, error.to_string()))?;
-    let plan = venues.plan(&table).map_err(usage)?;
-
-    let (notice, notices) = sync_channel(256);
-    let (remark, remarks) = sync_channel(256);
-    let clock_every = Nanos(60 * Nanos::SECOND.0);
-    let (snapshots, fetchers) = venues.start_fetching(&plan, clock_every, &remark).map_err(usage)?;
-    let options = venues.options(NetOptions { backend: Backend::Mio, busy_poll_us: 0 }, wall_now().0);
-    let source = LiveSource::new(&plan, &options, snapshots, notice).map_err(usage)?;
-    let written = Arc::new(Written::default());
-    let captures = table
-        .iter()
-        .map(|one| Captures::new(&args.out, &one.venue, &one.symbol, args.every, Arc::clone(&written)));
-    let (failed, failures) = sync_channel(1);
-    let recorder = Recorder::new(source, &plan, &table, captures.collect(), failed);
-    let recorder = recorder.ok_or_else(|| usage(format!("{}: no decoder", args.venue)))?;
-
-    let connection = |carried: &Vec<engine::ids::InstrumentId>| {
-        let carried: Vec<_> = carried.iter().filter_map(|id| Some((*id, table.get(*id)?))).collect();
-        let (_, first) = carried.first()?;
-        Some(Connection { codec: AnyCodec::new(&first.venue, &carried)?, venue: first.venue_id })
-    };
-    let connections =
-        plan.connections.iter().map(|one| connection(&one.instruments)).collect::<Option<Vec<_>>>();
-    let connections = connections.ok_or_else(|| usage(format!("{}: no decoder", args.venue)))?;
-    let config =
-        FeedConfig { timer_ns: Nanos::from_ms(100), resync_buffer_bytes: 4 << 20, renew_ns: Nanos(0) };
-    let log = StageLog::new(Writer::off(Lane::Feed), Arc::new(Control::default()), 0);
-    let (done, report): (_, Receiver<FeedReport>) = sync_channel(1);
-    let mut stage = FeedStage::new(recorder, connections, &table, config, log, StampClock::off(), done)
-        .watching(plan.subscriptions.clone());
-
-    let started = Instant::now();
-    let mut shown = Instant::now();
-    loop {
-        match stage.step(&mut Nowhere) {
-            Step::Worked => {}
-            Step::Idle => std::thread::sleep(Duration::from_micros(100)),
-            Step::Ended => break,
-        }
-        let is_over = args.duration.is_some_and(|length| started.elapsed() >= Duration::from_nanos(length.0));
-        if is_over || interrupted.load(Ordering::Relaxed) {
-            stage.stop_reading();
-        }
-        if shown.elapsed() >= Duration::from_secs(1) {
-            shown = Instant::now();
-            notices.try_iter().for_each(|notice| say(&format!("{} {notice}", notice.at)));
-            remarks.try_iter().for_each(|remark: String| say(&remark));
-            if !args.json {
-                say(&format!("{} s, {} lines", started.elapsed().as_secs(), written.lines()));
-            }
-        }
-    }
-    drop((stage, fetchers));
-    if let Ok(what) = failures.try_recv() {
-        return Err((1, what));
-    }
-    let report = report.recv().map_err(|error| (1, error.to_string()))?;
-    Ok(page(args.json, &report, written.lines(), written.files()))
+    let recording = Recording::start(args, &venues, &table).map_err(usage)?;
+    recording.run(args, &interrupted).map_err(|what| (1, what))
 }
 
-/// What the recording is worth.
-fn page(json: bool, report: &FeedReport, lines: u64, files: u64) -> String {
-    let sum = |count: fn(&feeds::sync::SyncCounts) -> u64| report.sync.iter().map(count).sum::<u64>();
-    let (gaps, cuts, resyncs) = (sum(|c| c.gaps), sum(|c| c.cuts), sum(|c| c.resyncs));
-    let FeedReport { frames, decode_errors, lost, copies, .. } = report;
-    if json {
-        let page = serde_json::json!({
-            "frames": frames, "lines": lines, "files": files, "decode_errors": decode_errors, "lost": lost,
-            "copies": copies, "gaps": gaps, "cuts": cuts, "resyncs": resyncs,
-        });
-        return format!("{page}\n");
+fn usage(what: String) -> Failed {
+    (2, what)
+}
+
+/// Ctrl-C and SIGTERM end the recording in order, a second one at once.
+fn interrupts() -> io::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&interrupted))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    format!(
-        "{frames} frames, {lines} lines in {files} files, {decode_errors} decode errors\n\
-         {lost} connections lost or streams silent; books: {gaps} gaps, {cuts} cut, {resyncs} resynchronised\n"
-    )
+    Ok(interrupted)
 }
 
 /// The venue that the arguments name. Err: which of them is wrong.
@@ -227,19 +154,9 @@ fn venue(args: &Args) -> Result<LiveVenue, String> {
     })
 }
 
-/// Reads `30s`, `10m`, `24h`. Err: another text.
+/// Reads `30s`, `10m`, `24h`. Err: another text; less than a second; more than 31 days.
 fn length_of(text: &str) -> Result<Nanos, String> {
-    let (number, unit_s) = match text.char_indices().next_back() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3_600),
-        _ => (text, 0),
-    };
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_s));
-    seconds
-        .filter(|s| (1..=31 * 86_400).contains(s))
-        .map(|s| Nanos(s * Nanos::SECOND.0))
-        .ok_or_else(|| format!("`{text}`: a whole number of s, m or h, at most 31 days"))
+    Nanos::parse_length(text, Nanos::SECOND..=Nanos(31 * Nanos::DAY.0))
 }
 
 fn wall_now() -> Nanos {
@@ -249,7 +166,7 @@ fn wall_now() -> Nanos {
 
 /// A line for whoever watches; nobody need.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]
@@ -259,8 +176,8 @@ mod tests {
     #[test]
     fn lengths_of_time_are_read_or_refused() {
         assert_eq!(length_of("90s"), Ok(Nanos(90 * Nanos::SECOND.0)));
-        assert_eq!(length_of("24h"), Ok(Nanos(24 * Nanos::HOUR.0)));
-        for bad in ["", "h", "0s", "1d", "-1s", "1.5h", "99999999999999999999h", "é"] {
+        assert_eq!(length_of("31d"), Ok(Nanos(31 * Nanos::DAY.0)));
+        for bad in ["", "h", "0s", "999ms", "32d", "-1s", "1.5h", "99999999999999999999h", "é"] {
             assert!(length_of(bad).is_err(), "{bad}");
         }
     }

@@ -1,8 +1,7 @@
 //! `record` on the simulated venue, over TLS: what it writes down replays to the venue's own books, whatever happened to
 //! its connections meanwhile, and what a killed one leaves is whole lines.
 
-#[path = "../../sabrewing/tests/live/venue.rs"]
-#[allow(dead_code, reason = "sabrewing's tests use the rest")]
+#[path = "../../venue-sim/tests/support/mod.rs"]
 mod venue;
 #[path = "../../sabrewing/tests/live/wires.rs"]
 mod wires;
@@ -29,9 +28,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use venue::{SimVenue, wait_until};
+use venue::{SimVenue, Terms, wait_until};
 use venue_sim::exchange::Product;
+use venue_sim::flow::capture::{self, Message};
 use wires::Wires;
+
+/// A venue of futures with a crowd.
+fn venue_of(futures: &[&str]) -> SimVenue {
+    let opened = Nanos::from_ms(1_700_000_000_000);
+    SimVenue::listing(Terms { seed: 5, opened, crowd: true, tls: true, limits: false }, futures)
+}
 
 /// `record` on its way; ended with the test at the latest.
 struct Recording(Child);
@@ -45,10 +51,14 @@ impl Drop for Recording {
 
 impl Recording {
     fn start(venue: &SimVenue, stream_port: u16, dir: &Path, more: &[&str]) -> Self {
+        Self::of("BTCUSDT", venue, stream_port, dir, more)
+    }
+
+    fn of(symbols: &str, venue: &SimVenue, stream_port: u16, dir: &Path, more: &[&str]) -> Self {
         let root = dir.join("root.pem");
         std::fs::write(&root, &venue.root_pem).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_record"))
-            .args(["--venue", "binance-usdm", "--symbols", "BTCUSDT", "--json", "--out"])
+            .args(["--venue", "binance-usdm", "--symbols", symbols, "--json", "--out"])
             .arg(dir.join("data"))
             .arg("--root-certificate")
             .arg(root)
@@ -70,20 +80,27 @@ impl Recording {
     }
 
     /// Ctrl-C, and the summary.
-    fn end(mut self) -> Value {
+    fn end(self) -> Value {
+        self.end_saying().0
+    }
+
+    /// Ctrl-C, the summary, and what was said meanwhile.
+    fn end_saying(mut self) -> (Value, String) {
         self.signal(libc::SIGINT);
         let (mut said, mut errors) = (String::new(), String::new());
         self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         self.0.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         assert!(self.0.wait().unwrap().success(), "{errors}");
-        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said} {errors}"))
+        let summary = serde_json::from_str(&said);
+        (summary.unwrap_or_else(|error| panic!("{error}: {said} {errors}")), errors)
     }
 }
 
-/// Files of the recording, by name.
+/// Captures of the recording, by name.
 fn files(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir.join("data")) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.to_str().unwrap().contains(".gz")).collect();
     files.sort();
     files
 }
@@ -130,9 +147,9 @@ fn instrument() -> Instrument {
 }
 
 /// Replays files of one stream through feed and book, as `sabrewing replay` does.
-fn replayed(paths: &[PathBuf]) -> (Tops, FeedReport) {
+fn replayed(paths: &[PathBuf], of: Instrument) -> (Tops, FeedReport) {
     let mut table = InstrumentTable::default();
-    table.add(instrument());
+    table.add(of);
     let first = table.iter().next().unwrap();
     let captures: Vec<_> = paths.iter().map(|path| CaptureFile { path: path.clone(), stream: 0 }).collect();
     let (failed, failures) = sync_channel(1);
@@ -189,7 +206,7 @@ fn ask(venue: &SimVenue, truths: &mut Vec<Value>, times: usize) {
 
 #[test]
 fn a_recording_with_lost_connections_replays_to_the_venues_own_books_file_after_file() {
-    let (venue, dir, mut truths) = (SimVenue::start(), tempfile::tempdir().unwrap(), Vec::new());
+    let (venue, dir, mut truths) = (venue_of(&["BTCUSDT"]), tempfile::tempdir().unwrap(), Vec::new());
     let wires = Wires::to(venue.clients);
     let recording = Recording::start(&venue, wires.port, dir.path(), &["--every", "3s"]);
     wait_lines(dir.path(), 300);
@@ -213,21 +230,51 @@ fn a_recording_with_lost_connections_replays_to_the_venues_own_books_file_after_
         let mark = format!("\"what\":\"{what}\"");
         assert!(all.matches(&mark).count() >= 2, "{what}: {}", all.matches(&mark).count());
     }
-    let (tops, report) = replayed(&recorded);
+    let (tops, report) = replayed(&recorded, instrument());
     assert_eq!(report.decode_errors, 0, "{:?}", report.first_errors);
     let met = assert_books(&tops, &truths);
     assert!(met >= truths.len() / 3, "of {} books {met} were met", truths.len());
     // The end may come before the snapshot of a file that has just begun.
     for path in recorded.iter().filter(|path| text_of(path).lines().count() > 200) {
-        let (tops, _) = replayed(std::slice::from_ref(path));
+        let (tops, _) = replayed(std::slice::from_ref(path), instrument());
         assert!(!tops.is_empty(), "{}: it cannot be replayed alone", path.display());
         assert_books(&tops, &truths);
     }
 }
 
 #[test]
+fn a_snapshot_that_did_not_come_is_asked_for_until_the_file_has_it() {
+    let (venue, dir) = (venue_of(&["BTCUSDT"]), tempfile::tempdir().unwrap());
+    let recording = Recording::start(&venue, venue.clients.port(), dir.path(), &["--every", "5s"]);
+    wait_lines(dir.path(), 100);
+    let so_far = files(dir.path()).len();
+    // The next two answers are no HTTP; the second comes half a second after the first.
+    venue.fault(r#"{"kind":"garbage","raw":true,"topic":"answer","count":2}"#);
+    wait_until("there are two more files", || files(dir.path()).len() >= so_far + 2);
+    let (summary, said) = recording.end_saying();
+    assert!(said.contains("snapshot /fapi/v1/depth"), "no request failed: {said}");
+    let recorded = files(dir.path());
+    let (last, before) = recorded.split_last().unwrap();
+    for path in before {
+        let (tops, _) = replayed(std::slice::from_ref(path), instrument());
+        assert!(!tops.is_empty(), "{}: it cannot be replayed alone", path.display());
+    }
+    // The one that had just begun may lack its own, which is then said.
+    let (tops, _) = replayed(std::slice::from_ref(last), instrument());
+    let without: Vec<&str> =
+        summary["without_snapshot"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    let last = last.file_name().unwrap().to_str().unwrap();
+    assert!(without.is_empty() || without == [last] && tops.is_empty(), "{without:?}");
+    // A market of aggregates has trades too.
+    let recorded = capture::read(&before[0]).unwrap();
+    assert!(
+        recorded.frames.iter().any(|frame| matches!(frame.what, Message::Trade { is_aggregate: true, .. }))
+    );
+}
+
+#[test]
 fn a_recorder_that_is_killed_leaves_whole_lines_up_to_the_last_second() {
-    let (venue, dir) = (SimVenue::start(), tempfile::tempdir().unwrap());
+    let (venue, dir) = (venue_of(&["BTCUSDT"]), tempfile::tempdir().unwrap());
     let mut recording = Recording::start(&venue, venue.clients.port(), dir.path(), &[]);
     wait_lines(dir.path(), 500);
     recording.signal(libc::SIGKILL);
@@ -250,7 +297,7 @@ fn a_recorder_that_is_killed_leaves_whole_lines_up_to_the_last_second() {
 
 #[test]
 fn a_directory_that_cannot_be_made_and_a_venue_that_is_not_trusted_are_refused_in_one_line() {
-    let (venue, dir) = (SimVenue::open(false, true), tempfile::tempdir().unwrap());
+    let (venue, dir) = (venue_of(&["BTCUSDT"]), tempfile::tempdir().unwrap());
     let refused = |words: &[&str]| {
         let mut recording = Recording::start(&venue, venue.clients.port(), dir.path(), &[]);
         let stderr = BufReader::new(recording.0.stderr.take().unwrap());

@@ -40,7 +40,7 @@ pub(crate) struct Terms {
     pub(crate) limits: bool,
 }
 
-/// A venue of spot and futures BTCUSDT on a thread of its own, until it is dropped.
+/// A venue of spot and futures on a thread of its own, until it is dropped.
 pub(crate) struct SimVenue {
     pub(crate) clients: SocketAddr,
     operators: SocketAddr,
@@ -51,14 +51,21 @@ pub(crate) struct SimVenue {
 }
 
 impl SimVenue {
+    /// Of BTCUSDT, spot and futures.
     pub(crate) fn with(terms: Terms) -> Self {
+        Self::listing(terms, &["BTCUSDT"])
+    }
+
+    /// Of spot BTCUSDT, and these futures.
+    pub(crate) fn listing(terms: Terms, futures: &[&str]) -> Self {
+        let futures = futures.iter().map(|symbol| (*symbol).to_owned()).collect();
         let (tell, told) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let config = VenueConfig {
                 spot: vec!["BTCUSDT".into()],
-                futures: vec!["BTCUSDT".into()],
+                futures,
                 seed: terms.seed,
                 opened: terms.opened,
                 accounts: None,
