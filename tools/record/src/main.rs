@@ -1,18 +1,20 @@
 //! `record`: live market data as captures, lines of `<recv_ns> <json>` that `sabrewing replay` reads.
 
 mod file;
+mod instruments;
 mod recorder;
 mod recording;
 mod start;
 
 use clap::{Parser, ValueEnum};
+use engine::instrument::InstrumentTable;
 use engine::time::Nanos;
 use feeds::codec::Event;
 use feeds::live::{Endpoints, LiveVenue, VenuePlan, Venues, Wanted, product_of, rotate_after};
 use feeds::venues::binance::streams;
 use recording::Recording;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Every frame is written as it came, behind the time at which it left the socket; one that is no instrument's, into all
 /// files of its connection. A file holds a snapshot of the book, which is asked for until it comes, so that it can be
 /// replayed alone; what happens to connections stands in it as lines of a recorder's own. A file is called `.part` until
-/// it is whole and was read again.
+/// it is whole and was read again. `instruments.json` beside them lists what is recorded there, for `replay`.
 #[derive(Parser)]
 #[command(
     name = "record",
@@ -32,7 +34,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 Examples:
   record --venue binance-usdm --symbols BTCUSDT,ETHUSDT --out data/
   record --venue binance-spot --symbols BTCUSDT --out data/ --every 1h --for 12h
-  sabrewing replay data/binance-usdm_btcusdt_20261128T030000Z.gz
+  sabrewing replay data/*.gz --instruments data/instruments.json
 
 Exit codes: 0 it recorded until it was told to end; 1 the venue could not be asked, or the disk refused; 2 usage."
 )]
@@ -101,6 +103,7 @@ fn record(args: &Args) -> Result<String, Failed> {
     let venues = Venues::new(vec![venue(args).map_err(usage)?], wall_now()).map_err(usage)?;
     std::fs::create_dir_all(&args.out).map_err(|error| (1, format!("{}: {error}", args.out.display())))?;
     let table = venues.ask_instruments().map_err(|error| (1, error.to_string()))?;
+    keep_instruments(&args.out, &table).map_err(|what| (1, what))?;
     let recording = Recording::start(args, &venues, &table).map_err(usage)?;
     recording.run(args, &interrupted).map_err(|what| (1, what))
 }
@@ -117,6 +120,14 @@ fn interrupts() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     Ok(interrupted)
+}
+
+/// Lists the instruments beside their captures. Err: as [`instruments::keep`].
+fn keep_instruments(dir: &Path, table: &InstrumentTable) -> Result<(), String> {
+    if let Some(aside) = instruments::keep(dir, table, wall_now())? {
+        say(&format!("ticks or quantity units have changed: captures of before go with {}", aside.display()));
+    }
+    Ok(())
 }
 
 /// The venue that the arguments name. Err: which of them is wrong.

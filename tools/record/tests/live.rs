@@ -18,6 +18,8 @@ use engine::stage::{Node, Nowhere};
 use engine::stage_log::StageLog;
 use engine::time::{Nanos, StampClock};
 use feeds::capture::{CaptureFile, CaptureSource, MergedCaptures};
+use feeds::detect::detect;
+use feeds::instruments::parse;
 use feeds::stage::{Connection, FeedConfig, FeedReport, FeedStage};
 use feeds::venues::AnyCodec;
 use serde_json::Value;
@@ -270,6 +272,36 @@ fn a_snapshot_that_did_not_come_is_asked_for_until_the_file_has_it() {
     assert!(
         recorded.frames.iter().any(|frame| matches!(frame.what, Message::Trade { is_aggregate: true, .. }))
     );
+}
+
+#[test]
+fn a_recording_of_two_symbols_replays_with_what_lies_beside_it_and_lacks_no_frame() {
+    let (venue, dir) = (venue_of(&["BTCUSDT", "ETHUSDT"]), tempfile::tempdir().unwrap());
+    let recording = Recording::of("BTCUSDT,ETHUSDT", &venue, venue.clients.port(), dir.path(), &[]);
+    wait_lines(dir.path(), 300);
+    // A frame that names nobody.
+    venue.fault(r#"{"kind":"garbage","topic":"market","count":1}"#);
+    let unreadable = |path: &PathBuf| {
+        let text = text_of(path);
+        let jsons = text.lines().filter_map(|line| line.split_once(' ')).map(|(_, json)| json.to_owned());
+        jsons.filter(|json| json.starts_with('}')).collect::<Vec<_>>()
+    };
+    wait_until("it is written", || files(dir.path()).iter().any(|path| !unreadable(path).is_empty()));
+    let summary = recording.end();
+    assert_eq!((&summary["files"], &summary["decode_errors"]), (&2.into(), &1.into()), "{summary}");
+    assert_eq!(summary["without_snapshot"], Value::Array(Vec::new()), "{summary}");
+    let listed = parse(&std::fs::read(dir.path().join("data/instruments.json")).unwrap()).unwrap();
+    let mut symbols = Vec::new();
+    for path in files(dir.path()) {
+        assert_eq!(unreadable(&path).len(), 1, "{}", path.display());
+        let found = detect(&path, None).unwrap();
+        let is_it = |one: &&Instrument| one.venue == found.venue && one.symbol == found.symbol;
+        let of = listed.iter().find(is_it).unwrap_or_else(|| panic!("{found:?} is not listed"));
+        let (tops, report) = replayed(&[path], of.clone());
+        assert!(!tops.is_empty() && report.decode_errors == 1, "{found:?}: {:?}", report.first_errors);
+        symbols.push(found.symbol);
+    }
+    assert_eq!(symbols, ["BTCUSDT", "ETHUSDT"]);
 }
 
 #[test]
