@@ -218,7 +218,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "config",
-        parses: &["sabrewing::config::Config::load"],
+        parses: &["sabrewing::config::Config::load", "engine::risk::limits::RiskLimits::with_parts"],
         run: config::target,
         words: CONFIG,
     },

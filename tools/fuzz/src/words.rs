@@ -312,6 +312,9 @@ pub(crate) const JOURNAL: &[&str] = &[
 pub(crate) const CONFIG: &[&str] = &[
     "[risk]",
     "[[strategy]]",
+    "[[limit]]",
+    "order_lots_max = 1",
+    "\"manual\"",
     "\"market_maker\"",
     "instruments",
     "levels",

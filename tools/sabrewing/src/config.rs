@@ -426,6 +426,7 @@ impl PlacementChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use feeds::codec::Event;
 
     fn error(change: impl Fn(&str) -> String) -> String {
         Config::parse("x.toml".into(), change(REPLAY)).unwrap_err().to_string()
@@ -560,24 +561,25 @@ mod tests {
                 .replace("copies = 1", "copies = 2")
                 .replace("snapshot_every_s = 30", "snapshot_every_s = 60"),
         );
-        let copies = |config: &Config| config.live.as_ref().unwrap().venues[0].plan.wanted.copies;
+        let subscribed = |config: &Config| {
+            let wanted = &config.live.as_ref().unwrap().venues[0].plan.wanted;
+            let renewed = wanted.events.iter().find(|(event, _)| *event == Event::Snapshot);
+            (renewed.map(|(_, after)| after.as_ms()), wanted.copies)
+        };
         // Another file, and an example without live tables, take those of the run.
         for (config, levels) in [(&plain, 1), (&other, 2)] {
             let mixed = config.clone().with_live_tables_of(Some(&live)).unwrap();
-            assert_eq!((mixed.feed.renew_ns, copies(&mixed)), (Nanos(30 * Nanos::SECOND.0), 1));
+            assert_eq!(subscribed(&mixed), (Some(30_000), 1));
             let at = mixed.strategies[0].kind.params.iter().position(|param| param.name == "levels").unwrap();
             assert_eq!((mixed.strategies[0].values[at], mixed.name.as_str()), (levels, "x.toml"));
             // What its journal says comes to the same.
             let again = parse(&mixed.text);
-            assert_eq!(
-                (again.feed.renew_ns, copies(&again), again.sha256()),
-                (mixed.feed.renew_ns, 1, mixed.sha256())
-            );
+            assert_eq!((subscribed(&again), again.sha256()), (subscribed(&mixed), mixed.sha256()));
         }
         // A recording without connections has none, whatever the file says.
         for run in [None, Some(&plain)] {
             let bare = live.clone().with_live_tables_of(run).unwrap();
-            assert!(bare.live.is_none() && bare.feed.renew_ns == Nanos(0));
+            assert!(bare.live.is_none());
         }
         // What is the same stays the same text.
         let same = live.clone().with_live_tables_of(Some(&live)).unwrap();
