@@ -137,7 +137,8 @@ fn a_listen_key_that_ran_out_is_replaced_and_every_order_asked_about() {
     let order = Trader::order(1, Side::Buy, Tif::PostOnly, 500_000, 10);
     trader.place(&order);
     trader.hears(1, accepted);
-    // More than an hour without a word: the key is over, and the venue's own timer has taken the order back.
+    trader.until("the venue's own timer", |trader| trader.session.counts().timers_set > 0);
+    // More than an hour without a word: the key is over, and the timer has taken the order back.
     venue.leap(61 * 60_000);
     set_offset(&venue, &trader.offset);
     trader.hears(1, canceled);
