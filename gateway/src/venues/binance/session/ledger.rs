@@ -45,7 +45,7 @@ impl Asked {
     }
 }
 
-/// A request under way: it was not answered yet, or the answer does not end the doubt that it leaves about its order.
+/// A request under way, or one whose answer does not end the doubt that it leaves about its order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) number: u64,
@@ -102,6 +102,8 @@ pub(super) struct Ledger {
     sent: Box<[Option<Sent>]>,
     /// Numbers in the order in which they were sent.
     order: VecDeque<u64>,
+    /// Answered, and their orders may still be asked about too early: in the order in which they were answered.
+    open: VecDeque<Sent>,
     /// With how long the placement was under way that each is the answer to.
     answers: VecDeque<(Nanos, Answer, Option<Nanos>)>,
     /// Of the answer that is being read.
@@ -168,6 +170,7 @@ impl Ledger {
             throttle: if is_spot { throttle } else { throttle.with_ways_apart() },
             sent: vec![None; SENT_MAX].into(),
             order: VecDeque::with_capacity(SENT_MAX),
+            open: VecDeque::with_capacity(SENT_MAX),
             answers: VecDeque::with_capacity(ANSWERS_MAX),
             under_way: None,
             round_trip: None,
@@ -190,7 +193,9 @@ impl Ledger {
 
     /// Whether there is room for another request.
     pub(super) fn has_room(&self, number: u64) -> bool {
-        self.order.len() < SENT_MAX && self.sent.get(place(number)).is_some_and(Option::is_none)
+        // What is under way may come to be open.
+        self.order.len() + self.open.len() < SENT_MAX
+            && self.sent.get(place(number)).is_some_and(Option::is_none)
     }
 
     pub(super) fn sent(&mut self, sent: Sent) {
@@ -204,12 +209,10 @@ impl Ledger {
         self.sent.get_mut(place(number))?.take_if(|sent| sent.number == number)
     }
 
-    /// Puts back what was just taken because of an answer after which its order may still be asked about too early: it
-    /// stays under way, without its pass, until it expires.
+    /// Remembers what was just taken because of an answer after which its order may still be asked about too early,
+    /// until it expires. It is not in the way of what is sent later: at a high rate numbers come round before that.
     fn keep(&mut self, sent: &Sent) {
-        if let Some(slot) = self.sent.get_mut(place(sent.number)) {
-            *slot = Some(Sent { pass: None, ..*sent });
-        }
+        self.open.push_back(Sent { pass: None, ..*sent }); // never beyond its capacity, see `has_room`
     }
 
     /// Nobody knows what became of the request. One that opens risk may be carried out yet.
@@ -238,7 +241,7 @@ impl Ledger {
     pub(super) fn expire(&mut self, now: Nanos) {
         while let Some(number) = self.order.front().copied() {
             match self.sent.get(place(number)).copied().flatten().filter(|sent| sent.number == number) {
-                Some(sent) if now < sent.at.plus(self.window_ns).plus(ANSWER_NS_MAX) => return,
+                Some(sent) if now < sent.at.plus(self.window_ns).plus(ANSWER_NS_MAX) => break,
                 Some(sent) => {
                     self.give_back(&sent);
                     self.take(number);
@@ -247,6 +250,10 @@ impl Ledger {
                 None => {}
             }
             self.order.pop_front();
+        }
+        let is_over = |sent: &Sent, window| now >= sent.at.plus(window).plus(ANSWER_NS_MAX);
+        while self.open.front().is_some_and(|sent| is_over(sent, self.window_ns)) {
+            self.open.pop_front();
         }
     }
 
@@ -535,7 +542,8 @@ impl Ledger {
     /// Whether one of these requests about the order of a query was sent so shortly before it that the venue may have
     /// answered the query first.
     fn may_still_come(&self, these: &[Asked], query: &Sent) -> bool {
-        self.order.iter().filter_map(|number| self.sent.get(place(*number)).copied().flatten()).any(|sent| {
+        let unanswered = self.order.iter().filter_map(|number| self.sent.get(place(*number))?.as_ref());
+        unanswered.chain(&self.open).any(|sent| {
             these.contains(&sent.asked) && sent.id == query.id && query.at < sent.at.plus(self.window_ns)
         })
     }

@@ -186,7 +186,8 @@ fn a_request_whose_outcome_is_open_is_under_way_until_the_venue_would_refuse_it(
                 ask(&mut ledger, 1, asked, AT);
                 answered(&mut ledger);
                 assert!(said(&mut ledger).is_empty(), "{way}: nothing is told");
-                assert!(ledger.sent[1].is_some_and(|sent| sent.pass.is_none()), "{way}: its pass is back");
+                let passes: Vec<_> = ledger.open.iter().map(|sent| sent.pass.is_some()).collect();
+                assert_eq!(passes, [false], "{way}: its pass is back");
                 ledger
             };
             for (after_ms, expected) in [(1_000, Standing::Unknown), (window, Standing::Absent)] {
@@ -198,7 +199,7 @@ fn a_request_whose_outcome_is_open_is_under_way_until_the_venue_would_refuse_it(
             assert_eq!(standing(&mut begun(), 2, window, &open), None, "{way}, {asked:?}");
             let mut ledger = begun();
             ledger.expire(AT.plus(ledger.window_ns()).plus(ANSWER_NS_MAX));
-            assert!(ledger.order.is_empty() && ledger.has_room(1), "{way}: not for ever");
+            assert!(ledger.order.is_empty() && ledger.open.is_empty(), "{way}: not for ever");
         }
     }
 }
@@ -352,4 +353,23 @@ fn what_nobody_answers_is_given_up_in_time() {
     assert!(ledger.order.is_empty());
     ledger.on_text(refused(1, 400, -2011).as_bytes(), AT, AT);
     assert!(said(&mut ledger).is_empty());
+}
+
+#[test]
+fn what_is_open_is_not_in_the_way_of_requests_whose_numbers_come_round_before_it_expires() {
+    let mut ledger = ledger();
+    ask(&mut ledger, 1, Asked::Place, AT);
+    ledger.on_text(format!(r#"{{"id":"1","status":200,"result":{OPEN}}}"#).as_bytes(), AT, AT);
+    assert_eq!(ledger.open.len(), 1, "acknowledged, and a copy may deny it");
+    for number in 2..3 * SENT_MAX as u64 {
+        assert!(ledger.has_room(number), "{number}");
+        ledger.sent(Sent { number, asked: Asked::Cancel, id: id(), at: AT, pass: None });
+        assert!(ledger.take(number).is_some());
+        ledger.expire(AT);
+    }
+    let capacity = ledger.open.capacity();
+    while ledger.has_room(2) {
+        ledger.keep(&Sent { number: 1, asked: Asked::Place, id: id(), at: AT, pass: None });
+    }
+    assert_eq!((ledger.open.len(), ledger.open.capacity()), (SENT_MAX, capacity), "bounded, without memory");
 }
