@@ -1,6 +1,6 @@
 //! Where a connection goes, as a person writes it: `wss://host:port/path`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A URL of one of the schemes `ws`, `wss`, `http`, `https`, without user, password or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,9 +105,36 @@ impl Url {
     }
 }
 
+/// A text as a query carries it (RFC 3986, 2.1): it may hold any characters, requests only some of ASCII.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut query = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                query.push(char::from(byte));
+            }
+            // Writing to a string cannot fail.
+            _ => drop(write!(query, "%{byte:02X}")),
+        }
+    }
+    query
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_encoded_is_part_of_a_path_whatever_it_held() {
+        assert_eq!(encoded("A-z_0.9~"), "A-z_0.9~");
+        assert_eq!(encoded("a b&c=\u{5E01}/%"), "a%20b%26c%3D%E5%B8%81%2F%25");
+        let url = format!("https://a.b/c?d={}", encoded("\0\n \u{1F4B0}#"));
+        assert_eq!(
+            Url::parse(&url).map(|url| url.path().to_owned()),
+            Ok("/c?d=%00%0A%20%F0%9F%92%B0%23".into())
+        );
+    }
 
     #[test]
     fn urls_are_taken_apart() {

@@ -93,6 +93,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("wire::json::Fields::present", OWN_TEXT),
     ("wire::json::Fields::required", OWN_TEXT),
     ("wire::json::Value::fields", OWN_TEXT),
+    ("wire::url::encoded", "takes any text whole; its test reads what it writes as a URL"),
     ("wire::json::Value::named", "hands a text to its caller's function; the target `heard` gets there"),
     ("wire::driver::Driver::send_text", SENDS),
     ("wire::net::backend::Net::recv", "fills the room with what came, and reads nothing there"),

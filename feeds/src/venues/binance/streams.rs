@@ -7,8 +7,8 @@ use super::Product;
 use crate::codec::Event;
 use crate::live::{Endpoints, LiveLimits, StreamName};
 use engine::time::Nanos;
-use std::fmt::Write;
 use wire::session::{Heard, Protocol};
+use wire::url::encoded;
 
 /// The production endpoints of a product.
 #[must_use]
@@ -165,21 +165,6 @@ pub fn instruments_path(product: Product, symbols: &[&str]) -> String {
         Product::UsdM => "/fapi/v1/exchangeInfo".to_owned(),
         Product::CoinM => "/dapi/v1/exchangeInfo".to_owned(),
     }
-}
-
-/// A text as a query carries it (RFC 3986, 2.1): symbols may hold any characters, requests only some of ASCII.
-fn encoded(text: &str) -> String {
-    let mut query = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                query.push(char::from(byte));
-            }
-            // Writing to a string cannot fail.
-            _ => drop(write!(query, "%{byte:02X}")),
-        }
-    }
-    query
 }
 
 #[cfg(test)]

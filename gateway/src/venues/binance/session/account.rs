@@ -2,7 +2,7 @@
 
 use super::super::heard::{Listing, open_orders, positions, spot_balances};
 use super::ledger::Ledger;
-use super::rest::{Asking, Question, Rest, encoded};
+use super::rest::{Asking, Question, Rest};
 use crate::counterparty::{Account, VenueOrder};
 use crate::throttle::Priority;
 use engine::instrument::{ContractKind, Instrument};
@@ -11,6 +11,7 @@ use engine::time::Nanos;
 use wire::http::Method;
 use wire::json::{JsonError, Value};
 use wire::net::Net;
+use wire::url::encoded;
 
 /// One question after the other, so that all of it fits beside what else is asked.
 pub(super) struct AccountInquiry {

@@ -2,11 +2,12 @@
 //! (`countdownCancelAll`); it is set again well before it runs out, and left to run out when the session ends.
 
 use super::ledger::Ledger;
-use super::rest::{Asking, Question, Rest, encoded};
+use super::rest::{Asking, Question, Rest};
 use crate::throttle::Priority;
 use engine::time::Nanos;
 use wire::http::Method;
 use wire::net::Net;
+use wire::url::encoded;
 
 pub(super) struct DeadMan {
     symbols: Vec<String>,

@@ -5,7 +5,7 @@
 
 use super::super::heard::OrderReport;
 use super::ledger::Ledger;
-use super::rest::{Asking, Question, Rest, encoded};
+use super::rest::{Asking, Question, Rest};
 use crate::counterparty::AnswerEvent;
 use crate::throttle::Priority;
 use engine::instrument::ContractKind;
@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use wire::http::Method;
 use wire::json::{JsonError, Value};
 use wire::net::Net;
+use wire::url::encoded;
 
 /// Requests about orders that are under way over REST.
 pub(super) struct Fallback {

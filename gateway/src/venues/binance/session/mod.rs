@@ -51,7 +51,7 @@ use fallback::Fallback;
 use ledger::{Asked, Inquiry, Ledger, Sent};
 use listen_key::ListenKey;
 use protocol::{Events, listen_key_request};
-use rest::{Asking, Question, Rest, encoded};
+use rest::{Asking, Question, Rest};
 use settings::Settings;
 use wire::driver::Driver;
 use wire::http::Method;
@@ -59,6 +59,7 @@ use wire::json::Value;
 use wire::net::{Clock, Net};
 use wire::session::{Event, Polled};
 use wire::sign::Ed25519Key;
+use wire::url::encoded;
 
 /// A session with one account of one product: see the module.
 pub struct BinanceSession<C> {

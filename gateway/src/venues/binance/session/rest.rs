@@ -133,20 +133,6 @@ impl Rest {
     }
 }
 
-/// A text as a query carries it (RFC 3986, 2.1).
-pub(super) fn encoded(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                text.push(char::from(byte));
-            }
-            _ => drop(write!(text, "%{byte:02X}")),
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -6,13 +6,14 @@
 use super::super::errors::{ErrorAction, action_of};
 use super::super::heard::rest_refusal;
 use super::ledger::Ledger;
-use super::rest::{Asking, Question, Rest, encoded};
+use super::rest::{Asking, Question, Rest};
 use crate::throttle::Priority;
 use engine::instrument::ContractKind;
 use engine::time::Nanos;
 use wire::http::{Method, Response};
 use wire::json::Value;
 use wire::net::Net;
+use wire::url::encoded;
 
 /// What is set of every instrument of a session at start; futures alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

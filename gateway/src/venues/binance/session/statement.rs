@@ -2,7 +2,7 @@
 //! are compared with. Cold: it waits for the answers.
 
 use super::super::heard::{Listing, Status, futures_balances, open_orders, positions, spot_balances, trades};
-use super::rest::{Question, Rest, encoded};
+use super::rest::{Question, Rest};
 use super::{Credentials, VenueOffset};
 use crate::client_order_id::ClientOrderIds;
 use crate::venues::binance::RecvWindow;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use wire::http::{HttpClient, Method};
 use wire::json::Value;
 use wire::net::{Clock, Net};
+use wire::url::encoded;
 
 /// An account's books.
 pub struct Statements<C> {
